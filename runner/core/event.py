@@ -1,0 +1,177 @@
+"""What happened: the only way anything reaches the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from runner.core.run import AttemptKey, Origin, Outcome, RunKey
+from runner.moment import Moment, Span
+from runner.spec import JobKey, JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A window in which jobs with one of `tags` (all jobs, where there are none) start nothing."""
+
+    name: str
+    start: Moment
+    end: Moment
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the house around the machine offers. A missing or None capacity is unbounded."""
+
+    groups: Mapping[str, int] = field(default_factory=dict)
+    executors: Mapping[str, int | None] = field(default_factory=dict)
+    maintenance: tuple[Maintenance, ...] = ()
+    queue_limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The engine is up, and recovery looked for every attempt the store calls running.
+
+    `alive`: still at work, taken over. `ended`: finished meanwhile, with its true outcome. `gone`: it had
+    begun and is no more. An attempt in none of the three had not begun: it is started now.
+    """
+
+    alive: frozenset[AttemptKey] = frozenset()
+    ended: Mapping[AttemptKey, Outcome] = field(default_factory=dict)
+    gone: frozenset[AttemptKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """The wall clock was set: forward (`by` > 0) or back."""
+
+    by: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Capacities or maintenance windows changed."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A new job. `next_at`: "auto" asks the trigger; a moment or None is somebody's word (None: paused)."""
+
+    spec: JobSpec
+    next_at: Moment | Literal["auto"] | None = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A known job has another spec. `next_at` as in Added; "auto" keeps the place of an unchanged trigger."""
+
+    spec: JobSpec
+    next_at: Moment | Literal["auto"] | None = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    key: JobKey
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A stored job cannot be loaded or run (its function is gone): parked, told about, never deleted."""
+
+    key: JobKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    key: JobKey
+    until: Moment | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    key: JobKey
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """Somebody or something wants a run now, whatever the schedule says."""
+
+    key: JobKey
+    params: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = "manual"
+    by: str = ""
+    request: str = ""
+    """The request's id; the answer names the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    run: RunKey
+    reason: str = "asked"
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """An executor's word on one attempt; a word on an older attempt is ignored."""
+
+    attempt: AttemptKey
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The notifier's word on one delivery: `error` is empty where it arrived."""
+
+    id: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Trouble of the house itself (a broken config, a held-back shrink) for `channels`; `good` closes it."""
+
+    kind: Literal["config"]
+    source: str
+    channels: tuple[str, ...]
+    good: bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """No new starts from now on. `stop`: live runs are cancelled(shutdown) too; else they are left alone."""
+
+    stop: bool = False
+
+
+Event = (
+    Started
+    | Tick
+    | Stepped
+    | Configured
+    | Added
+    | Changed
+    | Removed
+    | Broken
+    | Paused
+    | Resumed
+    | Fired
+    | CancelAsked
+    | StepEnded
+    | Delivered
+    | Notice
+    | Stopping
+)

@@ -1,0 +1,65 @@
+"""The hands that run a step: the protocol.
+
+An executor decides nothing about retries, timeouts or order: the machine does, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runner.core.run import AttemptKey, Outcome, Run, StepRun
+from runner.spec import Step
+
+Done = Callable[[AttemptKey, Outcome], None]
+"""Told exactly once per started attempt, from any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an executor is handed. `context` is what `${{ }}` may read, less secrets: those the hand looks up."""
+
+    run: Run
+    step: Step
+    state: StepRun
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def attempt(self) -> AttemptKey:
+        return AttemptKey(self.run.key, self.state.id, self.state.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What recovery found of attempts an earlier process had started; see core.event.Started."""
+
+    alive: frozenset[AttemptKey] = frozenset()
+    ended: Mapping[AttemptKey, Outcome] = field(default_factory=dict)
+    gone: frozenset[AttemptKey] = frozenset()
+
+
+class Executor(Protocol):
+    """Laws, checked by `runner.testing`'s contract suite: `start` returns at once; `done` is told exactly once
+    per started attempt; nothing is ever raised into the engine (trouble is a failed Outcome)."""
+
+    capacity: int | None
+    """How many attempts it takes at once; the machine keeps the others waiting. None: it queues by itself."""
+
+    def open(self, done: Done) -> None:
+        """Get ready; every outcome is told to `done`."""
+        ...
+
+    def start(self, task: Task) -> None: ...
+
+    def cancel(self, attempt: AttemptKey, reason: str) -> None:
+        """End it: stop signal, grace, kill. `reason` `timeout` makes the outcome timed_out, else cancelled."""
+        ...
+
+    def recover(self, tasks: Sequence[Task]) -> Found:
+        """Look for attempts that an earlier process had started; those alive are taken over (`done` is told)."""
+        ...
+
+    def close(self, *, leave: bool = False) -> None:
+        """End: what runs is stopped, or left for the next process where `leave` and the executor can."""
+        ...

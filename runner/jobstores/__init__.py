@@ -1,0 +1,1 @@
+"""WHERE jobs and live runs outlive the process."""

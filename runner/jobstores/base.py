@@ -1,0 +1,88 @@
+"""WHERE jobs and live runs outlive the process: the protocol, and what a store answers.
+
+A store keeps records and forgets nothing on its own. It never runs, resolves or unpickles anything it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runner.core.action import Change
+from runner.core.run import Delivery, Incident, Job, Request, Run
+from runner.moment import Moment
+from runner.spec import JobKey
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A stored job that cannot be read back; it is parked as broken, never deleted."""
+
+    key: JobKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a store knows of a source."""
+
+    jobs: tuple[Job, ...] = ()
+    runs: tuple[Run, ...] = ()
+    """The live ones."""
+    incidents: tuple[Incident, ...] = ()
+    """The open ones."""
+    deliveries: tuple[Delivery, ...] = ()
+    """Those still waiting."""
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right to write a source's records: a number that grows with each new leader."""
+
+    source: str
+    owner: str
+    number: int
+    until: Moment | None = None
+    """When it ends unless renewed; None where the lock lives as long as the process (a file lock)."""
+
+
+class JobStore(Protocol):
+    """Laws, checked by `runner.testing`'s contract suite: `write` is all or nothing; only StoreError is raised;
+    a write under a fence that is no longer the newest raises LeaseLost and writes nothing."""
+
+    alias: str
+
+    def open(self) -> None:
+        """Connect, and create or migrate what is needed. May be called again after `close`."""
+        ...
+
+    def close(self) -> None: ...
+
+    def load(self, source: str) -> Loaded: ...
+
+    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        """One transaction with all of them: jobs, occurrences, runs, incidents, deliveries, answered requests.
+
+        A second *first* write of a run's key is refused with StoreError: an occurrence cannot run twice.
+        """
+        ...
+
+    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+        """Take or renew the lead of a source; None while somebody else has it."""
+        ...
+
+    def release(self, fence: Fence) -> None: ...
+
+    def ask(self, request: Request) -> None:
+        """Write down a request for whoever leads its source."""
+        ...
+
+    def asked(self, source: str) -> Sequence[Request]:
+        """The requests of a source that nobody has answered, oldest first."""
+        ...
+
+    def answer(self, request: str) -> Request | None:
+        """The request of this id as it stands now."""
+        ...

@@ -1,0 +1,1 @@
+"""WHEN: pure rules from a moment to the next one."""
