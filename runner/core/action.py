@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core.run import AttemptKey, Record, Run, StepRun
+from runner.core.run import AttemptKey, Delivery, Record, Run, StepRun
 from runner.spec import JobKey, Step
 
 
@@ -46,6 +46,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """Carry this delivery to its channel; the notifier answers with Delivered."""
+
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell listeners, the log and the live page. `name` is a stable machine name such as `run.ended`."""
 
@@ -53,5 +60,5 @@ class Announce:
     value: Any
 
 
-Action = Save | Forget | Start | Cancel | Announce
+Action = Save | Forget | Start | Cancel | Send | Announce
 Change = Save | Forget

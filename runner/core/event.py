@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runner.core.run import AttemptKey, Origin, Outcome, RunKey
+from runner.core.run import AttemptKey, Origin, Outcome, Request, RunKey
 from runner.moment import Moment, Span
 from runner.spec import JobKey, JobSpec
 
@@ -117,6 +117,16 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request from outside: `pause` `resume` `trigger` `cancel`. It is answered in the same transaction.
+
+    Args by verb: pause {job, until?, note?}, resume {job}, trigger {job, params?}, cancel {run}.
+    """
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
 class CancelAsked:
     run: RunKey
     reason: str = "asked"
@@ -169,6 +179,7 @@ Event = (
     | Paused
     | Resumed
     | Fired
+    | Asked
     | CancelAsked
     | StepEnded
     | Delivered
