@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
+import selectors
+import sys
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.moment import Moment, Span
 
@@ -62,3 +67,115 @@ class VirtualClock:
     def set_wall(self, moment: Moment) -> None:
         """Set the wall clock, as a person or NTP does: no time passes."""
         self._now = moment
+
+
+class Alarm:
+    """Waits for a span to pass, for `ring`, for the wall clock to be set, or for the machine to wake from sleep.
+
+    `select` with a timeout counts neither a suspended night nor notices a clock that was set. On Linux two timer
+    descriptors do; elsewhere the wait is cut into pieces of at most a second.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else _pipe()
+        self._timers = _Timers.make()
+        self._rung = False
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._read, selectors.EVENT_READ)
+        for descriptor in self._timers.descriptors if self._timers else ():
+            self._selector.register(descriptor, selectors.EVENT_READ)
+
+    def ring(self) -> None:
+        """Wake the waiter, from any thread or signal handler; rings before a wait are kept."""
+        if not self._rung:
+            self._rung = True
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._write, b"\0")
+
+    def wait(self, span: Span | None) -> None:
+        """Wait at most `span` microseconds (None: for ever)."""
+        if self._timers is not None:
+            self._timers.set(span)
+            self._selector.select(None)
+            self._timers.clear()
+        else:
+            self._selector.select(1.0 if span is None else min(span / 1_000_000, 1.0))
+        self._rung = False
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._read, 4096)
+
+    def close(self) -> None:
+        self._selector.close()
+        os.close(self._read)
+        os.close(self._write)
+        if self._timers is not None:
+            self._timers.close()
+
+
+def _pipe() -> tuple[int, int]:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    return read, write
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = [("interval", _Timespec), ("value", _Timespec)]
+
+
+class _Timers:
+    """Two Linux timer descriptors: one counts elapsed time including sleep, one notices a clock that is set."""
+
+    _BOOTTIME, _REALTIME = 7, 0
+    _ABSOLUTE, _CANCEL_ON_SET = 1, 2
+    _FLAGS = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
+
+    def __init__(self, libc: Any) -> None:
+        self._libc = libc
+        self.descriptors = (
+            libc.timerfd_create(self._BOOTTIME, self._FLAGS),
+            libc.timerfd_create(self._REALTIME, self._FLAGS),
+        )
+        if min(self.descriptors) < 0:
+            raise OSError("no timer descriptors")
+        self._watch_the_wall()
+
+    @classmethod
+    def make(cls) -> _Timers | None:
+        if not sys.platform.startswith("linux"):
+            return None
+        try:
+            return cls(ctypes.CDLL(None, use_errno=True))
+        except (OSError, AttributeError):
+            return None
+
+    def set(self, span: Span | None) -> None:
+        # A value of zero would disarm the timer, so what is due at once is due in a nanosecond.
+        nanoseconds = 0 if span is None else max(1, span * 1_000)
+        seconds, rest = divmod(nanoseconds, 1_000_000_000)
+        value = _Itimerspec(_Timespec(0, 0), _Timespec(seconds, rest))
+        self._libc.timerfd_settime(self.descriptors[0], 0, ctypes.byref(value), None)
+
+    def clear(self) -> None:
+        """Read what has fired; a clock that was set answers with ECANCELED once, and is watched again."""
+        with contextlib.suppress(OSError):
+            os.read(self.descriptors[0], 8)
+        try:
+            os.read(self.descriptors[1], 8)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._watch_the_wall()
+
+    def _watch_the_wall(self) -> None:
+        far = _Itimerspec(_Timespec(0, 0), _Timespec(2**33, 0))
+        flags = self._ABSOLUTE | self._CANCEL_ON_SET
+        self._libc.timerfd_settime(self.descriptors[1], flags, ctypes.byref(far), None)
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from runner.clock import Alarm, SystemClock, VirtualClock
+from runner.moment import HOUR, MILLISECOND, SECOND
+
+
+def test_the_alarm_rings_when_its_span_has_passed() -> None:
+    clock, alarm = SystemClock(), Alarm()
+    before = clock.elapsed()
+    alarm.wait(20 * MILLISECOND)
+    assert clock.elapsed() - before >= 20 * MILLISECOND
+    alarm.close()
+
+
+def test_a_ring_from_another_thread_ends_an_endless_wait() -> None:
+    alarm = Alarm()
+    waiting = threading.Thread(target=alarm.wait, args=(None,))
+    waiting.start()
+    alarm.ring()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    alarm.close()
+
+
+def test_a_ring_before_the_wait_is_kept_and_used_up_once() -> None:
+    clock, alarm = SystemClock(), Alarm()
+    alarm.ring()
+    alarm.ring()
+    alarm.wait(None)
+    before = clock.elapsed()
+    alarm.wait(10 * MILLISECOND)
+    assert clock.elapsed() - before >= 10 * MILLISECOND
+    alarm.close()
+
+
+def test_a_span_of_nothing_returns_at_once() -> None:
+    alarm = Alarm()
+    alarm.wait(0)
+    alarm.close()
+
+
+def test_a_virtual_clock_moves_only_when_it_is_moved() -> None:
+    clock = VirtualClock(5 * SECOND)
+    clock.advance(HOUR)
+    assert (clock.now(), clock.elapsed()) == (5 * SECOND + HOUR, HOUR)
+    clock.advance_to(2 * HOUR)
+    assert clock.now() == 2 * HOUR
+
+
+def test_setting_the_wall_lets_no_time_pass() -> None:
+    clock = VirtualClock(HOUR)
+    clock.set_wall(0)
+    assert (clock.now(), clock.elapsed()) == (0, 0)
+
+
+def test_virtual_time_cannot_go_backwards() -> None:
+    with pytest.raises(ValueError, match="time can't go backwards; set_wall\\(\\) moves the wall clock alone"):
+        VirtualClock(HOUR).advance(-1)
+
+
+def test_elapsed_never_goes_back() -> None:
+    clock = SystemClock()
+    readings = [clock.elapsed() for _ in range(1000)]
+    assert readings == sorted(readings)
