@@ -1,0 +1,1 @@
+"""The daemon: configuration, file watching, engine and signals, put together."""

@@ -1,0 +1,82 @@
+"""Where things lie: the jobs file and its state directory (docs/reference: files and directories)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import RunnerError
+
+DEFAULT_FILES = ("jobs.yaml", "/etc/runner/jobs.yaml")
+
+
+def find_file(given: str | None, environ: Mapping[str, str]) -> Path:
+    """The jobs file: `-f`, else `$RUNNER_FILE`, else ./jobs.yaml, else /etc/runner/jobs.yaml.
+
+    Raises RunnerError naming every place that was looked at.
+    """
+    named = given or environ.get("RUNNER_FILE")
+    if named:
+        path = Path(named)
+        if not path.exists():
+            raise RunnerError(f"there is no file {named}", hint="give its path with -f FILE")
+        return path.absolute()
+    for candidate in DEFAULT_FILES:
+        if Path(candidate).is_file():
+            return Path(candidate).absolute()
+    looked = " and ".join(("./jobs.yaml", "/etc/runner/jobs.yaml"))
+    raise RunnerError(
+        f"there is no jobs file (looked for {looked})", hint="give one with -f FILE, or start one with: runner init"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A jobs file and the directory that keeps its state; only its owner may read it."""
+
+    file: Path
+    state: Path
+    url: str
+
+    @classmethod
+    def of(cls, file: Path, environ: Mapping[str, str]) -> Place:
+        """`$RUNNER_STATE_DIR`, else `$XDG_STATE_HOME/runner/<name>-<hash of the file's absolute path>`."""
+        named = environ.get("RUNNER_STATE_DIR") or environ.get("STATE_DIRECTORY", "").split(":")[0]
+        state = Path(named) if named else _home(environ) / "runner" / _name(file)
+        state = state.absolute()
+        url = environ.get("RUNNER_DATABASE_URL") or f"sqlite:///{state / 'runner.db'}"
+        return cls(file, state, url)
+
+    @property
+    def source(self) -> str:
+        """Who owns the jobs of this file, in the store."""
+        return str(self.file)
+
+    @property
+    def socket(self) -> Path:
+        return self.state / "control.sock"
+
+    def make(self) -> None:
+        """Create the state directory for its owner alone. RunnerError where that cannot be."""
+        try:
+            self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.chmod(self.state, 0o700)
+        except OSError as error:
+            raise RunnerError(
+                f"the state directory {self.state} cannot be made: {error.strerror}",
+                hint="name another with RUNNER_STATE_DIR",
+            ) from error
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    home = environ.get("XDG_STATE_HOME")
+    return Path(home) if home else Path(environ.get("HOME") or Path.home()) / ".local" / "state"
+
+
+def _name(file: Path) -> str:
+    readable = re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem)[:40]
+    return f"{readable}-{hashlib.sha256(str(file).encode()).hexdigest()[:10]}"
