@@ -58,7 +58,9 @@ def test_setting_the_wall_lets_no_time_pass() -> None:
 
 
 def test_virtual_time_cannot_go_backwards() -> None:
-    with pytest.raises(ValueError, match="time can't go backwards; set_wall\\(\\) moves the wall clock alone"):
+    with pytest.raises(
+        ValueError, match="time can't go backwards; set_wall\\(\\) moves the wall clock alone"
+    ):
         VirtualClock(HOUR).advance(-1)
 
 

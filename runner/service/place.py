@@ -30,7 +30,8 @@ def find_file(given: str | None, environ: Mapping[str, str]) -> Path:
             return Path(candidate).absolute()
     looked = " and ".join(("./jobs.yaml", "/etc/runner/jobs.yaml"))
     raise RunnerError(
-        f"there is no jobs file (looked for {looked})", hint="give one with -f FILE, or start one with: runner init"
+        f"there is no jobs file (looked for {looked})",
+        hint="give one with -f FILE, or start one with: runner init",
     )
 
 

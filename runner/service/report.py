@@ -47,7 +47,9 @@ class Report:
             return
         stamp = now.strftime("%H:%M:%S")
         first, *rest = sentence.splitlines() or [""]
-        self._write(f"{stamp} {SIGNS.get(level, '·')} {plain(first)}", *(f"           {plain(line)}" for line in rest))
+        self._write(
+            f"{stamp} {SIGNS.get(level, '·')} {plain(first)}", *(f"           {plain(line)}" for line in rest)
+        )
 
     def raw(self, text: str) -> None:
         """Text as it is: config errors, already laid out."""
