@@ -56,8 +56,7 @@ class Report:
         self._write(*text.splitlines())
 
     def _write(self, *lines: str) -> None:
-        with self._lock:
-            # Where nobody reads any more (the terminal is gone) the work goes on.
-            with contextlib.suppress(OSError, ValueError):
-                self._stream.write("".join(f"{line}\n" for line in lines))
-                self._stream.flush()
+        # Where nobody reads any more (the terminal is gone) the work goes on.
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.flush()
