@@ -30,7 +30,7 @@ class Seen:
             pass
 
 
-@pytest.fixture()
+@pytest.fixture
 def seen(tmp_path: Path) -> Iterator[Seen]:
     file = tmp_path / "jobs.yaml"
     file.write_text("one")
