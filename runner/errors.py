@@ -35,7 +35,17 @@ class DurationError(RunnerError, ValueError):
 
 
 class TriggerError(RunnerError, ValueError):
-    """A schedule that is malformed."""
+    """A schedule that is malformed. `path` are the keys inside the schedule where the trouble stands, () the whole."""
+
+    def __init__(
+        self, fact: str, *, hint: str = "", place: str = "", path: tuple[str | int, ...] = ()
+    ) -> None:
+        super().__init__(fact, hint=hint, place=place)
+        self.path = path
+
+    def under(self, *keys: str | int) -> TriggerError:
+        """The same trouble, seen from further out."""
+        return TriggerError(self.fact, hint=self.hint, place=self.place, path=(*keys, *self.path))
 
 
 class ExpressionError(RunnerError, ValueError):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol, runtime_checkable
 
-from runner.moment import Moment, Span
+from runner.moment import MICROSECOND, Moment, Span, from_datetime, to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,48 @@ class Trigger(Protocol):
     def to_json(self) -> dict[str, Any]:
         """A JSON object with `type`, from which `runner.triggers.load` makes an equal trigger."""
         ...
+
+
+class BaseTrigger:
+    """What every trigger of this library is, and what one of a program's own derives from.
+
+    A subclass writes `next_after`, or, as in APScheduler 3, `get_next_fire_time`: each is made from the other.
+    """
+
+    __slots__ = ()
+
+    def next_after(self, moment: Moment) -> Moment | None:
+        """The first firing strictly after `moment`, or None when there is none any more."""
+        if type(self).get_next_fire_time is BaseTrigger.get_next_fire_time:
+            raise TypeError(f"{type(self).__name__} defines neither next_after nor get_next_fire_time")
+        found = self.get_next_fire_time(None, to_datetime(moment + MICROSECOND))
+        return None if found is None else from_datetime(found)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The first firing after `previous_fire_time`; where there was none, the first one not before `now`."""
+        if previous_fire_time is not None:
+            found = self.next_after(from_datetime(previous_fire_time))
+        else:
+            found = self.next_after(from_datetime(now) - MICROSECOND)
+        return None if found is None else to_datetime(found, self.tzinfo)
+
+    @property
+    def tzinfo(self) -> tzinfo:
+        """The zone in which people read the answers."""
+        return UTC
+
+    def jitter_at(self, slot: Moment) -> Span:
+        """How far the start of this firing may be moved back, at most; 0 for none."""
+        return 0
+
+    def passed(self, after: Moment, until: Moment) -> Iterator[Passed]:
+        """Nothing, unless the trigger has a calendar."""
+        return iter(())
+
+    def anchored(self, moment: Moment) -> BaseTrigger:
+        """The same trigger; one that needs a start and has none gets it from `moment`."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with `type`, from which `runner.triggers.load` makes an equal trigger."""
+        raise TypeError(f"{type(self).__name__} has no JSON form, so it cannot be stored: define to_json")

@@ -1,0 +1,132 @@
+"""Days off: a country's holidays, weekend days, added and removed dates, and dates of an ICS file.
+
+A calendar is a value. `config` reads the files; what is here only answers "is this date a day off, and why".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from runner.errors import TriggerError
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Days off. `weekend` has Python's weekday numbers (0 is Monday); `add` and `remove` win over the rest.
+
+    `country` and `subdivision` are codes of the `holidays` library (`NO`, `US` with `CA`).
+    """
+
+    name: str
+    country: str | None = None
+    subdivision: str | None = None
+    weekend: frozenset[int] = frozenset()
+    add: tuple[tuple[date, str], ...] = ()
+    remove: frozenset[date] = frozenset()
+
+    def __post_init__(self) -> None:
+        if len(self.weekend) >= 7:
+            raise TriggerError(f"calendar {self.name}: every day of the week is a day off", path=("weekend",))
+        if self.country is not None:
+            _known(self.country, self.subdivision)
+
+    def day_off(self, day: date) -> str | None:
+        """Why a date is a day off (`Christmas Day`, `Saturday`), or None where it is worked."""
+        if day in self.remove:
+            return None
+        for added, why in self.add:
+            if added == day:
+                return why or "added day off"
+        if self.country is not None:
+            name = _holidays(self.country, self.subdivision, day.year).get(day)
+            if name is not None:
+                return name
+        return day.strftime("%A") if day.weekday() in self.weekend else None
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"name": self.name}
+        if self.country is not None:
+            data["country"] = self.country
+        if self.subdivision is not None:
+            data["subdivision"] = self.subdivision
+        if self.weekend:
+            data["weekend"] = sorted(self.weekend)
+        if self.add:
+            data["add"] = [[day.isoformat(), why] for day, why in self.add]
+        if self.remove:
+            data["remove"] = sorted(day.isoformat() for day in self.remove)
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Calendar:
+        return cls(
+            data["name"],
+            data.get("country"),
+            data.get("subdivision"),
+            frozenset(data.get("weekend", ())),
+            tuple((date.fromisoformat(day), why) for day, why in data.get("add", ())),
+            frozenset(date.fromisoformat(day) for day in data.get("remove", ())),
+        )
+
+
+@lru_cache(maxsize=1024)
+def _holidays(country: str, subdivision: str | None, year: int) -> dict[date, str]:
+    import holidays
+
+    found = holidays.country_holidays(country, subdiv=subdivision, years=year)
+    return {day: str(name) for day, name in found.items()}
+
+
+@lru_cache(maxsize=256)
+def _known(country: str, subdivision: str | None) -> None:
+    try:
+        _holidays(country, subdivision, 2026)
+    except ImportError as error:
+        hint = "install it with: pip install 'runner[calendars]'"
+        raise TriggerError("holidays of a country need the `holidays` library", hint=hint) from error
+    except NotImplementedError as error:
+        key = "country" if subdivision is None else "subdivision"
+        hint = "use a two-letter code such as NO, DE or US, and its own codes for subdivisions"
+        what = country if subdivision is None else f"{country} / {subdivision}"
+        raise TriggerError(f"there are no holidays known for {what}", hint=hint, path=(key,)) from error
+
+
+def dates_of_ics(text: str) -> tuple[tuple[date, str], ...]:
+    """The dates of an ICS file's events with their summaries, for `Calendar.add`.
+
+    All-day and timed events count as the dates they begin and last; TriggerError where the text is no calendar.
+    """
+    try:
+        import icalendar
+    except ImportError as error:
+        hint = "install it with: pip install 'runner[calendars]'"
+        raise TriggerError("ICS files need the `icalendar` library", hint=hint) from error
+    try:
+        events: Iterable[Any] = icalendar.Calendar.from_ical(text).walk("VEVENT")
+    except ValueError as error:
+        raise TriggerError(
+            f"this is not an ICS calendar: {error}", hint="it begins with BEGIN:VCALENDAR"
+        ) from error
+    found: set[tuple[date, str]] = set()
+    for event in events:
+        found.update(_dates_of_event(event))
+    return tuple(sorted(found))
+
+
+def _dates_of_event(event: Any) -> Iterable[tuple[date, str]]:
+    start = event.decoded("DTSTART", None)
+    if start is None:
+        return
+    first = date(start.year, start.month, start.day)
+    end = event.decoded("DTEND", None)
+    last = first.toordinal()
+    if end is not None:
+        ends_at_midnight = not hasattr(end, "hour") or (end.hour, end.minute, end.second) == (0, 0, 0)
+        last = max(last, date(end.year, end.month, end.day).toordinal() - (1 if ends_at_midnight else 0))
+    summary = str(event.get("SUMMARY", ""))
+    for number in range(first.toordinal(), last + 1):
+        yield date.fromordinal(number), summary

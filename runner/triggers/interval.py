@@ -1,0 +1,133 @@
+"""Every so often: a grid of elapsed time from an anchor, which no clock change bends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+from typing import Any
+
+from runner.errors import TriggerError
+from runner.moment import SECOND, Moment, Span, to_datetime
+from runner.triggers.base import BaseTrigger
+from runner.triggers.times import Time, moment_of, options_from_json, options_to_json, tz_of
+from runner.triggers.zones import name_of, zone
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class IntervalTrigger(BaseTrigger):
+    """Fires every `span`, counted from `start`, which is the first firing; nothing after `end`.
+
+    Without a start the grid is anchored to midnight of 1970-01-01 in the zone, at its offset then, so that a restart
+    never moves it; `anchored` gives it a start instead, as the Python interface does when a job is added.
+    """
+
+    span: Span
+    zone: str
+    start: Moment | None
+    end: Moment | None
+    spread: Span
+
+    def __init__(
+        self,
+        weeks: float = 0,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        start_date: Time | None = None,
+        end_date: Time | None = None,
+        timezone: str | tzinfo | None = None,
+        jitter: float | None = None,
+    ) -> None:
+        length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if timezone is None:
+            timezone = next((zoned for zoned in map(_zone_of, (start_date, end_date)) if zoned), "UTC")
+        name = name_of(timezone)
+        self._set(
+            span=length // _MICROSECOND or SECOND,
+            zone=name,
+            start=moment_of(start_date, name, "start_date"),
+            end=moment_of(end_date, name, "end_date"),
+            spread=round((jitter or 0) * SECOND),
+        )
+
+    def _set(self, *, span: Span, zone: str, start: Moment | None, end: Moment | None, spread: Span) -> None:
+        if span <= 0:
+            raise TriggerError("an interval must be longer than nothing", hint="give seconds=1 or more")
+        for key, value in {"span": span, "zone": zone, "start": start, "end": end, "spread": spread}.items():
+            object.__setattr__(self, key, value)
+
+    @classmethod
+    def of(
+        cls,
+        span: Span,
+        zone: str = "UTC",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        jitter: Span = 0,
+    ) -> IntervalTrigger:
+        """The trigger in the house's own figures: microseconds and moments."""
+        trigger = cls.__new__(cls)
+        trigger._set(span=span, zone=zone, start=start, end=end, spread=jitter)
+        return trigger
+
+    def next_after(self, moment: Moment) -> Moment | None:
+        anchor = self.start
+        if anchor is None:
+            anchor = -zone(self.zone).offset_at(0) * SECOND
+        elif moment < anchor:
+            moment = anchor - 1
+        found = moment + self.span - (moment - anchor) % self.span
+        return found if self.end is None or found <= self.end else None
+
+    @property
+    def interval(self) -> timedelta:
+        """The length between two firings."""
+        return timedelta(microseconds=self.span)
+
+    @property
+    def tzinfo(self) -> tzinfo:
+        return tz_of(self.zone)
+
+    def jitter_at(self, slot: Moment) -> Span:
+        return self.spread
+
+    def anchored(self, moment: Moment) -> IntervalTrigger:
+        """With a start one interval after `moment`, where it has none."""
+        if self.start is not None:
+            return self
+        return IntervalTrigger.of(
+            self.span, self.zone, start=moment + self.span, end=self.end, jitter=self.spread
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        options = options_to_json(self.zone, self.start, self.end, self.spread)
+        return {"type": "interval", "seconds": self.span / SECOND, **options}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> IntervalTrigger:
+        return cls.of(round(data["seconds"] * SECOND), **options_from_json(data))
+
+    def __str__(self) -> str:
+        return f"interval[{self.interval}]"
+
+    def __repr__(self) -> str:
+        options = [f"interval={self.interval!r}"]
+        if self.start is not None:
+            options.append(f"start_date='{_shown(self.start, self.tzinfo)}'")
+        if self.end is not None:
+            options.append(f"end_date='{_shown(self.end, self.tzinfo)}'")
+        if self.spread:
+            options.append(f"jitter={self.spread / SECOND:g}")
+        return f"<IntervalTrigger ({', '.join(options)}, timezone='{self.zone}')>"
+
+
+def _shown(moment: Moment, tz: tzinfo) -> str:
+    return to_datetime(moment, tz).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _zone_of(when: Time | None) -> tzinfo | None:
+    return getattr(when, "tzinfo", None)

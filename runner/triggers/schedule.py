@@ -1,0 +1,222 @@
+"""From a schedule as people write it in a file to a trigger.
+
+    build("every weekday at 09:00", timezone="Europe/Oslo", job_id="etl", calendars={})
+
+A schedule is a text (a crontab line, a nickname, a phrase), a mapping (`cron`, `every` or `at`, and options), or a list
+of those, any of which fires. What is wrong is a TriggerError whose `path` are the keys to the place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from runner.duration import parse_duration
+from runner.errors import DurationError, TriggerError
+from runner.moment import Moment, Span
+from runner.triggers import phrase
+from runner.triggers.base import Trigger
+from runner.triggers.calendars import Calendar
+from runner.triggers.combining import OrTrigger
+from runner.triggers.cron.crontab import CrontabTrigger
+from runner.triggers.date import DateTrigger
+from runner.triggers.interval import IntervalTrigger
+from runner.triggers.times import moment_of
+from runner.triggers.zones import zone
+
+Schedule = str | Mapping[str, Any] | list[Any]
+
+_RULES = ("cron", "every", "at")
+_OPTIONS = ("timezone", "start", "end", "jitter")
+
+
+def build(schedule: Schedule, *, timezone: str, job_id: str, calendars: Mapping[str, Calendar]) -> Trigger:
+    """The trigger of a schedule. `timezone` holds where the schedule names none; `job_id` decides what `H` is.
+
+    TriggerError says what is wrong and where (`path`); a schedule that can never fire is wrong too.
+    """
+    if isinstance(schedule, str):
+        return _text(schedule, _Options(timezone, job_id, calendars))
+    if isinstance(schedule, Mapping):
+        return _mapping(schedule, _Options(timezone, job_id, calendars))
+    if isinstance(schedule, list):
+        if not schedule:
+            raise TriggerError(
+                "the schedule is an empty list", hint="leave it out where nothing is scheduled"
+            )
+        triggers = []
+        for index, one in enumerate(schedule):
+            try:
+                triggers.append(build(one, timezone=timezone, job_id=job_id, calendars=calendars))
+            except TriggerError as error:
+                raise error.under(index) from None
+        return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
+    raise TriggerError(f"{schedule!r} is not a schedule", hint=_EXAMPLES)
+
+
+_EXAMPLES = 'write "0 2 * * mon-fri", "every 15m", "at 02:00", or a mapping with cron, every or at'
+
+
+class _Options:
+    """What holds for one rule: the zone and the bounds."""
+
+    __slots__ = ("calendars", "end", "jitter", "job_id", "start", "timezone")
+
+    def __init__(self, timezone: str, job_id: str, calendars: Mapping[str, Calendar]) -> None:
+        self.timezone = timezone
+        self.job_id = job_id
+        self.calendars = calendars
+        self.start: Moment | None = None
+        self.end: Moment | None = None
+        self.jitter: Span = 0
+
+
+def _text(text: str, options: _Options) -> Trigger:
+    if not text.strip():
+        raise TriggerError("the schedule is empty", hint=_EXAMPLES)
+    zone(options.timezone)
+    if phrase.is_phrase(text):
+        return _phrase(phrase.read(text), options)
+    try:
+        return _cron(text, options)
+    except TriggerError as error:
+        near = _looks_like_phrase(text)
+        raise (TriggerError(error.fact, hint=near) if near else error) from None
+
+
+def _looks_like_phrase(text: str) -> str | None:
+    """A hint for what has the words of a phrase but not its beginning: `15m`, `daily`, `evry 5m`, `02:00`."""
+    words = text.strip().lower()
+    if f"@{words}" in ("@hourly", "@daily", "@weekly", "@monthly", "@yearly"):
+        return f"write @{words}"
+    for prefix in ("every", "at"):
+        try:
+            phrase.read(f"{prefix} {words}")
+        except TriggerError:
+            continue
+        return f"did you mean `{prefix} {words}`?"
+    first, _, rest = words.partition(" ")
+    if rest and difflib.get_close_matches(first, ("every",), 1, 0.7):
+        return f"did you mean `every {rest}`?"
+    return None
+
+
+def _phrase(said: phrase.Phrase, options: _Options) -> Trigger:
+    if said.every is not None:
+        return _interval(said.every, options)
+    if said.date is not None:
+        return _once(said.date, options)
+    triggers = [_cron(line, options) for line in said.lines]
+    return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
+
+
+def _cron(text: str, options: _Options) -> Trigger:
+    return CrontabTrigger.of(
+        text,
+        options.timezone,
+        job_id=options.job_id,
+        start=options.start,
+        end=options.end,
+        jitter=options.jitter,
+    )
+
+
+def _interval(span: Span, options: _Options) -> Trigger:
+    return IntervalTrigger.of(
+        span, options.timezone, start=options.start, end=options.end, jitter=options.jitter
+    )
+
+
+def _once(when: str | date, options: _Options) -> Trigger:
+    moment = moment_of(when, options.timezone, "at")
+    return DateTrigger.of(moment, options.timezone, jitter=options.jitter)
+
+
+def _mapping(schedule: Mapping[str, Any], options: _Options) -> Trigger:
+    rules = [key for key in _RULES if key in schedule]
+    _check_keys(schedule)
+    if len(rules) != 1:
+        fact = (
+            "a schedule needs one of cron, every and at"
+            if not rules
+            else f"{' and '.join(rules)} stand together"
+        )
+        hint = "for several schedules write a list" if rules else 'as in {cron: "0 2 * * *", jitter: 30s}'
+        raise TriggerError(fact, hint=hint, path=(rules[1],) if rules else ())
+    _read_options(schedule, options)
+    rule = rules[0]
+    try:
+        trigger = _rule(rule, schedule[rule], options)
+    except TriggerError as error:
+        raise error.under(rule) from None
+    _check_bounds(trigger, options)
+    return trigger
+
+
+def _check_keys(schedule: Mapping[str, Any]) -> None:
+    known = (*_RULES, *_OPTIONS)
+    for key in schedule:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1, 0.6)
+            hint = f"did you mean {near[0]}?" if near else "known are " + ", ".join(known)
+            raise TriggerError(f"a schedule has no key {key!r}", hint=hint, path=(key,))
+
+
+def _read_options(schedule: Mapping[str, Any], options: _Options) -> None:
+    for key in _OPTIONS:
+        value = schedule.get(key)
+        if value is None:
+            continue
+        try:
+            if key == "timezone":
+                options.timezone = zone(
+                    _string(value, "a time zone is an IANA name such as Europe/Oslo")
+                ).name
+            elif key == "jitter":
+                options.jitter = parse_duration(_string(value, "a length of time, such as 30s"))
+            elif key == "start":
+                options.start = moment_of(value, options.timezone, "start")
+            else:
+                options.end = _end(value, options.timezone)
+        except (TriggerError, DurationError) as error:
+            raise TriggerError(error.fact, hint=error.hint, path=(key,)) from None
+    if options.start is not None and options.end is not None and options.end < options.start:
+        raise TriggerError(
+            "the end is before the start, so it can never fire", hint="swap them", path=("end",)
+        )
+
+
+def _string(value: Any, expected: str) -> str:
+    if not isinstance(value, str):
+        raise TriggerError(f"{value!r} is not a text", hint=f"{expected}; put it in quotes")
+    return value
+
+
+def _end(value: Any, timezone: str) -> Moment | None:
+    """A date alone means the whole of it."""
+    text = value.isoformat() if isinstance(value, date) else value
+    if isinstance(text, str) and len(text.strip()) == 10:
+        text = f"{text.strip()}T23:59:59.999999"
+    return moment_of(text, timezone, "end")
+
+
+def _rule(rule: str, value: Any, options: _Options) -> Trigger:
+    if rule == "at" and isinstance(value, date):
+        return _once(value, options)
+    if not isinstance(value, str):
+        example = {"cron": '"0 2 * * mon-fri"', "every": "15m", "at": '"02:00" or 2026-12-24T08:00'}[rule]
+        raise TriggerError(f"{rule} is {value!r}, not a text", hint=f"write {rule}: {example}")
+    if rule == "cron":
+        return _cron(value, options)
+    return _phrase(phrase.read(f"{rule} {value}"), options)
+
+
+def _check_bounds(trigger: Trigger, options: _Options) -> None:
+    """A rule that has nothing between its start and its end can never fire."""
+    if options.end is None or isinstance(trigger, DateTrigger):
+        return
+    begin = options.start if options.start is not None else 0
+    if trigger.next_after(begin - 1) is None:
+        raise TriggerError("it can never fire: nothing falls between start and end", path=("end",))
