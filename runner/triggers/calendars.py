@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from runner.errors import TriggerError
+from runner.triggers.cron.fields import WEEKDAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,43 @@ class Calendar:
         )
 
 
+def read(name: str, data: Mapping[str, Any], *, ics: str | None = None) -> Calendar:
+    """A calendar as people write it: `{country, subdivision, weekend: [sat, sun], add: [...], remove: [...]}`.
+
+    `ics` is the text of the file that the key `ics` names. TriggerError says what is wrong, its `path` where.
+    """
+    weekend: set[int] = set()
+    for index, word in enumerate(data.get("weekend") or ()):
+        number = WEEKDAY.number_of(str(word))
+        if number is None:
+            hint = "write mon, tue, wed, thu, fri, sat or sun"
+            raise TriggerError(f"{word!r} is not a day of the week", hint=hint, path=("weekend", index))
+        weekend.add((number - 1) % 7)
+    added = [(_date(day, ("add", index)), "") for index, day in enumerate(data.get("add") or ())]
+    if ics is not None:
+        try:
+            added += dates_of_ics(ics)
+        except TriggerError as error:
+            raise error.under("ics") from None
+    removed = frozenset(_date(day, ("remove", index)) for index, day in enumerate(data.get("remove") or ()))
+    country, subdivision = data.get("country"), data.get("subdivision")
+    if country is None and subdivision is not None:
+        raise TriggerError("a subdivision needs its country", hint="as in country: US", path=("subdivision",))
+    return Calendar(name, country, subdivision, frozenset(weekend), tuple(sorted(added)), removed)
+
+
+def _date(value: Any, path: tuple[str | int, ...]) -> date:
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise TriggerError(f"{value!r} is not a date", hint="write 2026-12-24", path=path) from None
+
+
 @lru_cache(maxsize=1024)
 def _holidays(country: str, subdivision: str | None, year: int) -> dict[date, str]:
     import holidays
 
-    found = holidays.country_holidays(country, subdiv=subdivision, years=year)
+    found = holidays.country_holidays(country, subdiv=subdivision, years=year, language="en_US")
     return {day: str(name) for day, name in found.items()}
 
 

@@ -35,9 +35,9 @@ class _Combined(BaseTrigger):
         return next((one.tzinfo for one in self.triggers if isinstance(one, BaseTrigger)), UTC)
 
     def jitter_at(self, slot: Moment) -> Span:
-        """The widest among the triggers that fire at `slot`, or its own."""
-        spreads = [one.jitter_at(slot) for one in self.triggers if one.next_after(slot - 1) == slot]
-        return max([self.spread, *spreads])
+        """The widest among the triggers that fire at `slot` (all of them for a moved slot), or its own."""
+        firing = [one for one in self.triggers if one.next_after(slot - 1) == slot] or self.triggers
+        return max([self.spread, *(one.jitter_at(slot) for one in firing)])
 
     def passed(self, after: Moment, until: Moment) -> Iterator[Passed]:
         return heapq.merge(

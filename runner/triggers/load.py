@@ -10,10 +10,13 @@ from typing import Any
 from runner.errors import TriggerError
 from runner.moment import Moment, Span
 from runner.triggers.base import Trigger
+from runner.triggers.calendars import Calendar
 from runner.triggers.combining import AndTrigger, OrTrigger
 from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
+from runner.triggers.windows import BetweenTrigger, Window
+from runner.triggers.workdays import WorkdayTrigger
 
 _BUILT_IN: dict[str, Callable[[dict[str, Any]], Trigger]] = {
     "crontab": CrontabTrigger.from_json,
@@ -21,6 +24,12 @@ _BUILT_IN: dict[str, Callable[[dict[str, Any]], Trigger]] = {
     "date": DateTrigger.from_json,
     "or": lambda data: OrTrigger([load(one) for one in data["triggers"]], data.get("jitter")),
     "and": lambda data: AndTrigger([load(one) for one in data["triggers"]], data.get("jitter")),
+    "between": lambda data: BetweenTrigger(
+        load(data["trigger"]), tuple(map(Window.of, data["windows"])), data["timezone"]
+    ),
+    "workdays": lambda data: WorkdayTrigger(
+        load(data["trigger"]), Calendar.from_json(data["calendar"]), data["roll"], data["timezone"]
+    ),
 }
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from runner.duration import parse_duration
 from runner.errors import DurationError, TriggerError
-from runner.moment import Moment, Span
+from runner.moment import SECOND, Moment, Span
 from runner.triggers import phrase
 from runner.triggers.base import Trigger
 from runner.triggers.calendars import Calendar
@@ -24,12 +25,18 @@ from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
 from runner.triggers.times import moment_of
+from runner.triggers.windows import BetweenTrigger, Window
+from runner.triggers.workdays import Roll, WorkdayTrigger
 from runner.triggers.zones import zone
 
 Schedule = str | Mapping[str, Any] | list[Any]
 
 _RULES = ("cron", "every", "at")
-_OPTIONS = ("timezone", "start", "end", "jitter")
+_OPTIONS = ("timezone", "start", "end", "jitter", "between", "calendar", "roll")
+_ROLLS = ("skip", "forward", "backward")
+
+_NO_START: Moment = 1_577_836_800 * SECOND
+"""2020-01-01: from here a rule without start or end is asked once whether it ever fires."""
 
 
 def build(schedule: Schedule, *, timezone: str, job_id: str, calendars: Mapping[str, Calendar]) -> Trigger:
@@ -59,18 +66,19 @@ def build(schedule: Schedule, *, timezone: str, job_id: str, calendars: Mapping[
 _EXAMPLES = 'write "0 2 * * mon-fri", "every 15m", "at 02:00", or a mapping with cron, every or at'
 
 
+@dataclass(slots=True)
 class _Options:
-    """What holds for one rule: the zone and the bounds."""
+    """What holds for one rule: the zone, the bounds, the days."""
 
-    __slots__ = ("calendars", "end", "jitter", "job_id", "start", "timezone")
-
-    def __init__(self, timezone: str, job_id: str, calendars: Mapping[str, Calendar]) -> None:
-        self.timezone = timezone
-        self.job_id = job_id
-        self.calendars = calendars
-        self.start: Moment | None = None
-        self.end: Moment | None = None
-        self.jitter: Span = 0
+    timezone: str
+    job_id: str
+    calendars: Mapping[str, Calendar]
+    start: Moment | None = None
+    end: Moment | None = None
+    jitter: Span = 0
+    windows: tuple[Window, ...] = ()
+    calendar: Calendar | None = None
+    roll: Roll = "skip"
 
 
 def _text(text: str, options: _Options) -> Trigger:
@@ -151,8 +159,7 @@ def _mapping(schedule: Mapping[str, Any], options: _Options) -> Trigger:
         trigger = _rule(rule, schedule[rule], options)
     except TriggerError as error:
         raise error.under(rule) from None
-    _check_bounds(trigger, options)
-    return trigger
+    return _restricted(trigger, options)
 
 
 def _check_keys(schedule: Mapping[str, Any]) -> None:
@@ -166,26 +173,55 @@ def _check_keys(schedule: Mapping[str, Any]) -> None:
 
 def _read_options(schedule: Mapping[str, Any], options: _Options) -> None:
     for key in _OPTIONS:
-        value = schedule.get(key)
-        if value is None:
+        if schedule.get(key) is None:
             continue
         try:
-            if key == "timezone":
-                options.timezone = zone(
-                    _string(value, "a time zone is an IANA name such as Europe/Oslo")
-                ).name
-            elif key == "jitter":
-                options.jitter = parse_duration(_string(value, "a length of time, such as 30s"))
-            elif key == "start":
-                options.start = moment_of(value, options.timezone, "start")
-            else:
-                options.end = _end(value, options.timezone)
+            _read_option(key, schedule[key], options)
         except (TriggerError, DurationError) as error:
-            raise TriggerError(error.fact, hint=error.hint, path=(key,)) from None
+            inner = error.path if isinstance(error, TriggerError) else ()
+            raise TriggerError(error.fact, hint=error.hint, path=(key, *inner)) from None
     if options.start is not None and options.end is not None and options.end < options.start:
         raise TriggerError(
             "the end is before the start, so it can never fire", hint="swap them", path=("end",)
         )
+    if schedule.get("roll") is not None and options.calendar is None:
+        raise TriggerError("roll says nothing without a calendar", hint="add calendar: NAME", path=("roll",))
+
+
+def _read_option(key: str, value: Any, options: _Options) -> None:
+    match key:
+        case "timezone":
+            options.timezone = zone(_string(value, "a time zone is an IANA name such as Europe/Oslo")).name
+        case "jitter":
+            options.jitter = parse_duration(_string(value, "a length of time, such as 30s"))
+        case "start":
+            options.start = moment_of(value, options.timezone, "start")
+        case "end":
+            options.end = _end(value, options.timezone)
+        case "between":
+            texts = value if isinstance(value, list) else [value]
+            options.windows = tuple(Window.of(_string(text, "write 10:00-16:00")) for text in texts)
+        case "calendar":
+            options.calendar = _calendar(_string(value, "a name under calendars"), options.calendars)
+        case "roll":
+            options.roll = _roll(value)
+
+
+def _calendar(name: str, calendars: Mapping[str, Calendar]) -> Calendar:
+    if name not in calendars:
+        near = difflib.get_close_matches(name, calendars, 1, 0.6)
+        known = f"known are {', '.join(sorted(calendars))}" if calendars else f"add {name} under calendars"
+        raise TriggerError(
+            f"there is no calendar {name!r}", hint=f"did you mean {near[0]}?" if near else known
+        )
+    return calendars[name]
+
+
+def _roll(value: Any) -> Roll:
+    for known in _ROLLS:
+        if value == known:
+            return cast(Roll, known)
+    raise TriggerError(f"{value!r} is not a way to roll", hint="write skip, forward or backward")
 
 
 def _string(value: Any, expected: str) -> str:
@@ -213,10 +249,20 @@ def _rule(rule: str, value: Any, options: _Options) -> Trigger:
     return _phrase(phrase.read(f"{rule} {value}"), options)
 
 
-def _check_bounds(trigger: Trigger, options: _Options) -> None:
-    """A rule that has nothing between its start and its end can never fire."""
-    if options.end is None or isinstance(trigger, DateTrigger):
-        return
-    begin = options.start if options.start is not None else 0
-    if trigger.next_after(begin - 1) is None:
+def _restricted(trigger: Trigger, options: _Options) -> Trigger:
+    """The rule with its windows and its calendar; one that has nothing left between start and end can never fire."""
+    begin = options.start if options.start is not None else (_NO_START if options.end is None else 0)
+    once = isinstance(trigger, DateTrigger)
+    if options.end is not None and not once and trigger.next_after(begin - 1) is None:
         raise TriggerError("it can never fire: nothing falls between start and end", path=("end",))
+    if options.windows:
+        trigger = BetweenTrigger(trigger, options.windows, options.timezone)
+        if trigger.next_after(0 if once else begin - 1) is None:
+            said = " or ".join(map(str, options.windows))
+            raise TriggerError(f"it can never fire: nothing falls between {said}", path=("between",))
+    if options.calendar is not None:
+        trigger = WorkdayTrigger(trigger, options.calendar, options.roll, options.timezone)
+        if trigger.next_after(0 if once else begin - 1) is None:
+            fact = f"it can never fire: it has nothing but days off of {options.calendar.name}"
+            raise TriggerError(fact, hint="roll: forward moves it to a working day", path=("calendar",))
+    return trigger
