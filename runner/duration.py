@@ -65,3 +65,31 @@ def format_duration(span: Span) -> str:
         if amount:
             text += f"{amount}{unit}"
     return text or "0s"
+
+
+def say_duration(span: Span) -> str:
+    """A length of time for people, two units deep: `1m 3s`, `2h 5m`, `3d 4h`, `1.3s`, `250ms`.
+
+    >>> say_duration(63 * SECOND)
+    '1m 3s'
+    """
+    if span < 0:
+        return "-" + say_duration(-span)
+    if span < SECOND:
+        return f"{round(span / MILLISECOND)}ms" if span < SECOND - MILLISECOND // 2 else "1s"
+    if span < 10 * SECOND:
+        return f"{span / SECOND:.1f}".removesuffix(".0") + "s"
+    whole = round(span / SECOND) * SECOND
+    units = [(unit, UNITS[unit]) for unit in ("d", "h", "m", "s")]
+    first = next(index for index, (_, size) in enumerate(units) if whole >= size)
+    if first < 2:  # from an hour on the seconds say nothing
+        size = units[first + 1][1]
+        whole = (whole + size // 2) // size * size
+        if first == 1 and whole >= DAY:
+            first = 0
+    parts = []
+    for unit, size in units[first : first + 2]:
+        amount, whole = divmod(whole, size)
+        if amount:
+            parts.append(f"{amount}{unit}")
+    return " ".join(parts)
