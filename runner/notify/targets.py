@@ -1,0 +1,32 @@
+"""From a URL to the notifier behind it. Built-ins stand here; packages add schemes; the rest is Apprise's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from runner.notify.base import Notifier
+from runner.notify.log import LogNotifier
+
+Log = Callable[[str], None]
+
+
+def notifier_for(url: str, log: Log) -> Notifier:
+    """The notifier of this URL. RunnerError where nobody can read it.
+
+    Another package offers a scheme with an entry point of the group `runner.notifiers`, named after the scheme:
+    a callable that takes the URL and returns a Notifier.
+    """
+    scheme = url.partition(":")[0].lower()
+    if scheme == "log":
+        return LogNotifier(log)
+    if scheme in ("ping", "pings"):
+        from runner.notify.heartbeat import PingNotifier
+
+        return PingNotifier(url)
+    for point in entry_points(group="runner.notifiers", name=scheme):
+        made: Notifier = point.load()(url)
+        return made
+    from runner.notify.apprise import AppriseNotifier
+
+    return AppriseNotifier(url)
