@@ -8,8 +8,15 @@ from typing import Any
 
 from runner.moment import Moment, Span, from_datetime, to_datetime
 from runner.triggers.base import BaseTrigger
-from runner.triggers.times import Time, moment_of, options_from_json, options_to_json, tz_of
-from runner.triggers.zones import name_of
+from runner.triggers.times import (
+    Time,
+    moment_of,
+    options_from_json,
+    options_to_json,
+    shown,
+    tz_of,
+    zone_of_times,
+)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -21,9 +28,7 @@ class DateTrigger(BaseTrigger):
     jitter: Span
 
     def __init__(self, run_date: Time | None = None, timezone: str | tzinfo | None = None) -> None:
-        if timezone is None:
-            timezone = getattr(run_date, "tzinfo", None) or "UTC"
-        name = name_of(timezone)
+        name = zone_of_times(timezone, run_date)
         self._set(moment_of(run_date, name, "run_date"), name, 0)
 
     def _set(self, at: Moment | None, zone: str, jitter: Span) -> None:
@@ -52,6 +57,11 @@ class DateTrigger(BaseTrigger):
         return None if self.at is None else to_datetime(self.at, self.tzinfo)
 
     @property
+    def timezone(self) -> tzinfo:
+        """The zone in which the date is shown."""
+        return tz_of(self.zone)
+
+    @property
     def tzinfo(self) -> tzinfo:
         return tz_of(self.zone)
 
@@ -72,7 +82,7 @@ class DateTrigger(BaseTrigger):
         return cls.of(options["start"], options["zone"], jitter=options["jitter"])
 
     def _shown(self) -> str:
-        return "now" if self.run_date is None else self.run_date.strftime("%Y-%m-%d %H:%M:%S %Z")
+        return "now" if self.at is None else shown(self.at, self.zone)
 
     def __str__(self) -> str:
         return f"date[{self._shown()}]"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from runner.errors import TriggerError
-from runner.moment import SECOND, Moment, Span, to_datetime
+from runner.moment import SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger
-from runner.triggers.times import Time, moment_of, options_from_json, options_to_json, tz_of
-from runner.triggers.zones import name_of, zone
+from runner.triggers.times import (
+    Time,
+    aware,
+    bounds,
+    options_from_json,
+    options_to_json,
+    shown_options,
+    tz_of,
+    zone_of_times,
+)
+from runner.triggers.zones import zone
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -42,14 +51,13 @@ class IntervalTrigger(BaseTrigger):
         jitter: float | None = None,
     ) -> None:
         length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-        if timezone is None:
-            timezone = next((zoned for zoned in map(_zone_of, (start_date, end_date)) if zoned), "UTC")
-        name = name_of(timezone)
+        name = zone_of_times(timezone, start_date, end_date)
+        start, end = bounds(start_date, end_date, name)
         self._set(
             span=length // _MICROSECOND or SECOND,
             zone=name,
-            start=moment_of(start_date, name, "start_date"),
-            end=moment_of(end_date, name, "end_date"),
+            start=start,
+            end=end,
             spread=round((jitter or 0) * SECOND),
         )
 
@@ -89,6 +97,31 @@ class IntervalTrigger(BaseTrigger):
         return timedelta(microseconds=self.span)
 
     @property
+    def interval_length(self) -> float:
+        """The length between two firings, in seconds."""
+        return self.span / SECOND
+
+    @property
+    def start_date(self) -> datetime | None:
+        """The first firing."""
+        return aware(self.start, self.zone)
+
+    @property
+    def end_date(self) -> datetime | None:
+        """The last moment at which it may fire."""
+        return aware(self.end, self.zone)
+
+    @property
+    def jitter(self) -> float | None:
+        """In seconds."""
+        return self.spread / SECOND if self.spread else None
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone in which times are shown."""
+        return tz_of(self.zone)
+
+    @property
     def tzinfo(self) -> tzinfo:
         return tz_of(self.zone)
 
@@ -115,19 +148,5 @@ class IntervalTrigger(BaseTrigger):
         return f"interval[{self.interval}]"
 
     def __repr__(self) -> str:
-        options = [f"interval={self.interval!r}"]
-        if self.start is not None:
-            options.append(f"start_date='{_shown(self.start, self.tzinfo)}'")
-        if self.end is not None:
-            options.append(f"end_date='{_shown(self.end, self.tzinfo)}'")
-        if self.spread:
-            options.append(f"jitter={self.spread / SECOND:g}")
-        return f"<IntervalTrigger ({', '.join(options)}, timezone='{self.zone}')>"
-
-
-def _shown(moment: Moment, tz: tzinfo) -> str:
-    return to_datetime(moment, tz).strftime("%Y-%m-%d %H:%M:%S %Z")
-
-
-def _zone_of(when: Time | None) -> tzinfo | None:
-    return getattr(when, "tzinfo", None)
+        options = shown_options(self.zone, self.start, self.end, self.spread)
+        return f"<IntervalTrigger ({', '.join([f'interval={self.interval!r}', *options])})>"

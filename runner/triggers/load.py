@@ -10,9 +10,11 @@ from typing import Any
 from runner.errors import TriggerError
 from runner.moment import Moment, Span
 from runner.triggers.base import Trigger
+from runner.triggers.calendarinterval import CalendarIntervalTrigger
 from runner.triggers.calendars import Calendar
 from runner.triggers.combining import AndTrigger, OrTrigger
 from runner.triggers.cron.crontab import CrontabTrigger
+from runner.triggers.cron.trigger import CronTrigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
 from runner.triggers.windows import BetweenTrigger, Window
@@ -20,6 +22,8 @@ from runner.triggers.workdays import WorkdayTrigger
 
 _BUILT_IN: dict[str, Callable[[dict[str, Any]], Trigger]] = {
     "crontab": CrontabTrigger.from_json,
+    "cron": CronTrigger.from_json,
+    "calendarinterval": CalendarIntervalTrigger.from_json,
     "interval": IntervalTrigger.from_json,
     "date": DateTrigger.from_json,
     "or": lambda data: OrTrigger([load(one) for one in data["triggers"]], data.get("jitter")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.errors import TriggerError
 from runner.moment import SECOND, Moment, Span, from_datetime, iso, parse_iso, to_datetime
-from runner.triggers.zones import zone
+from runner.triggers.zones import local_name, name_of, zone
 
 Time = datetime | date | str
 
@@ -75,3 +75,40 @@ def options_from_json(data: dict[str, Any]) -> dict[str, Any]:
         "end": parse_iso(data["end"]) if data.get("end") else None,
         "jitter": round(data.get("jitter", 0) * SECOND),
     }
+
+
+def zone_of_times(zone_or_name: str | tzinfo | None, *times: Time | None) -> str:
+    """The zone somebody gave, else that of the first time that has one, else the machine's."""
+    if zone_or_name is None:
+        zone_or_name = next((found for time in times if (found := getattr(time, "tzinfo", None))), None)
+    return local_name() if zone_or_name is None else name_of(zone_or_name)
+
+
+def bounds(start: Time | None, end: Time | None, zone_name: str) -> tuple[Moment | None, Moment | None]:
+    """start_date and end_date as moments; TriggerError where the end comes first."""
+    first, last = moment_of(start, zone_name, "start_date"), moment_of(end, zone_name, "end_date")
+    if first is not None and last is not None and last < first:
+        raise TriggerError("end_date is earlier than start_date", hint="swap them")
+    return first, last
+
+
+def aware(moment: Moment | None, zone_name: str) -> datetime | None:
+    """A moment as people read it in a zone."""
+    return None if moment is None else to_datetime(moment, tz_of(zone_name))
+
+
+def shown(moment: Moment, zone_name: str) -> str:
+    """A moment as it stands in a `repr`."""
+    return to_datetime(moment, tz_of(zone_name)).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def shown_options(zone_name: str, start: Moment | None, end: Moment | None, jitter: Span) -> list[str]:
+    """What a `repr` says of the options most triggers share."""
+    options = []
+    if start is not None:
+        options.append(f"start_date='{shown(start, zone_name)}'")
+    if end is not None:
+        options.append(f"end_date='{shown(end, zone_name)}'")
+    if jitter:
+        options.append(f"jitter={jitter / SECOND:g}")
+    return [*options, f"timezone='{zone_name}'"]

@@ -16,6 +16,8 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
+import tzlocal
+
 from runner.errors import TriggerError
 from runner.moment import SECOND, Moment
 
@@ -234,3 +236,12 @@ def name_of(zone_or_name: str | tzinfo) -> str:
         f"{zone_or_name!r} is a time zone without a name, so it could not be stored",
         hint="give zoneinfo.ZoneInfo('Europe/Oslo') or the name",
     )
+
+
+@cache
+def local_name() -> str:
+    """The machine's zone, for the Python interface where a program names none; UTC where it has no name."""
+    try:
+        return zone(tzlocal.get_localzone_name()).name
+    except (TriggerError, LookupError, OSError, ValueError):
+        return "UTC"

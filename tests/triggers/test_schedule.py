@@ -122,5 +122,5 @@ def test_unknown_type_is_said() -> None:
     with pytest.raises(TriggerError) as error:
         load({"type": "moon"})
     assert str(error.value) == (
-        "there is no trigger of type 'moon' (known are and, between, crontab, date, interval, or, workdays)"
+        "there is no trigger of type 'moon' (known are and, between, calendarinterval, cron, crontab, date, interval, or, workdays)"
     )

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from runner.triggers.cron.crontab import CrontabTrigger
+from runner.triggers.cron.trigger import CronField, CronTrigger
 
-__all__ = ["CrontabTrigger"]
+__all__ = ["CronField", "CronTrigger", "CrontabTrigger"]

@@ -5,6 +5,8 @@ Days are numbered from 1970-01-01 = 0. Bit n of a month's mask is day n. Weekday
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -116,13 +118,15 @@ def _nearest_workday(day: int, first: int, length: int) -> int:
 class Days:
     """The days of a rule, in order; made by `days(rule)`, which keeps one of each."""
 
-    __slots__ = ("_blocks", "_next", "every", "rule")
+    __slots__ = ("_blocks", "_next", "_over", "every", "rule")
 
     def __init__(self, rule: DayRule) -> None:
         self.rule = rule
         self.every = rule.every_day()
         self._blocks: dict[int, int] = {}
         self._next: dict[int, int | None] = {}
+        self._over = _LAST_DAY + 1
+        """From this day on there is none, as far as somebody looked."""
 
     def __reduce__(self) -> tuple[object, tuple[DayRule]]:
         return days, (self.rule,)
@@ -139,8 +143,12 @@ class Days:
         rest = mask >> (day & 63)
         if rest:
             return day + (rest & -rest).bit_length() - 1
+        if day >= self._over:
+            return None
         if block not in self._next:
-            self._next[block] = self._search((block + 1) << 6)
+            self._next[block] = found = self._search((block + 1) << 6)
+            if found is None:
+                self._over = min(self._over, (block + 1) << 6)
         return self._next[block]
 
     def _block(self, block: int) -> int:
@@ -165,17 +173,22 @@ class Days:
 
     def _admits(self, year: int, month: int) -> bool:
         rule = self.rule
-        return bool(rule.months >> month & 1) and (rule.years is None or year in rule.years)
+        if not rule.months >> month & 1:
+            return False
+        if rule.years is None:
+            return True
+        index = bisect_left(rule.years, year)
+        return index < len(rule.years) and rule.years[index] == year
 
     def _search(self, day: int) -> int | None:
         if day > _LAST_DAY:
             return None
         start = date.fromordinal(max(day, _FIRST_DAY) + EPOCH)
-        years = self.rule.years if self.rule.years is not None else range(start.year, start.year + _CYCLE + 1)
+        years: Sequence[int] = range(start.year, min(start.year + _CYCLE, 9999) + 1)
+        if self.rule.years is not None:
+            years = self.rule.years[bisect_left(self.rule.years, start.year) :]
         months = [month for month in range(1, 13) if self.rule.months >> month & 1]
         for year in years:
-            if not start.year <= year <= 9999:
-                continue
             for month in months:
                 if (year, month) < (start.year, start.month):
                     continue
