@@ -3,21 +3,26 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install run test check format bench generate clean
+.PHONY: help install run test check format generate bench bench-quick clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(PIP) -e .
 	@touch $@
 
 $(VENV)/.developed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@ $(VENV)/.installed
+	$(PIP) -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.measured: $(VENV)/.developed benchmarks/requirements.txt
+	$(PIP) -r benchmarks/requirements.txt
+	@touch $@
 
 install: $(VENV)/.installed ## set up .venv with the runner in it
 
@@ -32,10 +37,20 @@ check: $(VENV)/.developed ## format, lint, types, imports, generated files fresh
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m runner.config.schema --check
 
 format: $(VENV)/.developed ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+generate: $(VENV)/.developed ## write the files that are derived from the code
+	$(BIN)/python -m runner.config.schema
+
+bench: $(VENV)/.measured ## measure everything beside the rivals, and write docs/performance.md
+	$(BIN)/python -m benchmarks --page docs/performance.md
+
+bench-quick: $(VENV)/.measured ## the same with smaller numbers, under two minutes
+	$(BIN)/python -m benchmarks --quick
 
 clean: ## remove what was set up
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -49,7 +49,9 @@ class TriggerError(RunnerError, ValueError):
 
 
 class ExpressionError(RunnerError, ValueError):
-    """An expression that does not compile or names what does not exist."""
+    """An expression that does not compile or names what does not exist; `offset` is its place in the text."""
+
+    offset: int = 0
 
 
 class SpecError(RunnerError, ValueError):

@@ -168,6 +168,10 @@ class Job:
     last_success: Moment | None = None
     failures: int = 0
     """How many runs in a row did not succeed."""
+    backs: int = 0
+    """How often the clock was set back behind `passed`: the number in the nonce of slots that come again."""
+    late_at: Moment | None = None
+    """When `success_every` will be broken, unless a run succeeds before."""
 
     @property
     def key(self) -> JobKey:

@@ -1,0 +1,104 @@
+"""Who may start: overlap of a job's runs, and places that jobs and steps share.
+
+A full group or executor always waits; nothing is dropped for want of a place. Who waits goes on by priority, then
+in the order of coming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+from typing import Literal
+
+from runner.core.event import Settings
+from runner.core.run import RunKey
+from runner.spec import Concurrency
+
+Place = tuple[Literal["executor", "group"], str]
+Waiting = tuple[RunKey, str]
+"""A step (its id within the run) that waits for a place."""
+
+
+class Places:
+    """How many of each place are taken, and who waits for one. A place without a capacity is not counted."""
+
+    __slots__ = ("_capacity", "_count", "_freed", "_taken", "_waiting")
+
+    def __init__(self, settings: Settings) -> None:
+        self._capacity: dict[Place, int] = {}
+        self._taken: dict[Place, int] = {}
+        self._waiting: dict[Place, list[tuple[int, int, Waiting]]] = {}
+        self._freed: set[Place] = set()
+        self._count = 0
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Other capacities; whoever waits may have a place now."""
+        self._capacity = {("group", name): most for name, most in settings.groups.items()}
+        self._capacity |= {
+            ("executor", name): most for name, most in settings.executors.items() if most is not None
+        }
+        self._freed.update(self._waiting)
+
+    def take(self, wanted: Iterable[Place]) -> Place | None:
+        """Take all of them, or none and say which is full."""
+        counted = [place for place in wanted if place in self._capacity]
+        for place in counted:
+            if self._taken.get(place, 0) >= self._capacity[place]:
+                return place
+        self.hold(counted)
+        return None
+
+    def hold(self, places: Iterable[Place]) -> None:
+        """Count them as taken, full or not: what already runs has its place."""
+        for place in places:
+            self._taken[place] = self._taken.get(place, 0) + 1
+
+    def free(self, places: Iterable[Place]) -> None:
+        for place in places:
+            taken = self._taken.get(place, 0)
+            if taken:
+                self._taken[place] = taken - 1
+                if place in self._waiting:
+                    self._freed.add(place)
+
+    def wait(self, place: Place, priority: int, who: Waiting) -> None:
+        self._count += 1
+        heappush(self._waiting.setdefault(place, []), (-priority, self._count, who))
+
+    def called(self) -> Iterable[Waiting]:
+        """Those whose place may be free now, best first; each is asked to `take` again."""
+        while self._freed:
+            place = self._freed.pop()
+            queue = self._waiting.get(place, [])
+            while queue and self._taken.get(place, 0) < self._capacity.get(place, self._count + 1):
+                yield heappop(queue)[2]
+            if not queue:
+                self._waiting.pop(place, None)
+
+    def taken(self) -> Mapping[Place, int]:
+        return self._taken
+
+
+def limit(concurrency: Concurrency) -> int | None:
+    """How many runs of a job may be under way at once; None: any number."""
+    match concurrency.overlap:
+        case "allow":
+            return concurrency.max
+        case "queue":
+            return concurrency.max or 1
+        case _:
+            return 1
+
+
+def refusal(concurrency: Concurrency, live: int, waiting: int, queue_limit: int) -> str:
+    """Why a due occurrence does not become a run; empty where it does."""
+    match concurrency.overlap:
+        case "skip":
+            return "overlap" if live else ""
+        case "queue":
+            return "queue full" if waiting >= queue_limit else ""
+        case "allow":
+            return "overlap" if concurrency.max is not None and live >= concurrency.max else ""
+        case "replace":
+            return ""

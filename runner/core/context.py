@@ -1,0 +1,94 @@
+"""What `${{ }}` may read: JSON-like values and aware datetimes, made of a run and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from runner.core.run import Run, Status, StepRun
+from runner.moment import Moment, to_datetime
+
+
+def context(run: Run, state: StepRun | None = None) -> dict[str, Any]:
+    """The names an expression finds: vars env params matrix item job run steps trigger. No secrets."""
+    spec = run.spec
+    item = state.item if state is not None else None
+    return {
+        "vars": spec.vars,
+        "env": spec.env,
+        "params": run.params,
+        "matrix": item if isinstance(item, Mapping) else {},
+        "item": item,
+        "job": {
+            "id": spec.id,
+            "name": spec.title,
+            "description": spec.description,
+            "owner": spec.owner,
+            "runbook": spec.runbook,
+            "tags": list(spec.tags),
+            "timezone": spec.timezone,
+        },
+        "run": facts(run, state),
+        "steps": steps(run),
+        "trigger": {"type": run.origin, "by": run.by},
+    }
+
+
+def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
+    """The run itself; moments are aware datetimes in the job's zone."""
+    zone = ZoneInfo(run.spec.timezone)
+
+    def when(moment: Moment | None) -> Any:
+        return None if moment is None else to_datetime(moment, zone)
+
+    return {
+        "id": run.id,
+        "status": str(run.status),
+        "reason": run.reason,
+        "scheduled_at": when(run.key.slot),
+        "started_at": when(run.started_at),
+        "ended_at": when(run.ended_at),
+        "attempt": state.attempt if state is not None else 1,
+        "last_success": when(run.last_success),
+    }
+
+
+def steps(run: Run) -> dict[str, Any]:
+    """Each step by id: its status, exit code and outputs; of instances, outputs are lists in their order."""
+    found: dict[str, Any] = {}
+    for state in run.steps.values():
+        outcome = state.outcome
+        outputs = dict(outcome.outputs) if outcome is not None else {}
+        if not state.instance:
+            found[state.step] = {
+                "status": str(state.status),
+                "exit_code": outcome.exit_code if outcome is not None else None,
+                "outputs": outputs,
+            }
+            continue
+        whole = found.setdefault(
+            state.step, {"status": str(Status.SUCCEEDED), "exit_code": None, "outputs": {}, "instances": {}}
+        )
+        whole["instances"][state.instance] = {"status": str(state.status), "outputs": outputs}
+        if state.status is not Status.SUCCEEDED:
+            whole["status"] = str(state.status)
+        for name, value in outputs.items():
+            whole["outputs"].setdefault(name, []).append(value)
+    return found
+
+
+def judged(
+    run: Run, state: StepRun | None, *, success: bool, failure: bool, cancelled: bool
+) -> dict[str, Any]:
+    """The context of `if`, with its four questions."""
+
+    def answer(value: bool) -> Callable[[], bool]:
+        return lambda: value
+
+    return context(run, state) | {
+        "success": answer(success),
+        "failure": answer(failure),
+        "cancelled": answer(cancelled),
+        "always": answer(True),
+    }

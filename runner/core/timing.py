@@ -1,0 +1,155 @@
+"""What of a schedule is due: which occurrences run, which are missed, merged or skipped, and why.
+
+The rules (docs/reliability.md): occurrences older than the catch-up window are missed(window); `latest` runs the
+newest and merges the rest into it; `all` runs the newest `max` of them, oldest first; `none` runs only what is
+decided promptly. Grace is judged here, never after waiting for a place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.core.run import Job, Occurrence, OccurrenceState
+from runner.moment import HOUR, SECOND, Moment, Span
+from runner.spec import JobKey, JobSpec
+from runner.triggers.base import Trigger
+
+PROMPT: Span = 5 * SECOND
+"""Decided within this, an occurrence is on time; later, there was downtime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """`runs`: slots to run, oldest first; `late`: they are caught up. `records`: what becomes of the others."""
+
+    runs: Sequence[Moment]
+    records: Sequence[Occurrence]
+    next_at: Moment | None
+    passed: Moment
+    late: bool = False
+
+
+def start_of(spec: JobSpec, slot: Moment) -> Moment:
+    """When the occurrence of this slot starts: the slot, moved back by its jitter."""
+    most = max(spec.policy.jitter, spec.trigger.jitter_at(slot) if spec.trigger is not None else 0)
+    return slot if most <= 0 else slot + _fraction(spec.id, slot) % (most + 1)
+
+
+def _fraction(id: str, slot: Moment) -> int:
+    """A number that depends on the job and the slot alone, so that a restart gives the same moment."""
+    digest = hashlib.blake2b(f"{id}\0{slot}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def follows_the_clock(trigger: Trigger, now: Moment) -> bool:
+    """Whether the trigger goes on when the clock is set back: one that fires at least hourly, or counts time.
+
+    One with fixed times of the day does not repeat what it did.
+    """
+    wildcard = getattr(trigger, "wildcard", None)
+    if wildcard is not None:
+        return bool(wildcard)
+    first = trigger.next_after(now)
+    second = None if first is None else trigger.next_after(first)
+    return first is not None and second is not None and second - first <= HOUR
+
+
+def due(job: Job, now: Moment) -> Due:
+    """Decide every occurrence of the job that has come; `job.next_at` must be one."""
+    spec, slot = job.spec, job.next_at
+    trigger = spec.trigger
+    assert trigger is not None
+    assert slot is not None
+    # The usual case: one occurrence, on time.
+    following = trigger.next_after(slot)
+    policy = spec.policy
+    late = now - slot > PROMPT
+    if not late and (following is None or following > now) and policy.grace is None:
+        records = _passed(job, trigger, slot, now)
+        return Due((slot,), records, following, slot)
+    slots = [slot]
+    while following is not None and start_of(spec, following) <= now:
+        slots.append(following)
+        following = trigger.next_after(following)
+    newest = slots[-1]
+    runs, records = _choose(spec, slots, following, now)
+    return Due(
+        runs, [*_passed(job, trigger, newest, now), *records], following, newest, late or len(slots) > 1
+    )
+
+
+def _choose(
+    spec: JobSpec, slots: list[Moment], following: Moment | None, now: Moment
+) -> tuple[list[Moment], list[Occurrence]]:
+    """What runs, and what becomes of the rest."""
+    policy, records = spec.policy, list[Occurrence]()
+    runs, window = policy.catchup.runs, policy.catchup.window
+    if policy.grace is not None:
+        slots = _missed(spec, slots, policy.grace, "grace", now, records)
+    if runs == "none":
+        slots = _missed(spec, slots, PROMPT, "downtime", now, records)
+    if not slots:
+        return [], records
+    if runs == "all":
+        if window is None:
+            window = max(HOUR, 0 if following is None else following - slots[-1])
+        fresh = [slot for slot in slots if now - slot <= window][-policy.catchup.max :]
+        old = slots[: len(slots) - len(fresh)]
+        if old:
+            records.append(_record(spec.key, old, "missed", "window", now))
+        return fresh, records
+    newest, rest = slots[-1], slots[:-1]
+    if window is not None and now - newest > window:
+        records.append(_record(spec.key, slots, "missed", "window", now))
+        return [], records
+    if rest:
+        records.append(_record(spec.key, rest, "merged", "catch-up", now, into=newest))
+    return [newest], records
+
+
+def _missed(
+    spec: JobSpec, slots: list[Moment], most: Span, reason: str, now: Moment, records: list[Occurrence]
+) -> list[Moment]:
+    """Those that are decided in time; the others, which are the older ones, are on record as missed."""
+    fresh = [slot for slot in slots if now - start_of(spec, slot) <= most]
+    old = [slot for slot in slots if now - start_of(spec, slot) > most]
+    if old:
+        records.append(_record(spec.key, old, "missed", reason, now))
+    return fresh
+
+
+def _passed(job: Job, trigger: Trigger, until: Moment, now: Moment) -> list[Occurrence]:
+    after = job.passed
+    if after is None or after >= until:
+        after = until - 1
+    return [
+        Occurrence(job.key, each.slot, "skipped", each.reason, detail=each.detail, decided_at=now)
+        for each in trigger.passed(after, until)
+    ]
+
+
+def skipped(job: Job, now: Moment, reason: str) -> tuple[Occurrence | None, Moment | None]:
+    """All occurrences up to now as one skipped range (None where there were none), and the next slot."""
+    slot, trigger = job.next_at, job.spec.trigger
+    if slot is None or trigger is None or slot > now:
+        return None, slot
+    slots: list[Moment] = []
+    following: Moment | None = slot
+    while following is not None and following <= now:
+        slots.append(following)
+        following = trigger.next_after(following)
+    return _record(job.key, slots, "skipped", reason, now), following
+
+
+def _record(
+    key: JobKey,
+    slots: Sequence[Moment],
+    state: OccurrenceState,
+    reason: str,
+    now: Moment,
+    into: Moment | None = None,
+) -> Occurrence:
+    last = slots[-1] if len(slots) > 1 else None
+    return Occurrence(key, slots[0], state, reason, "", last, len(slots), into, "", now)
