@@ -109,7 +109,7 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day)
+        return datetime.fromisoformat(value.isoformat())
     return datetime.fromisoformat(str(value))
 
 
