@@ -1,0 +1,107 @@
+"""`runner calendar`: how busy each hour of the coming days is, as a map of the week."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta, tzinfo
+from typing import Any
+
+from runner.core.run import Job
+from runner.moment import DAY, HOUR, Moment, to_datetime
+from runner.views.listing import schedule
+from runner.views.upcoming import occurrences
+from runner.views.when import day
+
+OFTEN = 60
+"""A job due more often than this within one hour is no peak but a floor: it is named below the map. So is one
+that is due in every hour."""
+
+_SHADES = " ░▒▓█"
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Occurrences by day and by hour of the reader's wall clock; `often`: jobs that are due all the time."""
+
+    days: tuple[date, ...]
+    counts: dict[tuple[date, int], int]
+    jobs: dict[tuple[date, int], tuple[str, ...]]
+    often: tuple[str, ...]
+
+
+def heat(jobs: Sequence[Job], *, now: Moment, zone: tzinfo, days: int = 7) -> Heat:
+    """Count what is due from now to the end of the last of `days` days (today is the first)."""
+    today = to_datetime(now, zone).date()
+    dates = tuple(today + timedelta(days=number) for number in range(days))
+    counts: dict[tuple[date, int], int] = {}
+    names: dict[tuple[date, int], tuple[str, ...]] = {}
+    often = []
+    for job in jobs:
+        mine = _hours(job, now, zone, dates[-1])
+        if mine is None:
+            often.append(f"{job.spec.id} ({schedule(job)})")
+            continue
+        for hour, count in mine.items():
+            counts[hour] = counts.get(hour, 0) + count
+            names[hour] = (*names.get(hour, ()), job.spec.id)
+    return Heat(dates, counts, names, tuple(often))
+
+
+def _hours(job: Job, now: Moment, zone: tzinfo, last: date) -> dict[tuple[date, int], int] | None:
+    """How often it is due in each hour; None where it is due so often that counting says nothing."""
+    mine: dict[tuple[date, int], int] = {}
+    end = now + 400 * DAY
+    begun: list[Moment] = []
+    for coming in occurrences(job, now, now):
+        there = to_datetime(coming.at, zone)
+        if there.date() > last or coming.at > end:
+            break
+        hour = (there.date(), there.hour)
+        mine[hour] = mine.get(hour, 0) + 1
+        begun.append(coming.at)
+        if len(begun) > OFTEN and begun[-1] - begun.pop(0) < HOUR:
+            return None
+    whole_hours = (to_datetime(end, zone) for end in range(now + HOUR, begun[-1] if begun else now, HOUR))
+    busy = [(hour.date(), hour.hour) in mine for hour in whole_hours]
+    return None if len(busy) >= 23 and all(busy) else mine
+
+
+def document(heat: Heat) -> dict[str, Any]:
+    """`{days: [{date, hours: [24 counts], total}], often: [...]}`."""
+    days = []
+    for one in heat.days:
+        hours = [heat.counts.get((one, hour), 0) for hour in range(24)]
+        days.append({"date": one.isoformat(), "hours": hours, "total": sum(hours)})
+    return {"days": days, "often": list(heat.often)}
+
+
+def text(heat: Heat) -> str:
+    """A line a day, two columns an hour, darker where more is due; the busiest hour is named below."""
+    peak = max(heat.counts.values(), default=0)
+    label = max(len(day(one, heat.days[0])) for one in heat.days)
+    lines = [
+        f"{'':{label}}  " + "".join(f"{hour:02} " if hour % 3 == 0 else "   " for hour in range(24)).rstrip()
+    ]
+    for one in heat.days:
+        cells = "".join(_shade(heat.counts.get((one, hour), 0), peak) * 2 + " " for hour in range(24))
+        total = sum(heat.counts.get((one, hour), 0) for hour in range(24))
+        lines.append(f"{day(one, heat.days[0]):{label}}  {cells} {total:>5}")
+    if peak > 1:
+        (busiest, hour), _ = max(
+            heat.counts.items(), key=lambda item: (item[1], -item[0][0].toordinal(), -item[0][1])
+        )
+        names = heat.jobs[busiest, hour]
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        lines.append(f"busiest: {day(busiest, heat.days[0])} {hour:02}:00, {peak} due: {shown}")
+    elif not peak and not heat.often:
+        lines.append("nothing is planned")
+    if heat.often:
+        lines.append(f"due all the time, not counted: {', '.join(heat.often)}")
+    return "\n".join(lines)
+
+
+def _shade(count: int, peak: int) -> str:
+    if not count:
+        return "·"
+    return _SHADES[min(4, 1 + (count * 4 - 1) // max(peak, 4))] if peak > 1 else _SHADES[2]

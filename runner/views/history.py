@@ -1,0 +1,112 @@
+"""`runner history`: past and live runs, and with `--all` the occurrences that did not run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from runner.core.run import Occurrence, Run, RunKey
+from runner.moment import SECOND, Moment
+from runner.spec import JobKey
+from runner.views.run import attempt, entry, origin, status_cell, why
+from runner.views.table import Cell, Column, Table, rows
+from runner.views.when import iso, rough, took, when, zone_of
+
+REASONS: Mapping[str, str] = {
+    "paused": "the job was paused",
+    "overlap": "an earlier run was still at work",
+    "calendar": "a day off",
+    "maintenance": "a maintenance window",
+    "queue full": "too many were waiting",
+    "window": "older than the catch-up window",
+    "grace": "decided later than the grace allows",
+    "only_after": "the job it waits for did not succeed in time",
+    "removed": "the job was removed",
+    "disabled": "the job is disabled",
+}
+"""What the machine's reasons mean; a reason that is not here is shown as it is."""
+
+
+def document(
+    runs: Sequence[Run], others: Sequence[Occurrence] | None = None, zones: Mapping[JobKey, str] | None = None
+) -> dict[str, Any]:
+    """`{runs: [...]}`, and `occurrences` where `others` are given: those that did not become a run."""
+    result: dict[str, Any] = {"runs": [entry(run) for run in runs]}
+    if others is not None:
+        result["occurrences"] = [occurrence_entry(one, (zones or {}).get(one.job, "UTC")) for one in others]
+    return result
+
+
+def occurrence_entry(one: Occurrence, zone: str) -> dict[str, Any]:
+    where = zone_of(zone)
+    return {
+        "job": one.job.id,
+        "state": one.state,
+        "reason": one.reason,
+        "detail": one.detail,
+        "scheduled_at": iso(one.slot, where),
+        "last": iso(one.last, where),
+        "count": one.count,
+        "into": iso(one.into, where),
+        "decided_at": iso(one.decided_at or None, where),
+    }
+
+
+def table(runs: Sequence[Run], others: Sequence[Occurrence] = (), *, now: Moment, zone: tzinfo) -> Table:
+    """Newest first, runs and the others in one order; times in the reader's `zone`."""
+    cells = [(run.key.slot, _run_row(run, now, zone)) for run in runs]
+    cells += [(one.slot, _other_row(one, now, zone)) for one in others if one.state != "ran"]
+    cells.sort(key=lambda item: item[0], reverse=True)
+    columns = (
+        Column("STATUS"),
+        Column("RUN"),
+        Column("SCHEDULED"),
+        Column("TOOK", right=True),
+        Column("LATE", right=True),
+        Column("ATTEMPT", right=True),
+        Column("WHY", gives=True),
+    )
+    return Table(columns, rows([row for _, row in cells]), empty="nothing has run yet")
+
+
+def _run_row(run: Run, now: Moment, zone: tzinfo) -> list[Cell | str]:
+    tried = attempt(run)
+    if run.ended_at is not None:
+        length = took(run.took)
+    else:
+        length = f"{rough(max(0, now - run.started_at))} so far" if run.started_at is not None else ""
+    return [
+        status_cell(run.status),
+        run.id,
+        when(run.key.slot, now, zone),
+        length,
+        took(run.late) if run.late >= SECOND else "",
+        str(tried) if tried else "",
+        "; ".join(part for part in (why(run), origin(run)) if part),
+    ]
+
+
+def _other_row(one: Occurrence, now: Moment, zone: tzinfo) -> list[Cell | str]:
+    return [
+        status_cell(one.state),
+        Cell(str(RunKey(one.job, one.slot, one.nonce)), "dim"),
+        when(one.slot, now, zone),
+        "",
+        "",
+        "",
+        reason(one, now, zone),
+    ]
+
+
+def reason(one: Occurrence, now: Moment, zone: tzinfo) -> str:
+    """Why this occurrence did not become a run of its own, in words."""
+    words = REASONS.get(one.reason, one.reason)
+    if one.state == "merged" and one.into is not None:
+        words = f"the one of {when(one.into, now, zone)} stands for it"
+    if one.detail:
+        words = f"{words}: {one.detail}" if words else one.detail
+    if one.count > 1:
+        until = f" until {when(one.last, now, zone)}" if one.last is not None else ""
+        words = f"{one.count} times{until}; {words}" if words else f"{one.count} times{until}"
+    return words
