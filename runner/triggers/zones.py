@@ -70,7 +70,10 @@ class Zone:
     def cover(self, second: int) -> Table:
         """The table, widened until it holds `second` (which is brought within years 1 to 9999)."""
         second = min(max(second, FIRST), LAST - 1)
-        low, high, starts, offsets, _ = self.table
+        table = self.table
+        low, high, starts, offsets, _ = table
+        if low <= second < high:
+            return table
         if low == high:
             low = high = max(FIRST, second - second % _STRIDE)
         new_low, new_high = low, high
