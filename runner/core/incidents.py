@@ -284,6 +284,7 @@ def about(spec: JobSpec, run: Run | None) -> dict[str, Any]:
         "title": spec.title,
         "owner": spec.owner,
         "runbook": spec.runbook,
+        "tags": list(spec.tags),
         "zone": spec.timezone,
     }
     if run is None:
