@@ -1,15 +1,17 @@
 """Words for news: a pure function from facts to a message. Whatever fact is missing, its line is left out.
 
-Facts of `News.facts`, all JSON values, all optional. Moments are microseconds or ISO texts, spans are
-microseconds (whole numbers) or seconds (floats):
+Facts of `News.facts`, all JSON values, all optional. Moments are ISO texts (or microseconds), spans are seconds
+as floats (or microseconds as whole numbers):
 
     title, owner, runbook, tags     the job's, as people wrote them; `zone` its time zone
-    run, step, status, exit_code    what ended how; `error` in words, `tail` the last output, `attempt` the last
+    run, step, status, exit_code    what ended how, one of `steps`; `reason` in a word of the machine,
+                                    `error` in words, `tail` the last output, `attempt` the last
     scheduled_at, started_at, ended_at, took
     failures, since                 how many in a row, and the moment of the first
-    file, errors                    a broken configuration: where and what
-    channel, attempts               a delivery that was given up
-    custom_title, custom_body       templates of the rule, over `job`, `run` and `news`
+    late                            which promise of the `sla` was broken
+    file, error, good               a configuration that is broken, or good again
+    channel, kind, error            a delivery that was given up, and what it was about
+    title_template, body_template   the rule's own words, over `job`, `run`, `news` and `params`
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ from typing import Any, Literal
 
 from runner.core.run import News, NewsKind
 from runner.duration import say_duration
+from runner.expressions import has_expression, render_message
+from runner.expressions import render as render_expressions
 from runner.moment import SECOND
 from runner.notify.base import Message
 from runner.notify.facts import Facts
 
 Level = Literal["info", "success", "warning", "failure"]
 Render = Callable[[str, Mapping[str, Any]], str]
-"""Renders a template of a rule with a context: `runner.expressions.render_message`."""
+"""Renders a text of a rule with a context."""
 
 LEVELS: Mapping[NewsKind, Level] = {
     "failure": "failure",
@@ -66,26 +70,31 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def message(news: News, *, zone: str = "UTC", render: Render | None = None) -> Message:
+def rendered(text: str, context: Mapping[str, Any]) -> str:
+    """A rule's own text: `${{ }}` as everywhere in the jobs file, else an ordinary template with `{{ }}`."""
+    if has_expression(text):
+        value = render_expressions(text, context)
+        return value if isinstance(value, str) else str(value)
+    return render_message(text, context)
+
+
+def message(news: News, *, zone: str = "UTC", render: Render = rendered) -> Message:
     """What people read about `news`, with times in the job's zone, else in `zone`.
 
     `render` fills the rule's own title and body; one that cannot be rendered is replaced by the house's own,
     with the reason below it: a mistake in a template never costs an alert.
     """
     facts = Facts(news, zone)
-    title, body, trouble = _title(facts), _body(facts), ""
-    if render is not None:
-        title, trouble = _custom(facts, "custom_title", title, render)
-        body, more = _custom(facts, "custom_body", body, render)
-        trouble = trouble or more
-    if trouble:
-        body = f"{body}\n\n{trouble}"
+    title, trouble = _custom(facts, "title", _title(facts), render)
+    body, more = _custom(facts, "body", _body(facts), render)
+    if trouble or more:
+        body = f"{body}\n\n{trouble or more}"
     attachment = facts.text("attach")
-    level = LEVELS[news.kind]
+    level = "success" if news.kind == "config" and facts.yes("good") else LEVELS[news.kind]
     return Message(" ".join(title.split()), body.strip("\n"), level, attachment or None)
 
 
-def digest(several: Sequence[News], *, zone: str = "UTC", render: Render | None = None) -> Message:
+def digest(several: Sequence[News], *, zone: str = "UTC", render: Render = rendered) -> Message:
     """One message for many news, oldest first: a few in full, more as a list with the count."""
     if len(several) == 1:
         return message(several[0], zone=zone, render=render)
@@ -127,13 +136,13 @@ def _listed(counts: Counter[str]) -> str:
 
 
 def _custom(facts: Facts, key: str, otherwise: str, render: Render) -> tuple[str, str]:
-    template = facts.text(key)
+    template = facts.text(f"{key}_template")
     if not template:
         return otherwise, ""
     try:
         return render(template, facts.context()) or otherwise, ""
     except Exception as error:
-        return otherwise, f"(this alert's own {key.removeprefix('custom_')} could not be rendered: {error})"
+        return otherwise, f"(this alert's own {key} could not be rendered: {error})"
 
 
 # ── titles ──────────────────────────────────────────────────────────────────────────────────
@@ -145,7 +154,7 @@ def _title(facts: Facts) -> str:
 
 def _failed(facts: Facts) -> str:
     ended = _ENDED.get(facts.text("status"), "failed")
-    step = facts.text("step")
+    step = facts.text("step") if facts.whole("steps") != 1 else ""
     code = facts.whole("exit_code")
     where = f" in {step}" if step else ""
     how = f" (exit code {code})" if code and ended == "failed" else ""
@@ -153,32 +162,42 @@ def _failed(facts: Facts) -> str:
 
 
 def _still(facts: Facts) -> str:
-    if facts.text("what") == "late":
-        return f"{facts.title} is still late"
     failures = facts.whole("failures")
     count = f" ({failures} in a row)" if failures and failures > 1 else ""
     return f"{facts.title} is still failing{count}"
 
 
 def _recovered(facts: Facts) -> str:
-    what = facts.text("what")
-    if what == "config":
-        return f"{facts.text('file') or 'the jobs file'} is good again"
-    if what == "late":
+    if facts.text("late"):
         return f"{facts.title} is on time again"
     failures = facts.whole("failures")
     after = f" after {failures} {_NAMES['failure'][failures > 1]}" if failures else ""
     return f"{facts.title} recovered{after}"
 
 
+_BROKEN_PROMISES: Mapping[str, str] = {
+    "start_within": "it has not started in time",
+    "max_duration": "it runs longer than it should",
+    "finish_by": "it has not finished by its time of day",
+    "success_every": "it has not succeeded for too long",
+}
+
+
 def _late(facts: Facts) -> str:
-    error = _first_line(facts.text("error"))
-    return f"{facts.title} is late" + (f": {error}" if error else "")
+    return f"{facts.title} is late: {_promise(facts)}"
+
+
+def _promise(facts: Facts) -> str:
+    late = facts.text("late") or _first_line(facts.text("error"))
+    return _BROKEN_PROMISES.get(late, late or "a promise of its sla is broken")
 
 
 def _config(facts: Facts) -> str:
-    count = len(facts.lines("errors"))
-    return f"{facts.text('file') or 'the jobs file'} is broken" + (f" ({count} errors)" if count > 1 else "")
+    return f"{_file(facts)} is {'good again' if facts.yes('good') else 'broken'}"
+
+
+def _file(facts: Facts) -> str:
+    return facts.text("file") or facts.news.job.source or "the jobs file"
 
 
 def _lost(facts: Facts) -> str:
@@ -206,11 +225,9 @@ def _body(facts: Facts) -> str:
         return facts.text("error") or "Messages to this channel arrive. Nothing is wrong."
     if kind == "config":
         return _config_body(facts)
-    if kind == "recovery" and facts.text("what") == "config":
-        return "The file was read, and its schedule is live."
     lines = [*_what(facts), *_when(facts), *_since(facts)]
     if kind == "delivery":
-        lines.append(f"Tried: {facts.whole('attempts') or 'many'} times; it will not be tried again")
+        lines.append("It was tried for a day and is not tried again.")
     for label in ("owner", "runbook"):
         if value := facts.text(label):
             lines.append(f"{label.capitalize()}: {value}")
@@ -228,13 +245,17 @@ def _what(facts: Facts) -> list[str]:
     if step := facts.text("step"):
         attempt = facts.whole("attempt")
         lines.append(f"Step: {step}" + (f", attempt {attempt}" if attempt else ""))
+    if facts.news.kind == "late":
+        lines.append(f"Late: {_promise(facts)}")
     if status := facts.text("status"):
         code = facts.whole("exit_code")
         lines.append(
             f"Result: {status.replace('_', ' ')}" + (f", exit code {code}" if code is not None else "")
         )
-    if error := facts.text("error"):
-        lines.append(f"Reason: {_clean(error)}")
+    reason = facts.text("error") or facts.text("reason")
+    # The exit code is in the line above.
+    if reason and facts.news.kind != "late" and reason != f"exit code {facts.whole('exit_code')}":
+        lines.append(f"Reason: {_clean(reason).strip()}")
     return lines
 
 
@@ -266,14 +287,14 @@ def _since(facts: Facts) -> list[str]:
 
 
 def _config_body(facts: Facts) -> str:
-    errors = facts.lines("errors") or [facts.text("error")]
-    return "\n\n".join(
-        [
-            "The last good schedule goes on; the edit is not live.",
-            *(_clean(error) for error in errors if error),
-            "Check it with: runner validate" + (f" -f {file}" if (file := facts.text("file")) else ""),
-        ]
-    )
+    if facts.yes("good"):
+        return "The file was read, and its schedule is live."
+    parts = [
+        "The last good schedule goes on; the edit is not live.",
+        _clean(facts.text("error")).strip(),
+        f"Check it with: runner validate -f {_file(facts)}",
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _tail(text: str) -> list[str]:

@@ -21,7 +21,7 @@ class Facts:
 
     @property
     def title(self) -> str:
-        return self.text("title") or self.news.job.id
+        return self.text("title") or self.news.job.id or self.text("file") or self.news.job.source
 
     @property
     def took(self) -> Span | None:
@@ -41,6 +41,9 @@ class Facts:
         if isinstance(value, str):
             return [value]
         return [str(item) for item in value] if isinstance(value, list | tuple) else []
+
+    def yes(self, key: str) -> bool:
+        return self._facts.get(key) is True
 
     def whole(self, key: str) -> int | None:
         value = self._facts.get(key)
@@ -69,7 +72,7 @@ class Facts:
         return to_datetime(moment, self._zone).strftime("%H:%M:%S")
 
     def context(self) -> dict[str, Any]:
-        """What a rule's own title and body may read: `job`, `run`, `news`."""
+        """What a rule's own title and body may read: `job`, `run`, `news`, `params`."""
         duration = self.took
         job = {
             "id": self.news.job.id,
@@ -77,12 +80,14 @@ class Facts:
             "owner": self.text("owner"),
             "runbook": self.text("runbook"),
             "tags": self.lines("tags"),
+            "timezone": self.text("zone"),
             "failures": self.whole("failures") or 0,
             "since": self._datetime("since"),
         }
         run = {
             "id": self.text("run"),
             "status": self.text("status"),
+            "reason": self.text("reason"),
             "failed_step": self.text("step"),
             "exit_code": self.whole("exit_code"),
             "error": self.text("error"),
@@ -93,8 +98,14 @@ class Facts:
             "ended_at": self._datetime("ended_at"),
             "duration": None if duration is None else duration / SECOND,
         }
-        news = {"kind": self.news.kind, "at": to_datetime(self.news.at, self._zone)}
-        return {"job": job, "run": run, "news": news}
+        news = {
+            "kind": self.news.kind,
+            "at": to_datetime(self.news.at, self._zone),
+            "late": self.text("late"),
+            "channel": self.text("channel"),
+        }
+        params = self._facts.get("params")
+        return {"job": job, "run": run, "news": news, "params": params if isinstance(params, Mapping) else {}}
 
     def _datetime(self, key: str) -> datetime | None:
         moment = self.moment(key)

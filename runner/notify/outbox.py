@@ -23,7 +23,7 @@ from runner.errors import RunnerError
 from runner.moment import SECOND, Moment, Span
 from runner.notify.address import Secrets, filled, masked
 from runner.notify.base import Notifier
-from runner.notify.compose import Render, digest
+from runner.notify.compose import Render, digest, rendered
 from runner.notify.facts import zone_of
 from runner.notify.gate import WINDOW, Gate, Quiet
 from runner.notify.targets import notifier_for
@@ -102,7 +102,7 @@ class Outbox:
         log: Callable[[str], None],
         secrets: Secrets | None = None,
         zone: str = "UTC",
-        render: Render | None = None,
+        render: Render = rendered,
         window: Span = WINDOW,
         timeout: Span = TIMEOUT,
         notifier: Callable[[str, Callable[[str], None]], Notifier] = notifier_for,
