@@ -1,0 +1,186 @@
+"""`runner why JOB --at T`: why it did or did not run then, from its rule and from what is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any, Literal
+
+from runner.core.run import Job, Occurrence, Run
+from runner.moment import DAY, MINUTE, Moment
+from runner.triggers.base import Trigger
+from runner.views.history import REASONS, occurrence_entry
+from runner.views.history import reason as in_words
+from runner.views.run import entry, sentence
+from runner.views.when import iso, when, zone_of
+
+Verdict = Literal["ran", "running", "skipped", "missed", "merged", "planned", "not planned", "unknown"]
+_FAR_BACK = 5 * 366 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`because`: one sentence for each thing that is so, the weightiest first."""
+
+    job: Job
+    at: Moment
+    verdict: Verdict
+    because: tuple[str, ...]
+    run: Run | None = None
+    occurrence: Occurrence | None = None
+    previous: Moment | None = None
+    next: Moment | None = None
+
+
+def answer(
+    job: Job,
+    at: Moment,
+    *,
+    now: Moment,
+    zone: tzinfo,
+    runs: Sequence[Run] = (),
+    others: Sequence[Occurrence] = (),
+    words: Sequence[str] = (),
+) -> Answer:
+    """Judge one moment. `runs` and `others` are this job's, at least those around `at`.
+
+    `words` is what the trigger itself says of the moment (runner.triggers.explain), shown where it decides.
+    """
+    trigger = job.spec.trigger
+    planned = trigger is not None and trigger.next_after(at - 1) == at
+    previous = before(trigger, at) if trigger is not None else None
+    following = trigger.next_after(at) if trigger is not None else None
+    run = _run_at(runs, at)
+    occurrence = next((one for one in others if one.state != "ran" and _covers(one, at, planned)), None)
+    verdict: Verdict
+    if run is not None:
+        verdict = "ran" if run.status.final else "running"
+        because = (sentence(run, now=now, zone=zone), *_not_by_schedule(run, planned, words))
+    elif occurrence is not None:
+        verdict = occurrence.state
+        because = (f"it was planned, but {occurrence.state}: {in_words(occurrence, now, zone)}",)
+    elif not planned:
+        verdict, because = "not planned", _not_planned(job, words)
+    elif at > now:
+        verdict, because = "planned", _coming(job, at, now, zone)
+    else:
+        verdict, because = "unknown", _nothing_known(job, runs, others, now, zone)
+    return Answer(job, at, verdict, because, run, occurrence, previous, following)
+
+
+def document(made: Answer) -> dict[str, Any]:
+    """`{job, at, verdict, because, run, occurrence, previous, next}`; times in the job's zone."""
+    zone = zone_of(made.job.spec.timezone)
+    one = made.occurrence
+    return {
+        "job": made.job.spec.id,
+        "at": iso(made.at, zone),
+        "verdict": made.verdict,
+        "because": list(made.because),
+        "run": None if made.run is None else entry(made.run),
+        "occurrence": None if one is None else occurrence_entry(one, made.job.spec.timezone),
+        "previous": iso(made.previous, zone),
+        "next": iso(made.next, zone),
+    }
+
+
+def text(made: Answer, *, now: Moment, zone: tzinfo) -> str:
+    """The verdict, the reasons below it, and the planned times around the moment."""
+    lines = [f"{made.job.spec.id}, {when(made.at, now, zone)}: {made.verdict}"]
+    lines += [f"  {reason}" for reason in made.because]
+    around = []
+    if made.previous is not None:
+        around.append(f"before it {when(made.previous, now, zone)}")
+    if made.next is not None:
+        around.append(f"after it {when(made.next, now, zone)}")
+    if around:
+        lines.append(f"  planned {', '.join(around)}")
+    return "\n".join(lines)
+
+
+def before(trigger: Trigger, at: Moment) -> Moment | None:
+    """The last firing strictly before `at`, at most five years back; None where there is none."""
+    span = MINUTE
+    while span <= _FAR_BACK * 2:
+        found = trigger.next_after(at - span)
+        if found is not None and found < at:
+            return _last(trigger, at - span, at)
+        span *= 8
+    return None
+
+
+def _last(trigger: Trigger, low: Moment, at: Moment) -> Moment:
+    """Halve the span between a moment with a firing between it and `at`, and one without."""
+    high = at - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = trigger.next_after(middle)
+        if found is not None and found < at:
+            low = found if found < high else middle
+        else:
+            high = middle
+    slot = trigger.next_after(low)
+    return slot if slot is not None and slot < at else low
+
+
+def _run_at(runs: Sequence[Run], at: Moment) -> Run | None:
+    """The run of this slot; else one that began by hand within the minute asked for."""
+    exact = [run for run in runs if run.key.slot == at]
+    if exact:
+        return max(exact, key=lambda run: (run.origin == "schedule", run.key.nonce))
+    if at % MINUTE:
+        return None
+    within = (run for run in runs if run.origin != "schedule" and 0 <= run.key.slot - at < MINUTE)
+    return next(within, None)
+
+
+def _covers(one: Occurrence, at: Moment, planned: bool) -> bool:
+    return one.slot == at or (planned and one.last is not None and one.slot <= at <= one.last)
+
+
+def _not_by_schedule(run: Run, planned: bool, words: Sequence[str]) -> tuple[str, ...]:
+    if run.origin == "schedule" or planned:
+        return ()
+    return ("its schedule did not ask for it", *words)
+
+
+def _not_planned(job: Job, words: Sequence[str]) -> tuple[str, ...]:
+    if job.spec.trigger is None:
+        starts = ", ".join(after.job for after in job.spec.after)
+        return (
+            f"it has no schedule; it runs after {starts}"
+            if starts
+            else "it has no schedule; it runs by hand",
+        )
+    return tuple(words) or (f"its schedule ({job.spec.schedule}) does not name this time",)
+
+
+def _coming(job: Job, at: Moment, now: Moment, zone: tzinfo) -> tuple[str, ...]:
+    if job.state == "paused":
+        until = job.paused_until
+        if until is not None and until <= at:
+            return (f"the job is paused until {when(until, now, zone)}, and goes on by then",)
+        note = REASONS.get(job.reason, job.reason)
+        lasts = f" until {when(until, now, zone)}" if until is not None else ""
+        return (f"it will be skipped: the job is paused{lasts}" + (f" ({note})" if note else ""),)
+    if job.state == "broken":
+        return (f"it will not run: the job is broken ({job.reason})",)
+    if job.state == "finished":
+        return ("it will not run: the job is finished",)
+    return (f"it will run {when(at, now, zone)}",)
+
+
+def _nothing_known(
+    job: Job, runs: Sequence[Run], others: Sequence[Occurrence], now: Moment, zone: tzinfo
+) -> tuple[str, ...]:
+    known = [run.key.slot for run in runs] + [one.slot for one in others]
+    lines = ["its schedule names this time, but nothing is written down of it"]
+    if not known:
+        lines.append("nothing is written down of this job at all: it has not been served yet")
+    else:
+        lines.append(
+            f"the oldest record of this job is of {when(min(known), now, zone)}; before that it was not there, "
+            "had another schedule, or its history was cleared"
+        )
+    return tuple(lines)

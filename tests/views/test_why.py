@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from view_records import ETL, JOBS, NOW, OSLO, OTHERS, RUNS, at, job, run, spec
+
+from runner.core.run import Job, Occurrence
+from runner.moment import DAY, SECOND
+from runner.triggers.schedule import build
+from runner.views import why
+
+BY_ID = {one.spec.id: one for one in JOBS}
+
+
+def said(job: Job, moment: str, **more: Any) -> str:
+    of_job = {
+        "runs": [run for run in RUNS if run.key.job == job.key],
+        "others": [one for one in OTHERS if one.job == job.key],
+    }
+    made = why.answer(job, at(moment), now=NOW, zone=OSLO, **(of_job | more))
+    return why.text(made, now=NOW, zone=OSLO)
+
+
+CASES = [
+    (
+        "etl",
+        "02:00:00",
+        """\
+etl, today 02:00: ran
+  etl@2026-11-24T01:00:00Z failed after 1m 3s, planned today 02:00, 3s late (exit code 3)
+  planned before it yesterday 02:00, after it tomorrow 02:00""",
+    ),
+    (
+        "ping",
+        "12:30:00",
+        """\
+ping, today 12:30: running
+  ping@2026-11-24T11:30:00Z running, planned today 12:30
+  planned before it today 12:15, after it today 12:45""",
+    ),
+    (
+        "ping",
+        "12:00:00",
+        """\
+ping, today 12:00: skipped
+  it was planned, but skipped: an earlier run was still at work
+  planned before it today 11:45, after it today 12:15""",
+    ),
+    (
+        "ping",
+        "2026-11-23T03:15:00",
+        """\
+ping, yesterday 03:15: missed
+  it was planned, but missed: 20 times until yesterday 05:45; older than the catch-up window
+  planned before it yesterday 03:00, after it yesterday 03:30""",
+    ),
+    (
+        "ping",
+        "2026-11-23T06:00:00",
+        """\
+ping, yesterday 06:00: merged
+  it was planned, but merged: the one of yesterday 06:15 stands for it
+  planned before it yesterday 05:45, after it yesterday 06:15""",
+    ),
+    (
+        "ping",
+        "2026-11-23T03:20:00",
+        """\
+ping, yesterday 03:20: not planned
+  its schedule (*/15 * * * *) does not name this time
+  planned before it yesterday 03:15, after it yesterday 03:30""",
+    ),
+    (
+        "etl",
+        "2026-11-26T02:00:00",
+        """\
+etl, Thu 26 Nov 02:00: planned
+  it will run Thu 26 Nov 02:00
+  planned before it tomorrow 02:00, after it Fri 27 Nov 02:00""",
+    ),
+    (
+        "backup",
+        "2026-11-29T03:30:00",
+        """\
+backup, Sun 29 Nov 03:30: planned
+  it will be skipped: the job is paused until Tue 01 Dec 08:00
+  planned before it Sun 22 Nov 03:30, after it Sun 06 Dec 03:30""",
+    ),
+    (
+        "backup",
+        "2026-12-06T03:30:00",
+        """\
+backup, Sun 06 Dec 03:30: planned
+  the job is paused until Tue 01 Dec 08:00, and goes on by then
+  planned before it Sun 29 Nov 03:30, after it Sun 13 Dec 03:30""",
+    ),
+    (
+        "etl",
+        "2026-11-20T02:00:00",
+        """\
+etl, Fri 20 Nov 02:00: unknown
+  its schedule names this time, but nothing is written down of it
+  the oldest record of this job is of yesterday 02:00; before that it was not there, had another schedule, or its"""
+        """ history was cleared
+  planned before it Thu 19 Nov 02:00, after it Sat 21 Nov 02:00""",
+    ),
+    (
+        "reindex",
+        "2026-11-22T09:30:00",
+        """\
+reindex, Sun 22 Nov 09:30: ran
+  reindex@2026-11-22T08:30:00Z+1 succeeded after 1m 3s, manual by kari Sun 22 Nov 09:30
+  its schedule did not ask for it""",
+    ),
+    ("reindex", "10:00:00", "reindex, today 10:00: not planned\n  it has no schedule; it runs by hand"),
+    ("report", "10:00:00", "report, today 10:00: not planned\n  it has no schedule; it runs after etl"),
+]
+
+
+@pytest.mark.parametrize(("id", "moment", "text"), CASES)
+def test_whole_answers(id: str, moment: str, text: str) -> None:
+    assert said(BY_ID[id], moment) == text
+
+
+def test_the_triggers_words_are_said_where_they_decide() -> None:
+    assert "  the hour is 3, the line asks for 2\n" in said(
+        BY_ID["etl"], "03:00:00", words=["the hour is 3, the line asks for 2"]
+    )
+
+
+def test_a_run_by_hand_is_found_by_its_minute() -> None:
+    odd = run(ETL, "10:15:42", origin="manual", nonce="1")
+    assert said(BY_ID["etl"], "10:15:00", runs=[odd]).startswith(
+        "etl, today 10:15: ran\n  etl@2026-11-24T09:15:42Z+1"
+    )
+
+
+def test_as_json() -> None:
+    made = why.answer(BY_ID["ping"], at("12:00:00"), now=NOW, zone=OSLO, others=OTHERS[:1])
+    assert why.document(made) == {
+        "job": "ping",
+        "at": "2026-11-24T12:00:00+01:00",
+        "verdict": "skipped",
+        "because": ["it was planned, but skipped: an earlier run was still at work"],
+        "run": None,
+        "occurrence": {
+            "job": "ping",
+            "state": "skipped",
+            "reason": "overlap",
+            "detail": "",
+            "scheduled_at": "2026-11-24T12:00:00+01:00",
+            "last": None,
+            "count": 1,
+            "into": None,
+            "decided_at": "2026-11-24T12:00:00+01:00",
+        },
+        "previous": "2026-11-24T11:45:00+01:00",
+        "next": "2026-11-24T12:15:00+01:00",
+    }
+
+
+def test_a_broken_and_a_finished_job_will_not_run() -> None:
+    daily = spec("daily", "0 18 * * *")
+    assert "it will not run: the job is broken (gone)" in said(
+        job(daily, state="broken", reason="gone"), "18:00:00"
+    )
+    assert "it will not run: the job is finished" in said(job(daily, state="finished"), "18:00:00")
+    off = job(daily, state="paused", reason="disabled")
+    assert "it will be skipped: the job is paused (the job is disabled)" in said(off, "18:00:00")
+
+
+def test_an_occurrence_on_a_day_off_is_explained_though_the_rule_passes_it_by() -> None:
+    off = Occurrence(ETL.key, at("03:00:00"), "skipped", "calendar", detail="Christmas Day")
+    assert "it was planned, but skipped: a day off: Christmas Day" in said(
+        BY_ID["etl"], "03:00:00", others=[off]
+    )
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(
+        ["* * * * *", "*/7 * * * *", "0 2 * * *", "30 3 * * sun", "0 0 1 1 *", "every 90s", "every 11d"]
+    ),
+    st.integers(0, 400 * DAY // SECOND),
+)
+def test_the_firing_before_a_moment(text: str, offset: int) -> None:
+    trigger = build(text, timezone="Europe/Oslo", job_id="x", calendars={})
+    moment = NOW + offset * SECOND
+    found = why.before(trigger, moment)
+    assert found is not None
+    assert found < moment
+    assert trigger.next_after(found - 1) == found
+    following = trigger.next_after(found)
+    assert following is None or following >= moment
+
+
+def test_nothing_before_the_first() -> None:
+    trigger = build({"at": "2026-11-24T18:00"}, timezone="Europe/Oslo", job_id="x", calendars={})
+    assert why.before(trigger, at("18:00:00")) is None
+    assert why.before(trigger, at("18:00:01")) == at("18:00:00")
