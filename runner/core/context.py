@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.core.run import Run, Status, StepRun
-from runner.moment import Moment, to_datetime
+from runner.moment import SECOND, Moment, to_datetime
 
 
 def context(run: Run, state: StepRun | None = None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def context(run: Run, state: StepRun | None = None) -> dict[str, Any]:
 
 
 def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
-    """The run itself; moments are aware datetimes in the job's zone."""
+    """The run itself; moments are aware datetimes in the job's zone, `duration` is seconds once it ended."""
     zone = ZoneInfo(run.spec.timezone)
 
     def when(moment: Moment | None) -> Any:
@@ -50,8 +50,20 @@ def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
         "started_at": when(run.started_at),
         "ended_at": when(run.ended_at),
         "attempt": state.attempt if state is not None else 1,
+        "duration": run.took / SECOND if run.ended_at is not None else None,
+        "failed_step": failed_step(run),
         "last_success": when(run.last_success),
     }
+
+
+def failed_step(run: Run) -> str:
+    """The first step that ended badly; empty where none did."""
+    bad = (
+        state.id
+        for state in run.steps.values()
+        if state.status.final and state.status not in (Status.SUCCEEDED, Status.SKIPPED)
+    )
+    return next(bad, "")
 
 
 def steps(run: Run) -> dict[str, Any]:
