@@ -49,9 +49,11 @@ class TriggerError(RunnerError, ValueError):
 
 
 class ExpressionError(RunnerError, ValueError):
-    """An expression that does not compile or names what does not exist; `offset` is its place in the text."""
+    """An expression that does not compile or names what does not exist. `offset`: where in the text it stands."""
 
-    offset: int = 0
+    def __init__(self, fact: str, *, hint: str = "", place: str = "", offset: int = 0) -> None:
+        super().__init__(fact, hint=hint, place=place)
+        self.offset = offset
 
 
 class SpecError(RunnerError, ValueError):

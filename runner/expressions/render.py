@@ -2,164 +2,228 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import TemplateAssertionError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import SecurityError
+from jinja2.parser import Parser
 
-from runner.errors import ExpressionError
-from runner.expressions import sandbox
+from runner.errors import ExpressionError, RunnerError
+from runner.expressions.bounds import MOST_TEXT, Meter
+from runner.expressions.filters import as_text
+from runner.expressions.sandbox import FUNCTIONS, METER, Sandbox, guard
 from runner.expressions.scan import Part, has_expression, parts
 
 Path = tuple[str | int, ...]
 
-_SANDBOX = sandbox.make()
-_MOST_SOURCE = 10_000
+MOST_SOURCE = 10_000
+"""Characters of one expression."""
+MOST_MESSAGE = 64 * 1024
+"""Characters of a message template, and of what it makes."""
+
+_SANDBOX = Sandbox()
+_TROUBLE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, TemplateError)
+_TOO_DEEP = (RecursionError, MemoryError, SyntaxError)
 
 
 def render(text: str, context: Mapping[str, Any]) -> Any:
-    """The text with its expressions' values; one that is nothing but an expression keeps the value's type.
+    """The text with the values of its expressions; one that is nothing but an expression keeps the value's type.
 
     Raises ExpressionError, with the offset of the expression that has no value.
     """
     if not has_expression(text):
         return text
     found = list(parts(text))
-    if len(found) == 1 and found[0].expression:
+    if len(found) == 1:
         return _value(found[0], context)
     pieces = [as_text(_value(part, context)) if part.expression else part.text for part in found]
-    whole = "".join(pieces)
-    if len(whole) > sandbox.MOST_TEXT:
-        raise ExpressionError(f"a text of {len(whole)} characters is more than {sandbox.MOST_TEXT}")
-    return whole
+    length = sum(map(len, pieces))
+    if length > MOST_TEXT:
+        raise ExpressionError(
+            f"a text of {length} characters is longer than the {MOST_TEXT} that are allowed",
+            hint="hand large data over in a file: ${{ run.dir }} is private to the run",
+        )
+    return "".join(pieces)
 
 
 def evaluate(text: str, context: Mapping[str, Any]) -> Any:
-    """The value of an expression, written with or without `${{ }}`."""
+    """The value of one expression, written with or without `${{ }}`."""
     return _value(_single(text), context)
 
 
 def check(text: str, *, bare: bool = False) -> None:
-    """Compile every expression of a text (`bare`: the text is one); ExpressionError names the offset."""
-    for part in (_single(text),) if bare else parts(text):
-        if part.expression:
-            _compiled(part)
+    """Read every expression of a text (`bare`: the text is one), without any values.
+
+    Raises ExpressionError, with the offset of the first bad one.
+    """
+    for part in _expressions(text, bare):
+        _read(part)
 
 
 def names(text: str, *, bare: bool = False) -> list[Path]:
-    """What the expressions of a text read: `steps.load.outputs.rows` is ("steps", "load", "outputs", "rows")."""
-    found: list[Path] = []
-    for part in (_single(text),) if bare else parts(text):
-        if part.expression:
-            _compiled(part)
-            found += _names(part.text)
-    return found
+    """What the expressions of a text read: `steps.load.outputs.rows` is ("steps", "load", "outputs", "rows").
+
+    Functions are not among them. `bare`: the text is one expression, with or without `${{ }}`.
+    """
+    found: dict[Path, None] = {}
+    for part in _expressions(text, bare):
+        _read(part)
+        found.update(dict.fromkeys(_names(part.text)))
+    return list(found)
 
 
 def render_message(text: str, context: Mapping[str, Any]) -> str:
-    """An ordinary Jinja2 template for a message of people's own, in the same sandbox, bounded in length."""
+    """An ordinary Jinja2 template (`{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`) in the same bounded sandbox."""
     try:
-        template = _messages().from_string(text)
-        pieces: list[str] = []
-        length = 0
-        for piece in template.generate(context):
+        pieces, length = [], 0
+        for piece in _message(text).generate({**context, METER: Meter()}):
             length += len(piece)
-            if length > 65_536:
-                raise ExpressionError("the message is longer than 65536 characters")
+            if length > MOST_MESSAGE:
+                raise ExpressionError(f"the message is longer than {MOST_MESSAGE} characters")
             pieces.append(piece)
         return "".join(pieces)
-    except (TemplateSyntaxError, TemplateAssertionError) as error:
-        raise ExpressionError(f"the template does not compile: {error.message}") from None
-    except (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        if isinstance(error, ExpressionError):
-            raise
-        raise ExpressionError(f"the template has no value: {error}") from None
+    except TemplateSyntaxError as error:
+        raise ExpressionError(f"line {error.lineno} does not parse: {error.message}") from None
+    except ExpressionError:
+        raise
+    except _TROUBLE as error:
+        raise ExpressionError(f"the message has no value: {_said(error)}") from None
+    except _TOO_DEEP:
+        raise ExpressionError("the message is nested too deep") from None
 
 
-@lru_cache(maxsize=1)
-def _messages() -> sandbox.Sandbox:
-    return sandbox.make()
+@lru_cache(maxsize=256)
+def _message(text: str) -> Template:
+    if len(text) > MOST_MESSAGE:
+        raise ExpressionError(f"a template of {len(text)} characters is longer than {MOST_MESSAGE}")
+    return _SANDBOX.from_string(guard(_SANDBOX, _SANDBOX.parse(text), message=True))
 
 
-def as_text(value: Any) -> str:
-    """A value as it stands inside a text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, str | int | float):
-        return str(value)
-    encode: Callable[[Any], str] = sandbox.FILTERS["json"]
-    return encode(value)
+def _expressions(text: str, bare: bool) -> Iterator[Part]:
+    if bare:
+        return iter((_single(text),))
+    return (part for part in parts(text) if part.expression)
 
 
 def _single(text: str) -> Part:
     """The one expression a text is, with or without its markers."""
-    if has_expression(text):
-        found = [part for part in parts(text) if part.expression or part.text.strip()]
-        if len(found) != 1 or not found[0].expression:
-            raise ExpressionError(
-                f"{text!r} is not one expression", hint="write the whole of it inside ${{ }}"
-            )
-        return found[0]
-    return Part(text.strip(), 0, len(text), True)
+    if not has_expression(text):
+        start = len(text) - len(text.lstrip())
+        return Part(text.strip(), start, len(text), True)
+    found = [part for part in parts(text) if part.expression or part.text.strip()]
+    if len(found) != 1:
+        raise ExpressionError(f"{text!r} is not one expression", hint="write the whole of it inside ${{ }}")
+    return found[0]
 
 
 def _value(part: Part, context: Mapping[str, Any]) -> Any:
+    expression = _compiled(part)
     try:
-        value = _compiled(part)(**context)
+        value = expression({**context, METER: Meter()})
+        if isinstance(value, str) and len(value) > MOST_TEXT:
+            raise SecurityError(f"its value is longer than the {MOST_TEXT} characters that are allowed")
+        bool(value)  # an undefined value says so here, and not to whoever looks at it later
     except UndefinedError as error:
-        raise _error(part, str(error.message), _exists(part.text, context)) from None
-    except SecurityError as error:
-        raise _error(part, str(error)) from None
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        if isinstance(error, ExpressionError):
-            raise _error(part, error.fact, error.hint) from None
-        raise _error(part, f"{type(error).__name__}: {error}") from None
-    except RecursionError:
+        raise _error(part, _missing(error), _exists(part.text, context)) from None
+    except ExpressionError as error:
+        raise _error(part, error.fact, error.hint) from None
+    except _TROUBLE as error:
+        raise _error(part, _said(error), error.hint if isinstance(error, RunnerError) else "") from None
+    except _TOO_DEEP:
         raise _error(part, "it is nested too deep") from None
-    if isinstance(value, str) and len(value) > sandbox.MOST_TEXT:
-        raise _error(part, f"its value of {len(value)} characters is more than {sandbox.MOST_TEXT}")
     return value
 
 
+def _said(error: Exception) -> str:
+    if isinstance(error, RunnerError):
+        return error.fact
+    if isinstance(error, UndefinedError):
+        return _missing(error)
+    return str(error) or type(error).__name__
+
+
+def _missing(error: UndefinedError) -> str:
+    """Jinja2 speaks of Python's objects; people want the name."""
+    message = str(error.message)
+    if " has no " in message and "'" in message:
+        return f"there is no {message.rsplit(' ', 1)[-1].strip(chr(39))} in it"
+    return message.replace("' is undefined", "").replace("'", "there is no ", 1)
+
+
 def _compiled(part: Part) -> TemplateExpression:
-    if not part.text:
-        raise _error(part, "the expression is empty")
-    if len(part.text) > _MOST_SOURCE:
-        raise _error(part, f"it is longer than {_MOST_SOURCE} characters")
     try:
         return _compile(part.text)
-    except TemplateAssertionError as error:
-        raise _error(part, str(error.message).rstrip("."), _known_filter(str(error.message))) from None
-    except TemplateSyntaxError as error:
-        raise _error(part, f"it does not parse: {error.message}") from None
-    except RecursionError:
+    except ExpressionError:
+        _read(part)  # raises the same, with its place
+        raise
+    except _TOO_DEEP:
         raise _error(part, "it is nested too deep") from None
+    except TemplateSyntaxError:
+        _read(part)
+        raise
 
 
 @lru_cache(maxsize=4096)
 def _compile(text: str) -> TemplateExpression:
-    return _SANDBOX.compile_expression(text, undefined_to_none=False)
+    result = nodes.Assign(nodes.Name("result", "store", lineno=1), _tree(text), lineno=1)
+    result.set_environment(_SANDBOX)
+    return TemplateExpression(_SANDBOX.from_string(nodes.Template([result], lineno=1)), False)
+
+
+def _tree(text: str) -> nodes.Expr:
+    """The guarded tree of an expression."""
+    if not text:
+        raise ExpressionError("the expression is empty")
+    if len(text) > MOST_SOURCE:
+        raise ExpressionError(f"it is longer than {MOST_SOURCE} characters")
+    guarded: nodes.Expr = guard(_SANDBOX, _parsed(text))
+    return guarded
+
+
+def _parsed(text: str) -> nodes.Expr:
+    parser = Parser(_SANDBOX, text, state="variable")
+    tree = parser.parse_expression()
+    if not parser.stream.eos:
+        rest = parser.stream.current
+        raise TemplateSyntaxError(f"something is missing before {rest.value!r}", rest.lineno)
+    return tree
+
+
+@lru_cache(maxsize=16_384)
+def _trouble(text: str) -> tuple[str, str] | None:
+    """What is wrong with an expression (fact, hint), before it has any values."""
+    try:
+        _tree(text)
+    except ExpressionError as error:
+        return error.fact, error.hint
+    except TemplateSyntaxError as error:
+        return f"it does not parse: {error.message}", _spelling(text)
+    except _TOO_DEEP:
+        return "it is nested too deep", ""
+    return None
+
+
+def _read(part: Part) -> None:
+    trouble = _trouble(part.text)
+    if trouble is not None:
+        raise _error(part, *trouble)
+
+
+def _spelling(text: str) -> str:
+    """Other languages' operators."""
+    for theirs, ours in (("&&", "and"), ("||", "or"), ("?", "a if condition else b"), ("!", "not")):
+        if theirs in text.replace("!=", ""):
+            return f"write `{ours}` instead of {theirs}"
+    return ""
 
 
 def _error(part: Part, fact: str, hint: str = "") -> ExpressionError:
-    error = ExpressionError(f"${{{{ {part.text} }}}}: {fact}", hint=hint)
-    error.offset = part.start
-    return error
-
-
-def _known_filter(message: str) -> str:
-    name = message.split("'")[1] if "'" in message else ""
-    near = get_close_matches(name, _SANDBOX.filters, 1)
-    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(_SANDBOX.filters))}"
+    shown = part.text if len(part.text) <= 120 else part.text[:119] + "…"
+    return ExpressionError(f"${{{{ {shown} }}}}: {fact}", hint=hint, offset=part.start)
 
 
 def _exists(text: str, context: Mapping[str, Any]) -> str:
@@ -169,43 +233,61 @@ def _exists(text: str, context: Mapping[str, Any]) -> str:
         for depth, name in enumerate(path):
             if not isinstance(value, Mapping):
                 break
-            if name not in value:
-                where = ".".join(map(str, path[:depth]))
-                known = [str(key) for key in value if not callable(value[key])]
+            known = sorted(str(key) for key in value if depth or key not in FUNCTIONS)
+            where = ".".join(map(str, path[:depth]))
+            if str(name) not in known:
                 near = get_close_matches(str(name), known, 1)
                 if near:
-                    return f"did you mean {'.'.join([*map(str, path[:depth]), near[0]])}?"
+                    return f"did you mean {where + '.' if where else ''}{near[0]}?"
                 there = f"{where} has" if where else "there is"
-                return f"{there}: {', '.join(known[:12])}" if known else f"{where or 'it'} is empty"
+                return f"{there}: {', '.join(known[:12])}" if known else f"{where or 'the context'} is empty"
+            if where == "" and name == "secrets" and depth + 1 < len(path) and path[1] in value[name]:
+                break  # nothing is looked up for the sake of a hint
             value = value[name]
     return ""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _names(text: str) -> tuple[Path, ...]:
-    """Every name an expression reads, with the attributes that follow it."""
-    tree = _SANDBOX.parse("{{ " + text + " }}")
-    found: list[Path] = []
+    """Every name an expression reads, with what follows it."""
+    found: dict[Path, None] = {}
     inner: set[int] = set()
+    for node in _walked(_parsed(text)):
+        if isinstance(node, nodes.Call):
+            inner.add(id(node.node))
+            if isinstance(node.node, nodes.Getattr):  # a method: what it belongs to is read
+                found.update(_found(node.node.node, inner))
+        elif id(node) not in inner and isinstance(node, nodes.Name | nodes.Getattr | nodes.Getitem):
+            found.update(_found(node, inner))
+    return tuple(found)
 
-    def path(node: nodes.Node) -> Path | None:
-        if isinstance(node, nodes.Name):
-            return (node.name,)
+
+def _walked(node: nodes.Node) -> Iterator[nodes.Node]:
+    """The node and everything in it, from the outside in."""
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _walked(child)
+
+
+def _found(node: nodes.Node, inner: set[int]) -> dict[Path, None]:
+    """The path a node is, if it is one; what it consists of is not found again."""
+    tail: list[str | int] = []
+    seen = [node]
+    while not isinstance(node, nodes.Name):
         if isinstance(node, nodes.Getattr):
-            base = path(node.node)
-            return None if base is None else (*base, node.attr)
-        if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-            base = path(node.node)
-            return None if base is None else (*base, node.arg.value)
-        return None
+            tail.append(node.attr)
+        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+            tail.append(node.arg.value)
+        elif isinstance(node, nodes.Getitem):
+            tail.clear()  # a key that is computed: what stands before it is known
+        else:
+            return {}
+        node = node.node
+        seen.append(node)
+    inner.update(id(each) for each in seen)
+    if node.name in FUNCTIONS or node.name == "null":
+        return {}
+    return {(node.name, *reversed(tail)): None}
 
-    for node in tree.find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
-        if id(node) in inner:
-            continue
-        whole = path(node)
-        for child in node.find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
-            if whole is not None:
-                inner.add(id(child))
-        if whole is not None:
-            found.append(whole)
-    return tuple(dict.fromkeys(found))
+
+__all__ = ["check", "evaluate", "has_expression", "names", "render", "render_message"]

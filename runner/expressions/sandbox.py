@@ -1,221 +1,317 @@
-"""The sandbox: no way to Python's internals, and bounds on work, length and number.
+"""The sandbox: plain values only, a list of what may be done with them, and a meter on everything that is made.
 
-Jinja2's sandbox stops escapes but neither loops nor memory, so that what multiplies, repeats or counts is bounded
-here. Expressions have no loops of their own.
+It allows instead of forbidding: an attribute is a key of a mapping or a listed method of text, lists, mappings and
+moments, and whatever else Python objects have does not exist here.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import shlex
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, tzinfo
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import StrictUndefined
-from jinja2.exceptions import SecurityError
+from jinja2 import StrictUndefined, Undefined, nodes, pass_context
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.tests import TESTS as JINJA_TESTS
+from jinja2.visitor import NodeTransformer
 
-from runner import duration
-from runner.moment import SECOND, from_datetime, to_datetime
+from runner.errors import ExpressionError
+from runner.expressions.bounds import Meter, TooMuch, counted, length_within, operated
+from runner.expressions.filters import FILTERS, as_text
 
-MOST_TEXT = 1024 * 1024
-MOST_NUMBER_BITS = 4096
-MOST_RANGE = 100_000
+METER = "~meter"
+FUNCTIONS = frozenset({"success", "failure", "cancelled", "always", "range"})
+"""The names an expression may call."""
 
+_TEXT = frozenset(
+    {
+        *("capitalize", "count", "endswith", "find", "index", "isalnum", "isalpha", "isdigit", "islower"),
+        *("isupper", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind"),
+        *("rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper"),
+    }
+)
+_LIST = frozenset({"count", "index"})
+_MAPPING = frozenset({"get", "items", "keys", "values"})
+_DATE = frozenset({"day", "isoformat", "isoweekday", "month", "strftime", "weekday", "year"})
+_DATETIME = _DATE | {"date", "hour", "microsecond", "minute", "second", "timestamp", "utcoffset"}
+_SPAN = frozenset({"days", "seconds", "total_seconds"})
+_LOOP = frozenset({"first", "index", "index0", "last", "length", "revindex", "revindex0"})
+_ALLOWED: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
+    (str, _TEXT),
+    ((list, tuple), _LIST),
+    (Mapping, _MAPPING),
+    (datetime, _DATETIME),
+    (date, _DATE),
+    (timedelta, _SPAN),
+    (LoopContext, _LOOP),
+)
 
-class TooMuch(SecurityError):
-    """An expression that asks for more than it may have."""
+TESTS = (
+    *("boolean", "defined", "divisibleby", "eq", "even", "false", "float", "ge", "gt", "in", "integer"),
+    *("iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence"),
+    *("string", "true", "undefined", "upper", "==", "!=", "<", "<=", ">", ">="),
+)
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Only plain values have attributes; arithmetic is bounded."""
+    """The environment of all expressions and messages."""
 
-    intercepted_binops = frozenset(["+", "*", "**", "%", "//", "/"])
+    intercepted_binops = frozenset({"+", "-", "*", "**", "%", "//", "/"})
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=StrictUndefined, cache_size=0, autoescape=False, optimized=False, finalize=_finalized
+        )
+        self.filters = {name: _metered(function) for name, function in FILTERS.items()}
+        self.filters |= {"~concat": _concat, "~made": _made, "~each": _each}
+        tests: Mapping[str, Any] = JINJA_TESTS
+        self.tests = {name: _tested(tests[name]) for name in TESTS}
+        self.globals = {"range": counted, "null": None}
+        self.policies["truncate.leeway"] = 0
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`a.b`: the key `b` of a mapping, else a listed attribute."""
+        return self._reached(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`a[b]`: an item, else what `a.b` is."""
+        if isinstance(argument, slice | int) and isinstance(obj, str | list | tuple):
+            try:
+                return obj[argument]
+            except (IndexError, TypeError, ValueError):
+                return self.undefined(obj=obj, name=str(argument))
+        return self._reached(obj, argument)
+
+    def _reached(self, obj: Any, name: Any) -> Any:
+        if isinstance(obj, Undefined):
+            return obj[name]  # raises, with the name that is missing
+        if isinstance(obj, Mapping):
+            try:
+                return obj[name]
+            except (KeyError, TypeError):
+                pass
+        if isinstance(name, str) and self.is_safe_attribute(obj, name, None):
+            return getattr(obj, name)
+        return self.undefined(obj=obj, name=name)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if attr.startswith("_") or attr in ("format", "format_map", "mro"):
-            return False
-        if isinstance(obj, str) and attr in (
-            "join",
-            "replace",
-            "ljust",
-            "rjust",
-            "center",
-            "zfill",
-            "expandtabs",
-        ):
-            return attr in ("replace",)
-        return super().is_safe_attribute(obj, attr, value)
+        """Listed, or it does not exist."""
+        for kind, allowed in _ALLOWED:
+            if isinstance(obj, kind):
+                return attr in allowed
+        return False
 
     def is_safe_callable(self, obj: Any) -> bool:
-        return not isinstance(obj, type) and super().is_safe_callable(obj)
+        """Functions of the context and listed methods: nothing else is ever reached."""
+        return callable(obj) and not isinstance(obj, type | Undefined)
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "*":
-            _check_repeat(left, right)
-            _check_repeat(right, left)
-        elif operator == "**":
-            _check_power(left, right)
-        elif operator == "%" and isinstance(left, str):
-            raise TooMuch("% does not format text here; write a ~ b to join texts")
-        elif (
-            operator == "+" and isinstance(left, str | list | tuple) and isinstance(right, str | list | tuple)
-        ):
-            _check_length(len(left) + len(right))
-        return super().call_binop(context, operator, left, right)
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        operated(operator, left, right)
+        return _meter(context).made(super().call_binop(context, operator, left, right))
 
-    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if getattr(obj, "__name__", "") == "replace" and isinstance(getattr(obj, "__self__", None), str):
-            text = obj.__self__
-            if len(args) > 1 and args[0] is not None:
-                _check_length(len(text) + text.count(str(args[0])) * len(str(args[1])))
-        return super().call(context, obj, *args, **kwargs)
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        meter = _meter(context)
+        owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
+        if isinstance(owner, str | date):
+            meter.made(owner if isinstance(owner, str) else list(args))
+            if name == "replace":
+                obj = _replaced(owner)
+            if name == "strftime" and args:
+                length_within(len(str(args[0])) * 5_000)
+        result = super().call(context, obj, *args, **kwargs)
+        return _kept(meter, result)
 
 
-def _check_repeat(value: Any, times: Any) -> None:
-    if isinstance(value, str | bytes | list | tuple) and isinstance(times, int):
-        _check_length(len(value) * max(0, times))
-    if isinstance(value, int) and isinstance(times, int):
-        _check_bits(value.bit_length() + times.bit_length())
+def _replaced(text: Any) -> Callable[..., str]:
+    def replace(old: str, new: str, count: int = -1) -> str:
+        replaced: str = FILTERS["replace"](text, old, new, count)
+        return replaced
+
+    return replace
 
 
-def _check_power(base: Any, exponent: Any) -> None:
-    if isinstance(base, int) and isinstance(exponent, int):
-        _check_bits(base.bit_length() * abs(exponent))
+def _meter(context: Context) -> Meter:
+    meter = context.get(METER)
+    assert isinstance(meter, Meter)
+    return meter
 
 
-def _check_bits(bits: int) -> None:
-    if bits > MOST_NUMBER_BITS:
-        raise TooMuch(f"a number of {bits} bits is more than the {MOST_NUMBER_BITS} that are allowed")
+def _kept(meter: Meter, result: Any) -> Any:
+    """A result, charged; views and iterators become lists."""
+    if isinstance(result, str | int | float | list | tuple | dict | MappingProxyType) or result is None:
+        return meter.made(result)
+    if isinstance(result, Iterator) or type(result).__name__ in ("dict_items", "dict_keys", "dict_values"):
+        return meter.collected(result)
+    return meter.made(result)
 
 
-def _check_length(length: int) -> None:
-    if length > MOST_TEXT:
-        raise TooMuch(f"a value of length {length} is more than the {MOST_TEXT} that is allowed")
+def _metered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that is charged for what it reads and for what it makes."""
+    wants = getattr(getattr(function, "jinja_pass_arg", None), "name", "")
+
+    @pass_context
+    def metered(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        meter = _meter(context)
+        meter.made(value)
+        given = [*args, *kwargs.values()]
+        meter.made(given)
+        if isinstance(value, list | tuple):  # each of them is looked at through these words
+            meter.charge(len(value) * sum(len(word) for word in given if isinstance(word, str)) // 2)
+        match wants:
+            case "context":
+                result = function(context, value, *args, **kwargs)
+            case "eval_context":
+                result = function(context.eval_ctx, value, *args, **kwargs)
+            case "environment":
+                result = function(context.environment, value, *args, **kwargs)
+            case _:
+                result = function(value, *args, **kwargs)
+        return _kept(meter, result)
+
+    return metered
 
 
-def _range(*args: int) -> list[int]:
-    found = range(*args)
-    if len(found) > MOST_RANGE:
-        raise TooMuch(f"a range of {len(found)} is more than the {MOST_RANGE} that is allowed")
-    return list(found)
+def _tested(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A test that is charged for what it looks at; `select` may ask it a thousand times."""
+
+    @pass_context
+    def tested(context: Context, value: Any, *args: Any) -> Any:
+        _meter(context).made([value, *args])
+        return function(value, *args)
+
+    return tested
 
 
-def _moment(value: Any) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime.fromisoformat(value.isoformat())
-    return datetime.fromisoformat(str(value))
+@pass_context
+def _concat(context: Context, values: list[Any]) -> str:
+    """`a ~ b`."""
+    meter = _meter(context)
+    pieces = [as_text(meter.made(value)) for value in values]
+    length_within(sum(map(len, pieces)))
+    return "".join(pieces)
 
 
-def _date(value: Any, form: str = "%Y-%m-%d") -> str:
-    """The day of a moment, or the moment in a strftime form."""
-    return _moment(value).strftime(form)
+@pass_context
+def _made(context: Context, value: Any) -> Any:
+    return _meter(context).made(value)
 
 
-def _datetime(value: Any, form: str | None = None) -> str:
-    when = _moment(value)
-    return when.strftime(form) if form is not None else when.isoformat()
+@pass_context
+def _each(context: Context, values: Any, weight: int) -> list[Any]:
+    """What a loop goes through; `weight` is the size of its body."""
+    meter = _meter(context)
+    found = meter.collected(values)
+    meter.charge(len(found) * weight)
+    return found
 
 
-def _shift(value: Any, by: str) -> Any:
-    """A moment moved by a length of time such as `-1d` or `2h`; days keep the time of day."""
-    sign, text = (-1, by[1:]) if by.startswith("-") else (1, by.removeprefix("+"))
-    span = sign * duration.parse_duration(text)
-    when = _moment(value)
-    day = 86_400 * SECOND
-    if span % day == 0 or when.tzinfo is None:
-        from datetime import timedelta
-
-        moved: datetime = when + timedelta(microseconds=span)
-    else:
-        moved = to_datetime(from_datetime(when) + span, when.tzinfo)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return moved.date() if span % day == 0 else moved
-    return moved
+@pass_context
+def _finalized(context: Context, value: Any) -> str:
+    """What a message shows of a value."""
+    return as_text(_meter(context).made(value))
 
 
-def _tz(value: Any, name: str) -> datetime:
-    try:
-        zone: tzinfo = ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise TooMuch(f"there is no time zone {name!r}") from None
-    return _moment(value).astimezone(zone)
+_EXPRESSION = (
+    *(nodes.Name, nodes.Const, nodes.TemplateData, nodes.List, nodes.Tuple, nodes.Dict, nodes.Pair),
+    *(nodes.Keyword, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Call, nodes.Filter, nodes.Test),
+    *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.Concat, nodes.And, nodes.Or, nodes.Not),
+    *(nodes.Neg, nodes.Pos, nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow),
+)
+_MESSAGE = (nodes.Template, nodes.Output, nodes.If, nodes.For, nodes.Assign, nodes.With)
 
 
-def _plain(value: Any) -> Any:
-    """JSON's idea of a value that JSON does not know."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value)
+class _Guard(NodeTransformer):
+    """Lets through what is listed, and puts the meter where code would otherwise go round it."""
+
+    def __init__(self, sandbox: Sandbox, *, message: bool) -> None:
+        self.sandbox = sandbox
+        self.allowed = frozenset(_EXPRESSION + (_MESSAGE if message else ()))
+
+    def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> nodes.Node:
+        if type(node) not in self.allowed:
+            raise ExpressionError(f"{type(node).__name__.lower()} is not available here")
+        return super().generic_visit(node, *args, **kwargs)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - jinja2's name
+        callee = node.node
+        if isinstance(callee, nodes.Name):
+            if callee.name not in FUNCTIONS:
+                raise ExpressionError(
+                    f"there is no function {callee.name}", hint=_near(callee.name, FUNCTIONS)
+                )
+        elif not isinstance(callee, nodes.Getattr):
+            raise ExpressionError("only named functions can be called")
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise ExpressionError("a call lists its arguments, without *")
+        return self.generic_visit(node)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        self._known("filter", node.name, self.sandbox.filters)
+        return self.generic_visit(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        self._known("test", node.name, self.sandbox.tests)
+        return self.generic_visit(node)
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        visited = self.generic_visit(node)
+        assert isinstance(visited, nodes.Concat)
+        return _filtered(nodes.List(visited.nodes, lineno=node.lineno), "~concat")
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+        return _filtered(self.generic_visit(node), "~made")
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
+        return _filtered(self.generic_visit(node), "~made")
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+        visited = self.generic_visit(node)
+        return visited if node.ctx == "store" else _filtered(visited, "~made")
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        if node.recursive:
+            raise ExpressionError("a loop cannot be recursive here")
+        weight = sum(1 for _ in node.find_all(nodes.Node))
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, "~each", nodes.Const(weight, lineno=node.lineno))
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _charged(node.expr)
+        for operand in node.ops:
+            operand.expr = _charged(operand.expr)
+        return node
+
+    def _known(self, kind: str, name: str | None, known: Mapping[str, Any]) -> None:
+        if name is None:
+            raise ExpressionError("a filter block is not available here")
+        if name not in known:
+            raise ExpressionError(f"there is no {kind} {name}", hint=_near(name, known))
 
 
-def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=min(indent, 8) if indent else None, default=_plain)
+def _filtered(node: Any, name: str, *args: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
 
 
-def _fromjson(value: Any) -> Any:
-    return json.loads(str(value))
+def _charged(node: nodes.Expr) -> nodes.Expr:
+    return node if isinstance(node, nodes.Const) else _filtered(node, "~made")
 
 
-def _sh(value: Any) -> str:
-    """One word of a shell; needed only where a script is built by hand."""
-    return shlex.quote(str(value))
+def _near(name: str, known: Any) -> str:
+    words = sorted(word for word in known if word[0].isalpha())
+    near = get_close_matches(name, words, 1, 0.5)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(words)}"
 
 
-def _path(value: Any) -> str:
-    """A value that is safe as one part of a path: no separators, no dots alone, no control characters."""
-    text = "".join(char if char.isalnum() or char in "-_.@+=, " else "_" for char in str(value))
-    return "_" if text.strip(". ") == "" else str(PurePosixPath(text).name)[:200]
+def guard(sandbox: Sandbox, node: Any, *, message: bool = False) -> Any:
+    """The tree with the meter in it. Raises ExpressionError about whatever is not allowed."""
+    guarded = _Guard(sandbox, message=message).visit(node)
+    guarded.set_environment(sandbox)
+    return guarded
 
 
-def _b64(value: Any) -> str:
-    return base64.b64encode(str(value).encode()).decode()
-
-
-class Raw(str):
-    """Text that its author wants inserted as it is."""
-
-
-KEPT_FILTERS = (
-    "abs capitalize count d default dictsort e escape first float int items join last length list lower map max min "
-    "reject rejectattr replace reverse round select selectattr sort string sum title trim truncate unique upper "
-    "urlencode wordcount"
-).split(" ")
-
-KEPT_TESTS = (
-    "boolean defined divisibleby eq equalto even false float ge gt greaterthan in integer iterable le lessthan lower "
-    "lt mapping ne none number odd sequence string true undefined upper"
-).split(" ")
-
-FILTERS: dict[str, Callable[..., Any]] = {
-    "date": _date,
-    "datetime": _datetime,
-    "shift": _shift,
-    "tz": _tz,
-    "json": _json,
-    "tojson": _json,
-    "fromjson": _fromjson,
-    "sh": _sh,
-    "path": _path,
-    "b64encode": _b64,
-    "raw": Raw,
-}
-
-
-def make() -> Sandbox:
-    """A sandbox for single expressions: filters and tests that are bounded, and nothing global but `range`."""
-    sandbox = Sandbox(undefined=StrictUndefined, cache_size=0, autoescape=False)
-    sandbox.filters = {
-        name: sandbox.filters[name] for name in KEPT_FILTERS if name in sandbox.filters
-    } | FILTERS
-    sandbox.tests = {name: sandbox.tests[name] for name in KEPT_TESTS if name in sandbox.tests}
-    sandbox.globals = {"range": _range}
-    return sandbox
+__all__ = ["FUNCTIONS", "METER", "Sandbox", "TooMuch", "guard"]
