@@ -10,10 +10,13 @@ RunnerError
 ├── ExecutorError                  an executor that cannot take work
 └── StoreError                     a store that failed; the engine keeps its batch and tries again
     ├── LeaseLost                  the writer no longer leads: nothing of it was written
+    ├── RunExists                  a run of this key is over already: nothing was written, it must not run twice
     └── StoreCorrupt               the store is damaged; it is kept aside, never overwritten
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class RunnerError(Exception):
@@ -78,6 +81,15 @@ class StoreError(RunnerError):
 
 class LeaseLost(StoreError):
     """The writer no longer leads its source; nothing of the batch was written."""
+
+
+class RunExists(StoreError):
+    """Runs that are written as new are on record already (`keys`); nothing of the batch was written."""
+
+    def __init__(self, keys: Iterable[object]) -> None:
+        self.keys = frozenset(keys)
+        names = ", ".join(sorted(map(str, self.keys))[:3])
+        super().__init__(f"on record already, and not to run twice: {names}")
 
 
 class StoreCorrupt(StoreError):

@@ -132,6 +132,10 @@ class Machine:
         self._runs.serve_waiting(now)
         return self._actions
 
+    def drop(self, run: RunKey) -> None:
+        """Forget a live run that the store refused, because one of its key is over already."""
+        self._runs.drop(run)
+
     def _out(self, action: Action) -> None:
         self._actions.append(action)
 

@@ -336,6 +336,30 @@ class Runs:
         self._change(run, replace(state, reason=reason, due=None))
         self._out(Cancel(AttemptKey(run.key, state.id, state.attempt), self._executor(run, step), reason))
 
+    def drop(self, key: RunKey) -> None:
+        """Forget a live run, its places and its moments, without a word."""
+        run = self.live.get(key)
+        if run is None:
+            return
+        for state in run.steps.values():
+            if state.status is Status.RUNNING:
+                self.places.free(self._wanted(run, self._step(run, state)))
+        self._leave(key)
+
+    def _leave(self, key: RunKey) -> None:
+        del self.live[key]
+        mine = self.by_job[key.job]
+        del mine[key]
+        if not mine:
+            del self.by_job[key.job]
+        self._begun.discard(key)
+        self._agenda.put(("run", key), None)
+        if self._told_late:
+            self._told_late = {told for told in self._told_late if told[0] != key}
+        held = self._held.pop(key, None)
+        if held is not None:
+            self.places.free((held,))
+
     def _finish(self, key: RunKey, now: Moment) -> None:
         run = self.live.get(key)
         if run is None or not all(state.status.final for state in run.steps.values()):
@@ -358,18 +382,7 @@ class Runs:
             None,
             run.last_success,
         )
-        del self.live[key]
-        mine = self.by_job[key.job]
-        del mine[key]
-        if not mine:
-            del self.by_job[key.job]
-        self._begun.discard(key)
-        self._agenda.put(("run", key), None)
-        if self._told_late:
-            self._told_late = {told for told in self._told_late if told[0] != key}
-        held = self._held.pop(key, None)
-        if held is not None:
-            self.places.free((held,))
+        self._leave(key)
         self._out(Save(ended))
         self._out(Announce("run.ended", ended))
         self._ended(ended, now)

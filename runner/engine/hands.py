@@ -1,0 +1,121 @@
+"""What the engine acts with: executors that run steps, a way to send messages, and ears for announcements.
+
+Nothing a hand does may stop the engine: whatever it raises is logged, and becomes an outcome where one is owed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from runner.core.action import Announce, Cancel, Start
+from runner.core.context import context
+from runner.core.run import AttemptKey, Delivery, Outcome, Run, Status
+from runner.executors.base import Done, Executor, Found, Task
+from runner.spec import Call
+
+log = logging.getLogger("runner.engine")
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Hands:
+    """`executors` by name; `send` takes a delivery and returns at once; `announce` must not block."""
+
+    executors: dict[str, Executor] = field(default_factory=dict)
+    send: Callable[[Delivery], None] = _ignore
+    announce: Callable[[Announce], None] = _ignore
+
+    @property
+    def capacities(self) -> Mapping[str, int | None]:
+        return {name: executor.capacity for name, executor in self.executors.items()}
+
+    def open(self, done: Done) -> None:
+        for executor in self.executors.values():
+            executor.open(done)
+
+    def start(self, start: Start, done: Done) -> None:
+        """Begin an attempt; trouble in doing so is its outcome."""
+        name = start.step.executor or start.run.spec.executor
+        executor = self.executors.get(name)
+        if executor is None:
+            known = ", ".join(sorted(self.executors)) or "none"
+            error = f"there is no executor named {name!r} (known: {known})"
+            done(start.attempt, Outcome(Status.FAILED, error=error))
+            return
+        try:
+            executor.start(_task(start))
+        except Exception as error:
+            log.exception("executor %s could not start %s", name, start.attempt)
+            text = f"executor {name!r} could not start it: {type(error).__name__}: {error}"
+            done(start.attempt, Outcome(Status.FAILED, error=text))
+
+    def cancel(self, cancel: Cancel) -> None:
+        executor = self.executors.get(cancel.executor)
+        if executor is None:
+            log.warning("nobody to cancel %s: no executor named %r", cancel.attempt, cancel.executor)
+            return
+        try:
+            executor.cancel(cancel.attempt, cancel.reason)
+        except Exception:
+            log.exception("executor %s could not cancel %s", cancel.executor, cancel.attempt)
+
+    def deliver(self, delivery: Delivery) -> None:
+        try:
+            self.send(delivery)
+        except Exception:
+            log.exception("could not hand over delivery %s", delivery.id)
+
+    def tell(self, announce: Announce) -> None:
+        try:
+            self.announce(announce)
+        except Exception:
+            log.exception("a listener of %s failed", announce.name)
+
+    def recover(self, runs: Iterable[Run]) -> Found:
+        """Ask each executor what became of the attempts that an earlier process had under way."""
+        tasks: dict[str, list[Task]] = {}
+        gone: set[AttemptKey] = set()
+        for run in runs:
+            steps = {step.id: step for step in run.spec.steps}
+            for state in run.steps.values():
+                if state.status is not Status.RUNNING:
+                    continue
+                step = steps[state.step]
+                name = step.executor or run.spec.executor
+                task = Task(run, step, state)
+                if name in self.executors:
+                    tasks.setdefault(name, []).append(task)
+                else:
+                    gone.add(task.attempt)
+        alive: set[AttemptKey] = set()
+        ended: dict[AttemptKey, Outcome] = {}
+        for name, wanted in tasks.items():
+            try:
+                found = self.executors[name].recover(wanted)
+            except Exception:
+                log.exception("executor %s could not look for %d attempts", name, len(wanted))
+                gone.update(task.attempt for task in wanted)
+                continue
+            alive |= found.alive
+            ended.update(found.ended)
+            gone |= found.gone
+        return Found(frozenset(alive), ended, frozenset(gone))
+
+    def close(self, *, leave: bool) -> None:
+        for name, executor in self.executors.items():
+            try:
+                executor.close(leave=leave)
+            except Exception:
+                log.exception("executor %s did not close", name)
+
+
+def _task(start: Start) -> Task:
+    work = start.step.work
+    if isinstance(work, Call) and not work.rendered:
+        return Task(start.run, start.step, start.state)
+    return Task(start.run, start.step, start.state, context(start.run, start.state))

@@ -1,0 +1,204 @@
+"""The clock thread: waits for the next moment or for something in the inbox, then gives each partition its turn.
+
+Under load the inbox fills while a turn writes, so the next turn's batch is larger: the group commit grows by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+
+from runner.clock import Alarm, Clock
+from runner.core.event import Event, Settings, StepEnded
+from runner.core.run import AttemptKey, Outcome, Request
+from runner.engine.hands import Hands
+from runner.engine.partition import Entry, Partition, Plan
+from runner.errors import RunnerError
+from runner.moment import SECOND, Moment, Span
+
+log = logging.getLogger("runner.engine")
+
+_STEP: Span = 5 * SECOND
+"""A difference between wall clock and elapsed time that is a step, not a drift (docs/reliability.md)."""
+
+
+class Engine:
+    """Turns the partitions' machines. `run` is the clock thread's; everything else may be called from anywhere."""
+
+    def __init__(self, hands: Hands, clock: Clock, *, poll_requests: Span | None = SECOND) -> None:
+        self._hands = hands
+        self._clock = clock
+        self._alarm = Alarm()
+        self._partitions: dict[str, Partition] = {}
+        self._inbox: deque[tuple[str, Entry]] = deque()
+        self._calls: deque[Callable[[Moment], None]] = deque()
+        self._poll_requests = poll_requests
+        self._poll_at: Moment | None = None
+        self._poked = True
+        self._paused = False
+        self._ending = False
+        self._offset: Span | None = None
+        self._thread: int | None = None
+        self.turned_at: Span = clock.elapsed()
+        """When the loop last turned, by `clock.elapsed`: what the watchdog reads."""
+
+    # ── from any thread ─────────────────────────────────────────────────────────────────────
+
+    @property
+    def partitions(self) -> Mapping[str, Partition]:
+        return self._partitions
+
+    def attach(self, alias: str, partition: Partition) -> None:
+        """Give a partition its turns from now on."""
+        self._partitions[alias] = partition
+        self._alarm.ring()
+
+    def detach(self, alias: str) -> Partition:
+        """Take a partition out; its runs go on, their ends are told to nobody. Clock thread only."""
+        return self._partitions.pop(alias)
+
+    def post(self, event: Event | Plan, alias: str = "default") -> None:
+        """Say what happened; handled soon, in order."""
+        self._inbox.append((alias, Entry(event)))
+        self._alarm.ring()
+
+    def ask(self, event: Event | Plan, alias: str = "default") -> Future[None]:
+        """As `post`; the future is done once what follows is written, or holds what a plan raised."""
+        waiter: Future[None] = Future()
+        if self._ending:
+            waiter.set_exception(RunnerError("the engine has stopped"))
+            return waiter
+        self._inbox.append((alias, Entry(event, waiter)))
+        self._alarm.ring()
+        return waiter
+
+    def done(self, attempt: AttemptKey, outcome: Outcome) -> None:
+        """An executor's word on an attempt."""
+        self.post(StepEnded(attempt, outcome), attempt.run.job.store)
+
+    def call(self, function: Callable[[Moment], None]) -> None:
+        """Run this on the clock thread, before the next turn."""
+        self._calls.append(function)
+        self._alarm.ring()
+
+    def answer(self, request: Request, alias: str = "default") -> None:
+        """Write down an answer that the house itself gives."""
+        self.call(lambda now: self._partitions[alias].answer(now, request))
+
+    def poke(self) -> None:
+        """Somebody wrote a request: read them now."""
+        self._poked = True
+        self._alarm.ring()
+
+    def pause(self) -> None:
+        """Nothing new becomes due until `resume`; what runs goes on, what ends is written."""
+        self._paused = True
+        self._alarm.ring()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._alarm.ring()
+
+    def configure(self, settings: Settings) -> None:
+        """Other capacities or maintenance windows from now on."""
+
+        def apply(now: Moment) -> None:
+            for partition in self._partitions.values():
+                partition.configure(now, settings)
+
+        self.call(apply)
+
+    def end(self) -> None:
+        """Make `run` return after the turn under way; what is in the inbox is still handled."""
+        self._ending = True
+        self._alarm.ring()
+
+    @property
+    def on_clock_thread(self) -> bool:
+        return self._thread == threading.get_ident()
+
+    # ── the clock thread ────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Turn until `end`. Whatever goes wrong in a turn is logged, and the next turn comes."""
+        self._thread = threading.get_ident()
+        try:
+            while True:
+                ending = self._ending
+                try:
+                    self.turn()
+                except Exception:
+                    log.exception("a turn failed; the loop goes on")
+                if ending:
+                    return
+                self._alarm.wait(self._span_to_wait())
+        finally:
+            self._thread = None
+            self._refuse_the_rest()
+
+    def turn(self) -> None:
+        """One turn: everything that is due or in the inbox now."""
+        self.turned_at = self._clock.elapsed()
+        now = self._clock.now()
+        by = self._step(now)
+        while self._calls:
+            self._calls.popleft()(now)
+        entries = self._drain()
+        polling = self._polling(now)
+        for alias, partition in list(self._partitions.items()):
+            mine = entries.pop(alias, [])
+            if not partition.ready(now):
+                self._inbox.extendleft((alias, entry) for entry in reversed(mine))
+                continue
+            if by:
+                partition.stepped(now, by)
+            if polling:
+                mine += partition.read_requests(now)
+            partition.turn(now, mine, tick=not self._paused)
+        for alias, orphans in entries.items():
+            for entry in orphans:
+                if entry.waiter is not None:
+                    entry.waiter.set_exception(RunnerError(f"there is no store named {alias!r}"))
+
+    def _drain(self) -> dict[str, list[Entry]]:
+        entries: dict[str, list[Entry]] = {}
+        for _ in range(len(self._inbox)):
+            alias, entry = self._inbox.popleft()
+            entries.setdefault(alias, []).append(entry)
+        return entries
+
+    def _step(self, now: Moment) -> Span:
+        """By how much the wall clock was set since the last turn; 0 where it only drifted."""
+        offset = now - self._clock.elapsed()
+        before, self._offset = self._offset, offset
+        if before is None or abs(offset - before) < _STEP:
+            return 0
+        log.warning("the wall clock was set by %+.1f s", (offset - before) / SECOND)
+        return offset - before
+
+    def _polling(self, now: Moment) -> bool:
+        due = self._poll_at is not None and now >= self._poll_at
+        if not (self._poked or due):
+            return False
+        self._poked = False
+        self._poll_at = None if self._poll_requests is None else now + self._poll_requests
+        return True
+
+    def _span_to_wait(self) -> Span | None:
+        moments = [self._poll_at] if self._poll_at is not None else []
+        for partition in self._partitions.values():
+            moment = partition.wakeup()
+            if moment is not None and not (self._paused and partition.leading and not partition.trouble):
+                moments.append(moment)
+        if not moments:
+            return None
+        return max(0, min(moments) - self._clock.now())
+
+    def _refuse_the_rest(self) -> None:
+        while self._inbox:
+            _, entry = self._inbox.popleft()
+            if entry.waiter is not None:
+                entry.waiter.set_exception(RunnerError("the engine has stopped"))

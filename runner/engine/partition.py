@@ -1,0 +1,377 @@
+"""One source in one store: its lease, its machine, and the batch that must be written before anything starts.
+
+Write, act, tell, in this order. A write that fails keeps its batch: nothing of it starts, what happens meanwhile
+waits, deadlines of what already runs are enforced all the same, and the write is tried again with backoff.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from runner.core.action import Action, Announce, Cancel, Forget, Save, Send, Start
+from runner.core.event import Asked, Broken, Configured, Event, Settings, Started, Stepped, Stopping, Tick
+from runner.core.machine import Machine
+from runner.core.run import AttemptKey, Occurrence, Request, Run, RunKey, Status
+from runner.engine.hands import Hands
+from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
+from runner.executors.base import Done
+from runner.jobstores.base import Fence, JobStore
+from runner.moment import MILLISECOND, SECOND, Moment, Span
+
+log = logging.getLogger("runner.engine")
+
+Plan = Callable[[Machine, Moment], Sequence[Event]]
+"""Events that depend on what the machine knows: worked out on the clock thread, handled at once."""
+
+_FIRST_RETRY: Span = 100 * MILLISECOND
+_LAST_RETRY: Span = 5 * SECOND
+_RENEW_BEFORE: Span = 2500 * MILLISECOND
+_ASK_LEAD_EVERY: Span = SECOND
+
+
+@dataclass(slots=True)
+class Entry:
+    """Something in the inbox: an event or a plan, and who waits for it to be written."""
+
+    what: Event | Plan
+    waiter: Future[None] | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    actions: list[Action] = field(default_factory=list)
+    waiters: list[Future[None]] = field(default_factory=list)
+
+
+class Partition:
+    """Used from the clock thread only, but for reading `machine.jobs`, whose values are frozen."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        source: str,
+        *,
+        owner: str,
+        settings: Settings,
+        hands: Hands,
+        done: Done,
+        early: Plan | None = None,
+        prepare: Plan | None = None,
+        on_request: Callable[[Request], bool] | None = None,
+    ) -> None:
+        self.store = store
+        self.source = source
+        self.machine: Machine | None = None
+        self.trouble = ""
+        self.standing_by = False
+        self.refused = False
+        self._owner = owner
+        self._settings = settings
+        self._hands = hands
+        self._done = done
+        self._early = early
+        self._prepare = prepare
+        self._on_request = on_request
+        self._fence: Fence | None = None
+        self._held: _Batch | None = None
+        self._retry_at: Moment | None = None
+        self._backoff = _FIRST_RETRY
+        self._cancelled: set[AttemptKey] = set()
+        self._taken: set[str] = set()
+
+    # ── leading ─────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def leading(self) -> bool:
+        return self.machine is not None
+
+    def lead(self, now: Moment) -> bool:
+        """Try to become leader: take the lease, read what is known, settle what an earlier process left.
+
+        `early` is worked out before anything is decided, `prepare` after the occurrences of the downtime were.
+        False where somebody else leads (asked again a second later) or the store fails (with backoff).
+        """
+        try:
+            fence = self.store.hold(self.source, self._owner, now)
+            if fence is None:
+                self._stand_by(now)
+                return False
+            loaded = self.store.load(self.source)
+        except StoreError as error:
+            self._failed(now, error)
+            return False
+        self._recovered()
+        self._fence = fence
+        self.standing_by = False
+        machine = Machine(self._settings, loaded.jobs, loaded.runs, loaded.incidents, loaded.deliveries)
+        self.machine = machine
+        batch = _Batch()
+        if self._early is not None:
+            try:
+                early = self._early(machine, now)
+            except RunnerError as error:
+                self._refuse(error)
+                return False
+            for event in early:
+                self._feed(now, Entry(event), batch)
+        found = self._hands.recover(loaded.runs)
+        self._feed(now, Entry(Started(found.alive, found.ended, found.gone)), batch)
+        for bad in loaded.unreadable:
+            self._feed(now, Entry(Broken(bad.key, bad.reason)), batch)
+        self._feed(now, Entry(Tick()), batch)
+        if self._prepare is not None:
+            self._feed(now, Entry(self._prepare), batch)
+            self._feed(now, Entry(Tick()), batch)
+        batch.actions.append(Announce("lease.taken", self.source))
+        self._perform(now, batch)
+        return True
+
+    def _stand_by(self, now: Moment) -> None:
+        if not self.standing_by:
+            self.standing_by = True
+            self._hands.tell(Announce("lease.held", self.source))
+        self._retry_at = now + _ASK_LEAD_EVERY
+
+    def _refuse(self, error: RunnerError) -> None:
+        """What the store knows and what is wanted now do not go together: leave it alone until somebody decides."""
+        self.refused = True
+        self.release()
+        self._hands.tell(Announce("lease.refused", error))
+
+    def release(self) -> None:
+        """Let others lead; what is not written by now is read from the executors' marks by the next leader."""
+        fence, self._fence, self.machine = self._fence, None, None
+        if fence is not None:
+            try:
+                self.store.release(fence)
+            except StoreError as error:
+                log.warning("could not give the lead of %s back: %s", self.source, error)
+
+    def _renew(self, now: Moment) -> None:
+        fence = self._fence
+        if fence is None or fence.until is None or now < fence.until - _RENEW_BEFORE:
+            return
+        try:
+            renewed = self.store.hold(self.source, self._owner, now)
+        except StoreError as error:
+            self._failed(now, error)
+            return
+        if renewed is None or renewed.number != fence.number:
+            self._lost(now)
+        else:
+            self._fence = renewed
+
+    def _lost(self, now: Moment) -> None:
+        log.error("the lead of %s is lost to another runner; standing by", self.source)
+        batch, self._held = self._held, None
+        for waiter in batch.waiters if batch else ():
+            waiter.set_exception(LeaseLost(f"the lead of {self.source} is lost"))
+        self.machine = None
+        self._fence = None
+        self._retry_at = now + _ASK_LEAD_EVERY
+        self._hands.tell(Announce("lease.lost", self.source))
+
+    # ── a turn ──────────────────────────────────────────────────────────────────────────────
+
+    def wakeup(self) -> Moment | None:
+        """When this partition wants a turn, whatever happens before."""
+        moments: list[Moment] = []
+        if self._retry_at is not None:
+            moments.append(self._retry_at)
+        if self.machine is not None and self._held is None:
+            moment = self.machine.wakeup()
+            if moment is not None:
+                moments.append(moment)
+        if self._fence is not None and self._fence.until is not None:
+            moments.append(self._fence.until - _RENEW_BEFORE)
+        return min(moments, default=None)
+
+    def ready(self, now: Moment) -> bool:
+        """Whether entries may be handled: it leads, and nothing is held back."""
+        if self.machine is None:
+            if not self.refused and (self._retry_at is None or now >= self._retry_at):
+                self.lead(now)
+        else:
+            self._renew(now)
+        if self._held is not None:
+            if self._retry_at is None or now >= self._retry_at:
+                held, self._held = self._held, None
+                self._perform(now, held)
+            if self._held is not None:
+                self._enforce_deadlines(now)
+        return self.machine is not None and self._held is None
+
+    def turn(self, now: Moment, entries: Sequence[Entry], *, tick: bool) -> None:
+        """Handle what came in, and what time has brought; then write, act, tell."""
+        if self.machine is None:
+            return
+        batch = _Batch()
+        for entry in entries:
+            self._feed(now, entry, batch)
+        moment = self.machine.wakeup()
+        if tick and moment is not None and moment <= now:
+            self._feed(now, Entry(Tick()), batch)
+        if batch.actions or batch.waiters:
+            self._perform(now, batch)
+
+    def read_requests(self, now: Moment) -> list[Entry]:
+        """What other processes asked of this source. Those the house takes upon itself it answers later."""
+        if self.machine is None or self._held is not None:
+            return []
+        try:
+            asked = self.store.asked(self.source)
+        except StoreError as error:
+            self._failed(now, error)
+            return []
+        self._taken &= {request.id for request in asked}
+        entries: list[Entry] = []
+        for request in asked:
+            if request.id in self._taken:
+                continue
+            if self._on_request is not None and self._on_request(request):
+                self._taken.add(request.id)
+            else:
+                entries.append(Entry(Asked(request)))
+        return entries
+
+    def answer(self, now: Moment, request: Request) -> None:
+        """Write down the house's own answer to a request."""
+        if self._held is not None:
+            self._held.actions.append(Save(request))
+        else:
+            self._perform(now, _Batch([Save(request)]))
+
+    def stop(self, now: Moment, *, cancel: bool) -> None:
+        self.turn(now, [Entry(Stopping(cancel))], tick=False)
+
+    def configure(self, now: Moment, settings: Settings) -> None:
+        self._settings = settings
+        self.turn(now, [Entry(Configured(settings))], tick=True)
+
+    def stepped(self, now: Moment, by: Span) -> None:
+        self.turn(now, [Entry(Stepped(by))], tick=True)
+
+    @property
+    def live(self) -> int:
+        """How many runs have an attempt under way."""
+        if self.machine is None:
+            return 0
+        return sum(
+            any(state.status is Status.RUNNING for state in run.steps.values())
+            for run in self.machine.runs.values()
+        )
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────
+
+    def _feed(self, now: Moment, entry: Entry, batch: _Batch) -> None:
+        assert self.machine is not None
+        try:
+            events = entry.what(self.machine, now) if callable(entry.what) else (entry.what,)
+            for event in events:
+                batch.actions += self.machine.handle(now, event)
+        except Exception as error:
+            # One bad event must not end the loop: say so, and go on with the others.
+            if entry.waiter is not None:
+                entry.waiter.set_exception(error)
+            else:
+                log.exception("could not handle %r", entry.what)
+        else:
+            if entry.waiter is not None:
+                batch.waiters.append(entry.waiter)
+
+    def _perform(self, now: Moment, batch: _Batch) -> None:
+        changes = [action for action in batch.actions if isinstance(action, Save | Forget)]
+        try:
+            if changes:
+                self.store.write(changes, self._fence)
+        except LeaseLost:
+            self._held = batch
+            self._lost(now)
+            return
+        except RunExists as error:
+            self._drop(now, batch, error)
+            return
+        except StoreError as error:
+            self._held = batch
+            self._failed(now, error)
+            return
+        self._recovered()
+        self._act(batch)
+
+    def _drop(self, now: Moment, batch: _Batch, error: RunExists) -> None:
+        """Runs that are over already must not run again: leave them out, and write the rest."""
+        log.error("%s", error)
+        assert self.machine is not None
+        for key in error.keys:
+            if isinstance(key, RunKey):
+                self.machine.drop(key)
+        batch.actions = [action for action in batch.actions if _run_of(action) not in error.keys]
+        self._perform(now, batch)
+
+    def _act(self, batch: _Batch) -> None:
+        hands = self._hands
+        for action in batch.actions:
+            match action:
+                case Start():
+                    hands.start(action, self._done)
+                case Cancel():
+                    hands.cancel(action)
+                case Send():
+                    hands.deliver(action.delivery)
+        for waiter in batch.waiters:
+            waiter.set_result(None)
+        for action in batch.actions:
+            if isinstance(action, Announce):
+                hands.tell(action)
+
+    def _failed(self, now: Moment, error: StoreError) -> None:
+        if not self.trouble:
+            log.error("the store %r fails: %s; nothing starts until it is back", self.store.alias, error)
+            self._hands.tell(Announce("store.failed", (self.store.alias, str(error))))
+        self.trouble = str(error)
+        self._retry_at = now + self._backoff
+        self._backoff = min(self._backoff * 2, _LAST_RETRY)
+
+    def _recovered(self) -> None:
+        if self.trouble:
+            log.warning("the store %r is back", self.store.alias)
+            self._hands.tell(Announce("store.back", self.store.alias))
+        self.trouble = ""
+        self._retry_at = None
+        self._backoff = _FIRST_RETRY
+        self._cancelled.clear()
+
+    def _enforce_deadlines(self, now: Moment) -> None:
+        """While the store is away, what runs is still stopped at its deadline; the machine records it later."""
+        assert self.machine is not None
+        for run in self.machine.runs.values():
+            for state in run.steps.values():
+                due = min((each for each in (state.due, run.due) if each is not None), default=None)
+                if state.status is not Status.RUNNING or due is None or due > now:
+                    continue
+                attempt = AttemptKey(run.key, state.id, state.attempt)
+                if attempt in self._cancelled:
+                    continue
+                self._cancelled.add(attempt)
+                step = next(step for step in run.spec.steps if step.id == state.step)
+                self._hands.cancel(Cancel(attempt, step.executor or run.spec.executor, "timeout"))
+
+
+def _run_of(action: Action) -> RunKey | None:
+    """The run an action is about, if it is about one."""
+    match action:
+        case Save(Run() as run):
+            return run.key
+        case Save(Occurrence(state="ran") as occurrence):
+            return RunKey(occurrence.job, occurrence.slot, occurrence.nonce)
+        case Start(run=run):
+            return run.key
+        case Cancel(attempt=attempt):
+            return attempt.run
+        case Announce(value=Run() as run):
+            return run.key
+        case _:
+            return None

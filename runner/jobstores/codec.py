@@ -1,0 +1,253 @@
+"""Records as JSON: readable, diffable, and reading them never executes anything.
+
+A value of the house is an object with its class under `~` and the fields that differ from their defaults. Python
+values that JSON does not know (dates, decimals, bytes, uuids, sets, tuples ...) are objects with their kind under `~`.
+Only the classes named here can come out.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from types import NoneType
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from runner import spec as specs
+from runner.core.run import (
+    Delivery,
+    Incident,
+    News,
+    Outcome,
+    Request,
+    RunKey,
+    Status,
+    StepRun,
+)
+from runner.errors import StoreError
+from runner.spec import JobKey
+from runner.triggers import load as load_trigger
+
+KIND = "~"
+
+_CLASSES: Mapping[str, type] = {
+    each.__name__: each
+    for each in (
+        specs.After,
+        specs.Call,
+        specs.Catchup,
+        specs.Command,
+        specs.Concurrency,
+        specs.Foreach,
+        specs.Http,
+        specs.JobSpec,
+        specs.Limits,
+        specs.Notify,
+        specs.OnlyAfter,
+        specs.Param,
+        specs.Policy,
+        specs.Retention,
+        specs.Retry,
+        specs.Rule,
+        specs.Sla,
+        specs.Step,
+        specs.Success,
+        Delivery,
+        Incident,
+        News,
+        Outcome,
+        Request,
+        StepRun,
+    )
+}
+_FORGOTTEN = {("Outcome", "value"), ("Outcome", "exception")}
+"""What lives in this process only."""
+
+
+def dumps(value: Any) -> str:
+    """The value as JSON text; StoreError names what cannot be stored."""
+    return json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def loads(text: str) -> Any:
+    """The value back; StoreError where the text is not one of ours."""
+    try:
+        return decode(json.loads(text))
+    except (ValueError, TypeError, KeyError, LookupError, RecursionError) as error:
+        raise StoreError(f"a stored value cannot be read: {type(error).__name__}: {error}") from None
+
+
+# ── out ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def encode(value: Any) -> Any:
+    """JSON-able values for a value."""
+    kind = type(value)
+    if kind is str or kind is int or kind is float or kind is bool or value is None:
+        return value
+    if kind is list:
+        return [encode(item) for item in value]
+    if kind is dict:
+        return _encode_dict(value)
+    if is_dataclass(kind) and kind.__name__ in _CLASSES:
+        return _encode_object(value)
+    found = _PLAIN.get(kind)
+    if found is not None:
+        return {KIND: found[0], "value": found[1](value)}
+    if kind is Status:
+        return str(value)
+    if kind in (tuple, set, frozenset):
+        items = list(value) if kind is tuple else sorted(value, key=repr)
+        return {KIND: kind.__name__, "items": [encode(item) for item in items]}
+    if kind is JobKey or kind is RunKey:
+        return {KIND: kind.__name__, "items": [encode(item) for item in value]}
+    to_json = getattr(value, "to_json", None)
+    if to_json is not None and hasattr(value, "next_after"):
+        return {KIND: "trigger", "value": to_json()}
+    if isinstance(value, Mapping):
+        return _encode_dict(dict(value))
+    if isinstance(value, str | int | float):
+        return _base(value)
+    raise StoreError(f"a value of type {_name(kind)} cannot be stored", hint=_hint(value))
+
+
+def _encode_dict(value: dict[Any, Any]) -> Any:
+    if all(type(key) is str for key in value) and KIND not in value:
+        return {key: encode(item) for key, item in value.items()}
+    return {KIND: "dict", "items": [[encode(key), encode(item)] for key, item in value.items()]}
+
+
+def _encode_object(value: Any) -> dict[str, Any]:
+    kind = type(value)
+    data: dict[str, Any] = {KIND: kind.__name__}
+    for name, default, _ in _fields(kind):  # type: ignore[arg-type]
+        item = getattr(value, name)
+        if item is default or (type(item) is type(default) and item == default):
+            continue
+        if (kind.__name__, name) in _FORGOTTEN:
+            continue
+        # A field's own tuple is an array; one inside people's arguments keeps its kind.
+        data[name] = [encode(each) for each in item] if type(item) is tuple else encode(item)
+    return data
+
+
+def _base(value: str | int | float) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int(value) if isinstance(value, int) else float(value)
+
+
+# ── in ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def decode(value: Any) -> Any:
+    """The value of what `encode` made."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get(KIND)
+    if kind is None:
+        return {key: decode(item) for key, item in value.items()}
+    if kind in _CLASSES:
+        return _decode_object(_CLASSES[kind], value)
+    if kind == "trigger":
+        return load_trigger(value["value"])
+    if kind == "dict":
+        return {decode(key): decode(item) for key, item in value["items"]}
+    if kind in _COLLECTIONS:
+        return _COLLECTIONS[kind]([decode(item) for item in value["items"]])
+    if kind in _READ:
+        return _READ[kind](value["value"])
+    raise StoreError(
+        f"a stored value is of an unknown kind, {kind!r}", hint="was it written by a newer version?"
+    )
+
+
+def _decode_object(kind: type, data: dict[str, Any]) -> Any:
+    values: dict[str, Any] = {}
+    for name, _, form in _fields(kind):
+        if name not in data:
+            continue
+        item = decode(data[name])
+        if "tuple[" in form and isinstance(item, list):
+            item = tuple(item)
+        elif form == "Status" or form.startswith("Status "):
+            item = Status(item) if item is not None else None
+        values[name] = item
+    # A field that a newer version wrote is left alone: rolling upgrades read each other's rows.
+    return kind(**values)
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, Any, str], ...]:
+    found = []
+    for each in fields(kind):
+        default = each.default
+        if default is MISSING and each.default_factory is not MISSING:
+            default = each.default_factory()
+        found.append((each.name, default, str(each.type)))
+    return tuple(found)
+
+
+# ── kinds ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _zone(value: ZoneInfo) -> str:
+    return str(value.key)
+
+
+_PLAIN: Mapping[type, tuple[str, Callable[[Any], Any]]] = {
+    datetime: ("datetime", lambda value: [value.isoformat(), getattr(value.tzinfo, "key", None)]),
+    date: ("date", date.isoformat),
+    time: ("time", time.isoformat),
+    timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
+    Decimal: ("decimal", str),
+    bytes: ("bytes", lambda value: base64.b64encode(value).decode()),
+    UUID: ("uuid", str),
+    complex: ("complex", lambda value: [value.real, value.imag]),
+    ZoneInfo: ("zone", _zone),
+    NoneType: ("none", str),
+}
+
+
+def _datetime(value: list[Any]) -> datetime:
+    when = datetime.fromisoformat(value[0])
+    return when.astimezone(ZoneInfo(value[1])) if value[1] else when
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "datetime": _datetime,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timedelta": lambda value: timedelta(*value),
+    "decimal": Decimal,
+    "bytes": lambda value: base64.b64decode(value),
+    "uuid": UUID,
+    "complex": lambda value: complex(*value),
+    "zone": ZoneInfo,
+}
+
+_COLLECTIONS: Mapping[str, Callable[[list[Any]], Any]] = {
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "JobKey": lambda items: JobKey(*items),
+    "RunKey": lambda items: RunKey(*items),
+}
+
+
+def _name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _hint(value: Any) -> str:
+    if callable(value):
+        return "name the function as text, 'package.module:function', or keep the job in the memory store"
+    return "arguments are JSON values, dates, decimals, bytes, uuids, sets and tuples; keep others in the memory store"

@@ -1,0 +1,157 @@
+"""Jobs and runs that live as long as the process: for programs that embed the library, and for tests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from runner.core.action import Change, Forget, Save
+from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
+from runner.errors import LeaseLost, RunExists
+from runner.jobstores.base import Fence, Loaded
+from runner.moment import Moment
+from runner.spec import JobKey
+
+MOST_FINISHED = 10_000
+"""How many finished runs, and occurrences that did not run, are remembered."""
+
+
+class MemoryJobStore:
+    """Holds the very values it is given: lambdas and closures are welcome here."""
+
+    def __init__(self, alias: str = "default") -> None:
+        self.alias = alias
+        self._lock = threading.RLock()
+        self._jobs: dict[JobKey, Job] = {}
+        self._runs: dict[RunKey, Run] = {}
+        self._finished: dict[RunKey, Run] = {}
+        self._occurrences: dict[tuple[JobKey, Moment, str], Occurrence] = {}
+        self._incidents: dict[tuple[JobKey, str], Incident] = {}
+        self._deliveries: dict[str, Delivery] = {}
+        self._requests: dict[str, Request] = {}
+        self._leases: dict[str, Fence] = {}
+        self._numbers: dict[str, int] = {}
+
+    def open(self) -> None:
+        return None
+
+    def close(self) -> None:
+        with self._lock:
+            self._leases.clear()
+
+    def load(self, source: str) -> Loaded:
+        with self._lock:
+            return Loaded(
+                tuple(job for key, job in self._jobs.items() if key.source == source),
+                tuple(run for key, run in self._runs.items() if key.job.source == source),
+                tuple(each for each in self._incidents.values() if each.job.source == source),
+                tuple(each for each in self._deliveries.values() if each.news.job.source == source),
+            )
+
+    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        with self._lock:
+            if fence is not None and self._numbers.get(fence.source, 0) != fence.number:
+                raise LeaseLost(f"the lead of {fence.source} went to another scheduler")
+            again = {key for change in changes if (key := self._repeats(change)) is not None}
+            if again:
+                raise RunExists(again)
+            for change in changes:
+                self._apply(change)
+
+    def _repeats(self, change: Change) -> RunKey | None:
+        """The key of a run that is written as new and is on record as finished."""
+        if (
+            isinstance(change, Save)
+            and isinstance(change.record, Run)
+            and change.record.key in self._finished
+        ):
+            return change.record.key
+        return None
+
+    def _apply(self, change: Change) -> None:
+        if isinstance(change, Forget):
+            self._jobs.pop(change.key, None)
+            return
+        record = change.record
+        match record:
+            case Job():
+                self._jobs[record.key] = record
+            case Run():
+                if record.status.final:
+                    self._runs.pop(record.key, None)
+                    self._finished[record.key] = record
+                    _bound(self._finished)
+                else:
+                    self._runs[record.key] = record
+            case Occurrence():
+                if record.state != "ran":
+                    self._occurrences[(record.job, record.slot, record.nonce)] = record
+                    _bound(self._occurrences)
+            case Incident():
+                if record.closed_at is None:
+                    self._incidents[(record.job, record.kind)] = record
+                else:
+                    self._incidents.pop((record.job, record.kind), None)
+            case Delivery():
+                if record.state == "waiting":
+                    self._deliveries[record.id] = record
+                else:
+                    self._deliveries.pop(record.id, None)
+            case Request():
+                self._requests[record.id] = record
+
+    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+        with self._lock:
+            held = self._leases.get(source)
+            if held is not None:
+                return held if held.owner == owner else None
+            number = self._numbers.get(source, 0) + 1
+            fence = Fence(source, owner, number)
+            self._numbers[source] = number
+            self._leases[source] = fence
+            return fence
+
+    def release(self, fence: Fence) -> None:
+        with self._lock:
+            if self._leases.get(fence.source) == fence:
+                del self._leases[fence.source]
+
+    def ask(self, request: Request) -> None:
+        with self._lock:
+            self._requests[request.id] = request
+
+    def asked(self, source: str) -> Sequence[Request]:
+        with self._lock:
+            return [
+                each for each in self._requests.values() if each.source == source and each.state == "asked"
+            ]
+
+    def answer(self, request: str) -> Request | None:
+        with self._lock:
+            return self._requests.get(request)
+
+    # ── what is over ────────────────────────────────────────────────────────────────────────
+
+    def finished(self) -> Sequence[Run]:
+        """The finished runs that are remembered, oldest first."""
+        with self._lock:
+            return list(self._finished.values())
+
+    def occurrences(self) -> Sequence[Occurrence]:
+        """The occurrences that did not run and are remembered, oldest first."""
+        with self._lock:
+            return list(self._occurrences.values())
+
+    def jobs(self) -> Sequence[Job]:
+        with self._lock:
+            return list(self._jobs.values())
+
+    def live(self) -> Sequence[Run]:
+        with self._lock:
+            return list(self._runs.values())
+
+
+def _bound(records: dict[Any, Any]) -> None:
+    while len(records) > MOST_FINISHED:
+        del records[next(iter(records))]

@@ -1,0 +1,170 @@
+"""Connecting, transactions, and the schema's version."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+
+from runner.errors import StoreCorrupt, StoreError
+
+HEAD = "0001"
+"""The newest migration; where the database says the same, alembic is not even loaded."""
+
+BUSY_MILLISECONDS = 5_000
+
+
+def connect(url: str | URL) -> Engine:
+    """An engine for the URL; a SQLite file is made for its owner alone."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:" and not parsed.database.startswith("file:"):
+        path = Path(parsed.database)
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    # FULL: a row that is committed before a start is still there after a power cut.
+    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextlib.contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """All or nothing. On SQLite the write lock is taken at once, so that no read goes stale under it."""
+    if connection.dialect.name != "sqlite":
+        with connection.begin():
+            yield
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        with contextlib.suppress(SQLAlchemyError):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def reading(connection: Connection) -> Iterator[None]:
+    """One consistent read; where a transaction begins by itself it is ended again."""
+    try:
+        yield
+    finally:
+        if connection.dialect.name != "sqlite" and connection.in_transaction():
+            connection.rollback()
+
+
+@contextlib.contextmanager
+def translated(what: str, *, conflicts: bool = True) -> Iterator[None]:
+    """Whatever the database raises, as a StoreError that says what was being done.
+
+    `conflicts` False: a key that is there already is the caller's to settle.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except IntegrityError as error:
+        if not conflicts:
+            raise
+        raise translate(error, what) from error
+    except SQLAlchemyError as error:
+        raise translate(error, what) from error
+    except OSError as error:
+        raise StoreError(f"{what}: {error.strerror or error}") from error
+
+
+def translate(error: SQLAlchemyError, what: str) -> StoreError:
+    origin = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    fact = f"{what}: {origin.strip().splitlines()[0] if origin.strip() else type(error).__name__}"
+    if isinstance(error, DatabaseError) and any(
+        sign in origin for sign in ("malformed", "not a database", "disk image")
+    ):
+        return StoreCorrupt(
+            fact, hint="keep the file aside, and restore a backup: runner db check says what is wrong"
+        )
+    if isinstance(error, OperationalError) and "full" in origin:
+        return StoreError(fact, hint="free space on the disk; work resumes by itself")
+    return StoreError(fact)
+
+
+def version_of(connection: Connection) -> str | None:
+    """The version of the schema in the database, None where there is none."""
+    with contextlib.suppress(SQLAlchemyError):
+        found = connection.execute(text("SELECT version_num FROM runner_alembic_version")).scalar()
+        return str(found) if found is not None else None
+    if connection.in_transaction():
+        connection.rollback()
+    return None
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to this version; StoreError where a newer one wrote it."""
+    with engine.connect() as connection:
+        found = version_of(connection)
+    if found == HEAD:
+        return
+    if found is not None and found > HEAD:
+        raise StoreError(
+            f"the database has schema {found}, and this version knows {HEAD}",
+            hint="run the newer version, or restore a backup from before the upgrade",
+        )
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    # Two runners may start at once: the second waits, and then finds nothing left to do.
+    with _alone(engine), engine.connect() as connection:
+        if version_of(connection) != HEAD:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+
+
+@contextlib.contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Nobody else migrates this database meanwhile."""
+    name, database = engine.dialect.name, engine.url.database
+    if name == "sqlite" and database and database != ":memory:":
+        with open(f"{database}.migrate.lock", "w", opener=_private) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    elif name in _LOCKS:
+        take, give = _LOCKS[name]
+        with engine.connect() as connection:
+            connection.execute(text(take))
+            try:
+                yield
+            finally:
+                connection.execute(text(give))
+    else:
+        yield
+
+
+_LOCKS = {
+    "postgresql": ("SELECT pg_advisory_lock(7258363)", "SELECT pg_advisory_unlock(7258363)"),
+    "mysql": ("SELECT GET_LOCK('runner_migrate', 60)", "SELECT RELEASE_LOCK('runner_migrate')"),
+    "mariadb": ("SELECT GET_LOCK('runner_migrate', 60)", "SELECT RELEASE_LOCK('runner_migrate')"),
+}
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,111 @@
+"""Who leads a source: a lock on a file beside a SQLite database, a row with a deadline elsewhere.
+
+The file lock needs no heartbeat and ends with the process, however it ends. The row's deadline is in the database's
+own time, so that runners whose clocks differ still agree.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, insert, select, text, update
+
+from runner.errors import LeaseLost
+from runner.jobstores.base import Fence
+from runner.jobstores.sqlalchemy.tables import leases
+from runner.moment import SECOND, Moment, Span
+
+LEASE: Span = 4 * SECOND
+
+_TIME = {
+    "postgresql": "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+    "mysql": "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+    "mariadb": "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+}
+
+
+def database_time(connection: Connection, now: Moment) -> Moment:
+    """The database's clock where it has one that is shared; else the given moment."""
+    question = _TIME.get(connection.dialect.name)
+    return now if question is None else int(connection.execute(text(question)).scalar_one())
+
+
+class FileLocks:
+    """One locked file per source, beside the database."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._held: dict[str, int] = {}
+
+    def take(self, source: str) -> bool:
+        """Whether this process holds the source's lock now."""
+        if source in self._held:
+            return True
+        name = hashlib.blake2b(source.encode(), digest_size=6).hexdigest()
+        path = self._database.with_name(f"{self._database.name}.{name}.lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._held[source] = descriptor
+        return True
+
+    def give(self, source: str) -> None:
+        descriptor = self._held.pop(source, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def give_all(self) -> None:
+        for source in list(self._held):
+            self.give(source)
+
+
+def take_number(connection: Connection, source: str, owner: str) -> int:
+    """A new fencing number for a source whose lock is held by other means."""
+    row = connection.execute(select(leases.c.number).where(leases.c.source == source)).first()
+    number = 1 if row is None else int(row.number) + 1
+    connection.execute(delete(leases).where(leases.c.source == source))
+    connection.execute(insert(leases).values(source=source, number=number, owner=owner, until=None))
+    return number
+
+
+def take_row(connection: Connection, source: str, owner: str, now: Moment) -> int | None:
+    """Take or renew the lease's row; its number, or None while another owner's has not run out."""
+    there = database_time(connection, now)
+    row = connection.execute(select(leases).where(leases.c.source == source).with_for_update()).first()
+    until = there + LEASE
+    if row is None:
+        connection.execute(insert(leases).values(source=source, number=1, owner=owner, until=until))
+        return 1
+    mine = row.owner == owner and row.until is not None and row.until >= there
+    if not mine and row.until is not None and row.until >= there:
+        return None
+    number = int(row.number) if mine else int(row.number) + 1
+    connection.execute(
+        update(leases).where(leases.c.source == source).values(number=number, owner=owner, until=until)
+    )
+    return number
+
+
+def end_row(connection: Connection, fence: Fence) -> None:
+    """Let the next one take it at once."""
+    connection.execute(
+        update(leases)
+        .where(leases.c.source == fence.source, leases.c.number == fence.number)
+        .values(until=None)
+    )
+
+
+def check(connection: Connection, fence: Fence) -> None:
+    """LeaseLost unless the fence is the newest; on servers the row stays locked until the transaction ends."""
+    question = select(leases.c.number).where(leases.c.source == fence.source)
+    if connection.dialect.name != "sqlite":
+        question = question.with_for_update(read=True)
+    number = connection.execute(question).scalar()
+    if number != fence.number:
+        raise LeaseLost(f"the lead of {fence.source} went to another runner")

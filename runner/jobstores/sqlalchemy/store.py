@@ -1,0 +1,411 @@
+"""The job store on SQLAlchemy Core: one transaction per turn, a few wide rows, one statement per kind of record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from runner.core.action import Change, Forget, Save
+from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
+from runner.errors import RunExists, StoreError
+from runner.jobstores.base import Fence, Loaded, Unreadable
+from runner.jobstores.codec import loads
+from runner.jobstores.sqlalchemy import leases, rows, tables
+from runner.jobstores.sqlalchemy.database import connect, migrate, reading, transaction, translated
+from runner.moment import Moment
+from runner.spec import JobKey, JobSpec
+
+_RUN_KEY = ("source", "job", "slot", "nonce")
+_RUN_MOVES = ("status", "reason", "steps", "started_at", "ended_at", "due")
+_JOB_MOVES = (
+    "next_at state reason paused_until passed last_status last_success failures backs late_at digest"
+).split()
+
+
+def _update(table: Table, keys: Iterable[str], columns: Iterable[str]) -> Any:
+    """UPDATE by key with bound names of their own, prepared once."""
+    condition = and_(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
+    return update(table).where(condition).values({name: bindparam(f"v_{name}") for name in columns})
+
+
+_UPDATE_RUN = _update(tables.runs, _RUN_KEY, _RUN_MOVES)
+_UPDATE_JOB = _update(tables.jobs, ("source", "id"), _JOB_MOVES)
+_DELETE_JOB = delete(tables.jobs).where(
+    tables.jobs.c.source == bindparam("k_source"), tables.jobs.c.id == bindparam("k_id")
+)
+
+
+def _bound(row: rows.Row, keys: Iterable[str], columns: Iterable[str]) -> rows.Row:
+    return {f"k_{key}": row[key] for key in keys} | {f"v_{name}": row[name] for name in columns}
+
+
+class SQLAlchemyJobStore:
+    """Jobs, live and finished runs, occurrences, incidents, the outbox and requests in a SQL database.
+
+    `url` as SQLAlchemy takes it, or an `engine` of one's own. One connection writes, from any one thread at a time.
+    """
+
+    def __init__(
+        self, url: str | None = None, engine: Engine | None = None, *, alias: str = "default"
+    ) -> None:
+        if (url is None) == (engine is None):
+            raise ValueError("either url or engine is needed")
+        self.alias = alias
+        self._url = url
+        self._given = engine
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+        self._lock = threading.RLock()
+        self._digests = rows.Digests()
+        self._live: set[RunKey] = set()
+        self._jobs: set[JobKey] = set()
+        self._locks: leases.FileLocks | None = None
+        self._fences: dict[str, Fence] = {}
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for those who read history; StoreError before `open`."""
+        if self._engine is None:
+            raise StoreError(f"the store {self.alias!r} is not open")
+        return self._engine
+
+    def open(self) -> None:
+        """Connect, and create or migrate the tables."""
+        with self._lock, translated("the database cannot be opened"):
+            if self._engine is not None:
+                return
+            engine = self._given if self._given is not None else connect(self._url or "")
+            migrate(engine)
+            self._engine = engine
+            if engine.dialect.name == "sqlite":
+                database = engine.url.database or ":memory:"
+                self._locks = None if database == ":memory:" else leases.FileLocks(Path(database))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._locks is not None:
+                self._locks.give_all()
+            self._drop_connection()
+            if self._engine is not None and self._given is None:
+                self._engine.dispose()
+            self._engine = None
+            self._fences.clear()
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────
+
+    def load(self, source: str) -> Loaded:
+        with self._lock, translated("the jobs cannot be read"):
+            connection = self._connected()
+            try:
+                with transaction(connection):
+                    return self._load(connection, source)
+            except Exception:
+                self._drop_connection()
+                raise
+
+    def _load(self, connection: Connection, source: str) -> Loaded:
+        jobs: list[Job] = []
+        runs: list[Run] = []
+        unreadable: list[Unreadable] = []
+        for row in self._joined(connection, tables.jobs, tables.jobs.c.source == source):
+            try:
+                jobs.append(rows.job_of(row, self._spec(row)))
+            except (StoreError, ValueError) as error:
+                unreadable.append(Unreadable(JobKey(self.alias, row.source, row.id), str(error)))
+        live = and_(tables.runs.c.source == source, tables.runs.c.ended_at.is_(None))
+        for row in self._joined(connection, tables.runs, live, tables.runs.c.slot):
+            try:
+                runs.append(rows.run_of(row, self._spec(row), self.alias))
+            except (StoreError, ValueError) as error:
+                unreadable.append(Unreadable(JobKey(self.alias, row.source, row.job), str(error)))
+        t = tables.incidents
+        open_ones = select(t.c.incident).where(t.c.source == source, t.c.closed_at.is_(None))
+        incidents = [self._record(found) for found in connection.execute(open_ones).scalars()]
+        d = tables.deliveries
+        waiting = select(d.c.delivery).where(d.c.source == source, d.c.state == "waiting")
+        deliveries = [self._record(found) for found in connection.execute(waiting).scalars()]
+        self._live = {key for key in self._live if key.job.source != source} | {run.key for run in runs}
+        self._jobs = {key for key in self._jobs if key.source != source} | {job.key for job in jobs}
+        self._jobs |= {each.key for each in unreadable}
+        return Loaded(tuple(jobs), tuple(runs), tuple(incidents), tuple(deliveries), tuple(unreadable))
+
+    def _joined(self, connection: Connection, table: Table, condition: Any, *order: Any) -> Iterable[Any]:
+        joined = table.outerjoin(tables.specs, tables.specs.c.digest == table.c.digest)
+        question = select(table, tables.specs.c.spec).select_from(joined).where(condition)
+        return connection.execute(question.order_by(*order) if order else question)
+
+    def _spec(self, row: Any) -> JobSpec:
+        if row.spec is None:
+            raise StoreError("its definition is not in the database")
+        spec = self._digests.spec(row.digest, row.spec)
+        return spec if spec.store == self.alias else replace(spec, store=self.alias)
+
+    def _record(self, text: str) -> Any:
+        return rows.with_store(loads(text), self.alias)
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────
+
+    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        with self._lock:
+            batch = _Batch(changes)
+            try:
+                self._write(batch, fence)
+            except IntegrityError as error:
+                self._settle_conflict(batch, error)
+                with translated("the batch cannot be written"):
+                    self._write(batch, fence)
+
+    def _write(self, batch: _Batch, fence: Fence | None) -> None:
+        try:
+            with translated("the batch cannot be written", conflicts=False):
+                connection = self._connected()
+                with transaction(connection):
+                    if fence is not None:
+                        leases.check(connection, fence)
+                    fresh = self._perform(connection, batch)
+        except StoreError:
+            self._drop_connection()
+            raise
+        except IntegrityError:
+            self._drop_connection()
+            raise
+        self._digests.written |= fresh
+        self._remember(batch)
+
+    def _perform(self, connection: Connection, batch: _Batch) -> set[str]:
+        """Every statement of the batch; the digests of specs that are in the database from now on."""
+        new = [run for run in batch.runs if run.key not in self._live]
+        known = [run for run in batch.runs if run.key in self._live]
+        fresh = self._write_specs(connection, [*(job.spec for job in batch.jobs), *(run.spec for run in new)])
+        if batch.gone:
+            connection.execute(_DELETE_JOB, [{"k_source": key.source, "k_id": key.id} for key in batch.gone])
+        self._write_jobs(connection, batch.jobs)
+        if new:
+            connection.execute(insert(tables.runs), [self._run_row(run) for run in new])
+        if known:
+            moves = [_bound(self._run_row(run), _RUN_KEY, _RUN_MOVES) for run in known]
+            connection.execute(_UPDATE_RUN, moves)
+        if batch.occurrences:
+            self._replace(
+                connection,
+                tables.occurrences,
+                _RUN_KEY,
+                [rows.occurrence_row(each) for each in batch.occurrences],
+            )
+        if batch.incidents:
+            found = [rows.incident_row(each) for each in batch.incidents]
+            self._replace(connection, tables.incidents, ("source", "job", "kind", "since"), found)
+        if batch.deliveries:
+            found = [rows.delivery_row(each) for each in batch.deliveries]
+            self._replace(connection, tables.deliveries, ("id",), found)
+        if batch.requests:
+            found = [rows.request_row(each) for each in batch.requests]
+            self._replace(connection, tables.requests, ("id",), found)
+        return fresh
+
+    def _write_specs(self, connection: Connection, specs: Iterable[JobSpec]) -> set[str]:
+        fresh: dict[str, JobSpec] = {}
+        for spec in specs:
+            digest = self._digests.of(spec)
+            if digest not in self._digests.written:
+                fresh[digest] = spec
+        if fresh:
+            there = set(
+                connection.execute(
+                    select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
+                ).scalars()
+            )
+            found = [
+                {"digest": digest, "spec": self._digests.text(spec)}
+                for digest, spec in fresh.items()
+                if digest not in there
+            ]
+            if found:
+                self._replace(connection, tables.specs, ("digest",), found)
+        return set(fresh)
+
+    def _write_jobs(self, connection: Connection, jobs: Iterable[Job]) -> None:
+        known: list[rows.Row] = []
+        new: list[rows.Row] = []
+        for job in jobs:
+            (known if job.key in self._jobs else new).append(rows.job_row(job, self._digests.of(job.spec)))
+        if known:
+            connection.execute(_UPDATE_JOB, [_bound(row, ("source", "id"), _JOB_MOVES) for row in known])
+        if new:
+            self._replace(connection, tables.jobs, ("source", "id"), new)
+
+    def _replace(
+        self, connection: Connection, table: Table, keys: Sequence[str], found: list[rows.Row]
+    ) -> None:
+        """Insert, whatever stood under the same key: the same on every database."""
+        distinct = list({tuple(row[key] for key in keys): row for row in found}.values())
+        condition = and_(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
+        connection.execute(delete(table).where(condition), [_bound(row, keys, ()) for row in distinct])
+        connection.execute(insert(table), distinct)
+
+    def _run_row(self, run: Run) -> rows.Row:
+        return rows.run_row(run, self._digests.of(run.spec))
+
+    def _remember(self, batch: _Batch) -> None:
+        """What the database holds now; only after the commit."""
+        for run in batch.runs:
+            if run.status.final:
+                self._live.discard(run.key)
+            else:
+                self._live.add(run.key)
+        self._jobs.difference_update(batch.gone)
+        self._jobs.update(job.key for job in batch.jobs)
+
+    def _settle_conflict(self, batch: _Batch, error: IntegrityError) -> None:
+        """A run's key is there already: our own row of a commit whose answer was lost, or a run that is over."""
+        with translated("the batch cannot be written"):
+            connection = self._connected()
+            over: list[RunKey] = []
+            ours: list[RunKey] = []
+            t = tables.runs
+            with transaction(connection):
+                for run in batch.runs:
+                    if run.key in self._live:
+                        continue
+                    where = and_(*(t.c[name] == value for name, value in _run_key(run.key).items()))
+                    row = connection.execute(select(t.c.created_at, t.c.ended_at).where(where)).first()
+                    if row is None:
+                        continue
+                    same = row.created_at == run.created_at and row.ended_at is None
+                    (ours if same else over).append(run.key)
+            if over:
+                raise RunExists(over)
+            if not ours:
+                raise StoreError(f"the batch cannot be written: {error.orig}")
+            self._live.update(ours)
+
+    # ── leading ─────────────────────────────────────────────────────────────────────────────
+
+    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+        with self._lock, translated("the lead cannot be taken"):
+            connection = self._connected()
+            try:
+                if connection.dialect.name == "sqlite":
+                    return self._hold_file(connection, source, owner)
+                with transaction(connection):
+                    number = leases.take_row(connection, source, owner, now)
+                return None if number is None else Fence(source, owner, number, now + leases.LEASE)
+            except Exception:
+                self._drop_connection()
+                raise
+
+    def _hold_file(self, connection: Connection, source: str, owner: str) -> Fence | None:
+        known = self._fences.get(source)
+        if known is not None:
+            return known if known.owner == owner else None
+        if self._locks is not None and not self._locks.take(source):
+            return None
+        with transaction(connection):
+            number = leases.take_number(connection, source, owner)
+        fence = self._fences[source] = Fence(source, owner, number)
+        return fence
+
+    def release(self, fence: Fence) -> None:
+        with self._lock, translated("the lead cannot be given back"):
+            if self._fences.pop(fence.source, None) is not None:
+                if self._locks is not None:
+                    self._locks.give(fence.source)
+                return
+            if self._engine is not None:
+                connection = self._connected()
+                with transaction(connection):
+                    leases.end_row(connection, fence)
+
+    # ── requests ────────────────────────────────────────────────────────────────────────────
+
+    def ask(self, request: Request) -> None:
+        self.write([Save(request)])
+
+    def asked(self, source: str) -> Sequence[Request]:
+        t = tables.requests
+        question = (
+            select(t.c.request).where(t.c.source == source, t.c.state == "asked").order_by(t.c.asked_at)
+        )
+        return [loads(found) for found in self._read(question)]
+
+    def answer(self, request: str) -> Request | None:
+        t = tables.requests
+        found = self._read(select(t.c.request).where(t.c.id == request))
+        return loads(found[0]) if found else None
+
+    def _read(self, question: Any) -> Sequence[Any]:
+        with self._lock, translated("the requests cannot be read"):
+            connection = self._connected()
+            try:
+                with reading(connection):
+                    return connection.execute(question).scalars().all()
+            except Exception:
+                self._drop_connection()
+                raise
+
+    # ── the connection ──────────────────────────────────────────────────────────────────────
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self.engine.connect()
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        """A connection that failed is not trusted again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.invalidate()
+                connection.close()
+            except Exception:
+                return
+
+
+class _Batch:
+    """Changes by kind; of one record only the last state is written."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        jobs: dict[JobKey, Job] = {}
+        runs: dict[RunKey, Run] = {}
+        gone: dict[JobKey, None] = {}
+        incidents: dict[tuple[JobKey, str, Moment], Incident] = {}
+        deliveries: dict[str, Delivery] = {}
+        requests: dict[str, Request] = {}
+        self.occurrences: list[Occurrence] = []
+        for change in changes:
+            if isinstance(change, Forget):
+                jobs.pop(change.key, None)
+                gone[change.key] = None
+                continue
+            record = change.record
+            match record:
+                case Run():
+                    runs[record.key] = record
+                case Job():
+                    jobs[record.key] = record
+                case Occurrence():
+                    # The row of the run says "ran".
+                    if record.state != "ran":
+                        self.occurrences.append(record)
+                case Incident():
+                    incidents[(record.job, record.kind, record.since)] = record
+                case Delivery():
+                    deliveries[record.id] = record
+                case Request():
+                    requests[record.id] = record
+        self.jobs = list(jobs.values())
+        self.runs = list(runs.values())
+        self.gone = [key for key in gone if key not in jobs]
+        self.incidents = list(incidents.values())
+        self.deliveries = list(deliveries.values())
+        self.requests = list(requests.values())
+
+
+def _run_key(key: RunKey) -> dict[str, Any]:
+    return {"source": key.job.source, "job": key.job.id, "slot": key.slot, "nonce": key.nonce}

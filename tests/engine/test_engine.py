@@ -1,0 +1,311 @@
+"""The engine on a real machine with a memory store: order of writing and acting, and stores that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from runner.clock import VirtualClock
+from runner.core.action import Announce, Change, Save
+from runner.core.event import Added, Event, Fired, Settings
+from runner.core.machine import Machine
+from runner.core.run import AttemptKey, Delivery, Outcome, Status
+from runner.engine import Engine, Hands, Partition
+from runner.errors import LeaseLost, StoreError
+from runner.executors.base import Done, Found, Task
+from runner.jobstores.base import Fence
+from runner.jobstores.memory import MemoryJobStore
+from runner.moment import MINUTE, SECOND, Moment
+from runner.spec import Command, JobKey, JobSpec, Policy, Step
+from runner.triggers.schedule import build
+
+NOON: Moment = 1_800_014_400 * SECOND
+
+
+class Trouble(MemoryJobStore):
+    """A memory store whose writes can be made to fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: StoreError | None = None
+        self.written: list[Sequence[Change]] = []
+
+    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        if self.error is not None:
+            raise self.error
+        super().write(changes, fence)
+        self.written.append(list(changes))
+
+
+@dataclass
+class Scripted:
+    """An executor that remembers what it was told, and ends attempts when the test says so."""
+
+    store: Trouble
+    capacity: int | None = None
+    started: list[AttemptKey] = field(default_factory=list)
+    cancelled: list[tuple[AttemptKey, str]] = field(default_factory=list)
+    unsaved: list[AttemptKey] = field(default_factory=list)
+    error: Exception | None = None
+
+    def open(self, done: Done) -> None:
+        self.done = done
+
+    def start(self, task: Task) -> None:
+        if self.error is not None:
+            raise self.error
+        stored = {run.key: run for run in self.store.load(task.run.spec.source).runs}
+        if task.run.key not in stored:
+            self.unsaved.append(task.attempt)
+        self.started.append(task.attempt)
+
+    def cancel(self, attempt: AttemptKey, reason: str) -> None:
+        self.cancelled.append((attempt, reason))
+
+    def recover(self, tasks: Sequence[Task]) -> Found:
+        return Found(gone=frozenset(task.attempt for task in tasks))
+
+    def close(self, *, leave: bool = False) -> None:
+        return None
+
+
+class Rig:
+    """An engine turned by hand on a clock that is moved by hand."""
+
+    def __init__(self, **kwargs: object) -> None:
+        self.clock = VirtualClock(NOON)
+        self.store = Trouble()
+        self.executor = Scripted(self.store)
+        self.heard: list[Announce] = []
+        self.sent: list[Delivery] = []
+        self.hands = Hands({"default": self.executor}, self.sent.append, self.heard.append)
+        self.engine = Engine(self.hands, self.clock, poll_requests=None)
+        self.partition = Partition(
+            self.store, "api:test", owner="me", settings=Settings(), hands=self.hands, done=self.engine.done
+        )
+        self.store.open()
+        self.hands.open(self.engine.done)
+        self.engine.attach("default", self.partition)
+        self.engine.turn()
+
+    @property
+    def machine(self) -> Machine:
+        assert self.partition.machine is not None
+        return self.partition.machine
+
+    def post(self, *events: Event) -> None:
+        for event in events:
+            self.engine.post(event)
+        self.engine.turn()
+
+    def later(self, span: int) -> None:
+        self.clock.advance(span)
+        self.engine.turn()
+
+    def names(self) -> list[str]:
+        return [announce.name for announce in self.heard]
+
+
+def job(id: str = "tick", schedule: str = "* * * * *", **policy: object) -> JobSpec:
+    trigger = build(schedule, timezone="UTC", job_id=id, calendars={})
+    work = Command(script="true")
+    return JobSpec(
+        id,
+        (Step("main", work),),
+        trigger,
+        policy=Policy(**policy),
+        source="api:test",  # type: ignore[arg-type]
+    )
+
+
+def good() -> Outcome:
+    return Outcome(Status.SUCCEEDED, exit_code=0)
+
+
+def test_nothing_starts_that_is_not_written() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    assert [str(attempt) for attempt in rig.executor.started] == ["tick@2027-01-15T12:01:00Z/main#1"]
+    assert rig.executor.unsaved == []
+    assert "run.started" in rig.names()
+
+
+def test_all_waiting_events_are_one_transaction() -> None:
+    rig = Rig()
+    rig.post(*(Added(job(f"job{n}")) for n in range(50)))
+    before = len(rig.store.written)
+    rig.later(MINUTE)
+    assert len(rig.executor.started) == 50
+    assert len(rig.store.written) == before + 1
+
+
+def test_a_store_that_fails_starts_nothing_and_forgets_nothing() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.store.error = StoreError("the disk is full")
+    rig.later(MINUTE)
+    assert rig.executor.started == []
+    assert "store.failed" in rig.names()
+    rig.later(SECOND)
+    assert rig.executor.started == []
+    rig.store.error = None
+    rig.later(10 * SECOND)
+    assert len(rig.executor.started) == 1
+    assert rig.executor.unsaved == []
+    assert "store.back" in rig.names()
+
+
+def test_what_ends_while_the_store_is_away_is_written_when_it_is_back() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    (attempt,) = rig.executor.started
+    rig.store.error = StoreError("gone")
+    rig.executor.done(attempt, good())
+    rig.engine.turn()
+    rig.later(30 * SECOND)
+    assert "run.ended" not in rig.names()
+    rig.store.error = None
+    rig.later(5 * SECOND)
+    assert "run.ended" in rig.names()
+
+
+def test_a_timeout_is_enforced_while_the_store_is_away() -> None:
+    rig = Rig()
+    rig.post(Added(job(timeout=20 * SECOND)))
+    rig.later(MINUTE)
+    (attempt,) = rig.executor.started
+    rig.store.error = StoreError("gone")
+    rig.post(Fired(JobKey("default", "api:test", "tick")))
+    rig.later(21 * SECOND)
+    assert rig.executor.cancelled == [(attempt, "timeout")]
+    rig.later(SECOND)
+    assert len(rig.executor.cancelled) == 1, "told once"
+
+
+def test_a_lost_lease_writes_nothing_and_stands_by() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.store.error = LeaseLost("another leads")
+    rig.later(MINUTE)
+    assert rig.executor.started == []
+    assert not rig.partition.leading
+    assert "lease.lost" in rig.names()
+
+
+def test_an_executor_that_raises_is_a_failed_attempt() -> None:
+    rig = Rig()
+    rig.executor.error = RuntimeError("no hands")
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    rig.engine.turn()
+    ended = [announce.value for announce in rig.heard if announce.name == "run.ended"]
+    assert [run.status for run in ended] == [Status.FAILED]
+    outcome = next(iter(ended[0].steps.values())).outcome
+    assert outcome.error == "executor 'default' could not start it: RuntimeError: no hands"
+
+
+def test_an_unknown_executor_is_a_failed_attempt_that_names_the_known_ones() -> None:
+    rig = Rig()
+    spec = job()
+    rig.post(Added(JobSpec(spec.id, spec.steps, spec.trigger, source="api:test", executor="heavy")))
+    rig.later(MINUTE)
+    rig.engine.turn()
+    (run,) = [announce.value for announce in rig.heard if announce.name == "run.ended"]
+    outcome = next(iter(run.steps.values())).outcome
+    assert outcome.error == "there is no executor named 'heavy' (known: default)"
+
+
+def test_a_listener_that_raises_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+
+    def bad(announce: Announce) -> None:
+        raise ValueError("not today")
+
+    rig.hands.announce = bad
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    assert len(rig.executor.started) == 1
+    assert "a listener of run.started failed" in caplog.text
+
+
+def test_a_restart_settles_what_was_running() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    again = Rig.__new__(Rig)
+    again.clock, again.store, again.executor = rig.clock, rig.store, Scripted(rig.store)
+    again.heard, again.sent = [], []
+    again.hands = Hands({"default": again.executor}, again.sent.append, again.heard.append)
+    again.engine = Engine(again.hands, again.clock, poll_requests=None)
+    rig.partition.release()
+    again.partition = Partition(
+        again.store,
+        "api:test",
+        owner="me too",
+        settings=Settings(),
+        hands=again.hands,
+        done=again.engine.done,
+    )
+    again.hands.open(again.engine.done)
+    again.engine.attach("default", again.partition)
+    again.engine.turn()
+    ended = [announce.value for announce in again.heard if announce.name == "run.ended"]
+    assert [(str(run.key), run.status) for run in ended] == [
+        ("tick@2027-01-15T12:01:00Z", Status.INTERRUPTED)
+    ]
+    assert again.executor.started == []
+
+
+def test_asked_futures_are_done_once_written() -> None:
+    rig = Rig()
+    future = rig.engine.ask(Added(job()))
+    assert not future.done()
+    rig.engine.turn()
+    assert future.result(0) is None
+    assert [saved.record.spec.id for saved in _jobs(rig.store.written)] == ["tick"]
+
+
+def test_a_plan_that_raises_tells_who_asked() -> None:
+    rig = Rig()
+
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        raise StoreError("no such thing")
+
+    future = rig.engine.ask(plan)
+    rig.engine.turn()
+    with pytest.raises(StoreError, match="no such thing"):
+        future.result(0)
+
+
+def test_pause_keeps_what_is_due_for_the_resume() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.engine.pause()
+    rig.later(2 * MINUTE)
+    assert rig.executor.started == []
+    rig.engine.resume()
+    rig.engine.turn()
+    assert len(rig.executor.started) == 1
+
+
+def test_an_engine_that_ends_refuses_what_is_asked_later() -> None:
+    rig = Rig()
+    rig.engine.end()
+    rig.engine.run()
+    with pytest.raises(Exception, match="the engine has stopped"):
+        rig.engine.ask(Added(job())).result(0)
+
+
+def _jobs(written: list[Sequence[Change]]) -> list[Save]:
+    from runner.core.run import Job
+
+    return [
+        change
+        for changes in written
+        for change in changes
+        if isinstance(change, Save) and isinstance(change.record, Job)
+    ]

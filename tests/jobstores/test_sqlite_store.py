@@ -1,0 +1,183 @@
+"""The contract on a real SQLite file, and what is SQLite's own: modes, corruption, locks, migrations."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from runner.core.action import Save
+from runner.core.run import Job
+from runner.errors import StoreCorrupt, StoreError
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy.tables import metadata
+from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, spec
+
+
+class TestSQLite(JobStoreSuite):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[SQLAlchemyJobStore]:
+        self.url = f"sqlite:///{tmp_path / 'runner.db'}"
+        self.others: list[SQLAlchemyJobStore] = []
+        store = SQLAlchemyJobStore(self.url)
+        store.open()
+        yield store
+        for each in (store, *self.others):
+            each.close()
+
+    def reopened(self, store: SQLAlchemyJobStore) -> SQLAlchemyJobStore:
+        other = SQLAlchemyJobStore(self.url)
+        other.open()
+        self.others.append(other)
+        return other
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "runner.db"
+
+
+@pytest.fixture
+def store(file: Path) -> Iterator[SQLAlchemyJobStore]:
+    store = SQLAlchemyJobStore(f"sqlite:///{file}")
+    store.open()
+    yield store
+    store.close()
+
+
+def test_only_the_owner_may_read_the_files(store: SQLAlchemyJobStore, file: Path) -> None:
+    store.write([Save(Job(spec()))])
+    store.hold(SOURCE, "me", NOON)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in file.parent.iterdir()}
+    assert set(modes.values()) == {"0o600"}, modes
+
+
+def test_every_commit_is_synced(store: SQLAlchemyJobStore) -> None:
+    with store.engine.connect() as connection:
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+        ]
+    assert found == ["wal", 2]
+
+
+def test_the_migrations_make_what_the_tables_say(store: SQLAlchemyJobStore) -> None:
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "runner_alembic_version"})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_newer_schema_is_left_alone(store: SQLAlchemyJobStore, file: Path) -> None:
+    store.close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE runner_alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="the database has schema 9999, and this version knows"):
+        SQLAlchemyJobStore(f"sqlite:///{file}").open()
+
+
+def test_a_damaged_file_is_named_and_left_as_it_is(file: Path) -> None:
+    damaged = b"this is not a database at all, whatever its name says" * 100
+    file.write_bytes(damaged)
+    with pytest.raises(StoreCorrupt, match="file is not a database"):
+        SQLAlchemyJobStore(f"sqlite:///{file}").open()
+    assert file.read_bytes() == damaged
+
+
+def test_a_file_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="the database cannot be opened: No such file or directory"):
+        SQLAlchemyJobStore(f"sqlite:///{tmp_path / 'no' / 'runner.db'}").open()
+
+
+def test_a_locked_database_is_a_store_error_and_works_afterwards(
+    store: SQLAlchemyJobStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.jobstores.sqlalchemy.database.BUSY_MILLISECONDS", 50)
+    store.close()
+    store.open()
+    store.write([Save(Job(spec("before")))])
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match="database is locked"):
+        store.write([Save(Job(spec("meanwhile")))])
+    other.execute("ROLLBACK")
+    store.write([Save(Job(spec("after")))])
+    assert {job.key.id for job in store.load(SOURCE).jobs} == {"before", "after"}
+
+
+HOLDER = """
+import sys
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+store = SQLAlchemyJobStore(sys.argv[1])
+store.open()
+print(store.hold(sys.argv[2], "child", 0).number, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lead_ends_with_the_process_that_had_it(store: SQLAlchemyJobStore, file: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, f"sqlite:///{file}", SOURCE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ},
+    )
+    assert child.stdout is not None
+    number = int(child.stdout.readline())
+    assert store.hold(SOURCE, "me", NOON) is None
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    fence = store.hold(SOURCE, "me", NOON)
+    assert fence is not None
+    assert fence.number == number + 1
+    child.stdout.close()
+
+
+def test_a_job_that_cannot_be_read_is_named_and_kept(store: SQLAlchemyJobStore, file: Path) -> None:
+    store.write([Save(Job(spec("good"))), Save(Job(spec("bad", description="odd")))])
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE runner_specs SET spec = '{\"~\":\"Nonsense\"}' WHERE spec LIKE '%odd%'")
+    connection.close()
+    again = SQLAlchemyJobStore(f"sqlite:///{file}")
+    again.open()
+    loaded = again.load(SOURCE)
+    again.close()
+    assert [job.key.id for job in loaded.jobs] == ["good"]
+    assert [(bad.key.id, bad.reason) for bad in loaded.unreadable] == [
+        ("bad", "a stored value is of an unknown kind, 'Nonsense' (was it written by a newer version?)")
+    ]
+
+
+WRITER = """
+import sys
+from runner.core.action import Save
+from runner.core.run import Job
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.testing.jobstore_suite import spec
+store = SQLAlchemyJobStore(sys.argv[1])
+store.open()
+for number in range(100000):
+    store.write([Save(Job(spec("left"), number)), Save(Job(spec("right"), number))])
+    if number == 5:
+        print("writing", flush=True)
+"""
+
+
+def test_a_writer_killed_in_the_middle_leaves_whole_batches(store: SQLAlchemyJobStore, file: Path) -> None:
+    for _ in range(3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, f"sqlite:///{file}"], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "writing\n"
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        assert len({job.next_at for job in store.load(SOURCE).jobs}) == 1
