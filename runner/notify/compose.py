@@ -89,9 +89,8 @@ def message(news: News, *, zone: str = "UTC", render: Render = rendered) -> Mess
     body, more = _custom(facts, "body", _body(facts), render)
     if trouble or more:
         body = f"{body}\n\n{trouble or more}"
-    attachment = facts.text("attach")
     level = "success" if news.kind == "config" and facts.yes("good") else LEVELS[news.kind]
-    return Message(" ".join(title.split()), body.strip("\n"), level, attachment or None)
+    return Message(" ".join(title.split()), body.strip("\n"), level)
 
 
 def digest(several: Sequence[News], *, zone: str = "UTC", render: Render = rendered) -> Message:

@@ -12,5 +12,6 @@ class LogNotifier:
         self._say = say
 
     def send(self, message: Message) -> None:
-        lines = [f"ALERT {message.title}", *message.body.splitlines()]
-        self._say("\n".join("  | " + line if line else "  |" for line in lines))
+        word = "ALERT" if message.level in ("failure", "warning") else "NEWS"
+        body = (f"| {line}".rstrip() for line in message.body.splitlines())
+        self._say("\n".join((f"{word} {message.title}", *body)))

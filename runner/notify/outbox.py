@@ -14,15 +14,16 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from runner.clock import Clock
-from runner.core.run import Delivery
+from runner.core.run import AttemptKey, Delivery
 from runner.errors import RunnerError
 from runner.moment import SECOND, Moment, Span
 from runner.notify.address import Secrets, filled, masked
-from runner.notify.base import Notifier
+from runner.notify.base import Message, Notifier
 from runner.notify.compose import Render, digest, rendered
 from runner.notify.facts import zone_of
 from runner.notify.gate import WINDOW, Gate, Quiet
@@ -90,7 +91,8 @@ class Outbox:
     """Everything is done in threads of its own; `delivered` and `log` are called from them.
 
     `zone` (an IANA name) is whose clock `quiet` means, and whose times messages name where the job has none.
-    `render` fills the titles and bodies that rules bring along. `log` takes what `log:` channels say.
+    `render` fills the titles and bodies that rules bring along. `log` takes what `log:` channels say. `log_of`
+    finds the output of an attempt, for rules that send it along.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Outbox:
         secrets: Secrets | None = None,
         zone: str = "UTC",
         render: Render = rendered,
+        log_of: Callable[[AttemptKey], Path | None] = lambda attempt: None,
         window: Span = WINDOW,
         timeout: Span = TIMEOUT,
         notifier: Callable[[str, Callable[[str], None]], Notifier] = notifier_for,
@@ -113,6 +116,7 @@ class Outbox:
         self._secrets = secrets
         self._zone = zone
         self._render = render
+        self._log_of = log_of
         self._window = window
         self._timeout = timeout
         self._notifier = notifier
@@ -268,7 +272,7 @@ class Outbox:
         try:
             url = filled(target.url, self._secrets)
             message = digest([delivery.news for delivery in deliveries], zone=self._zone, render=self._render)
-            self._notifier(url, self._log).send(message)
+            self._notifier(url, self._log).send(self._with_log(message, deliveries))
         except BaseException as trouble:
             error = masked(_words(trouble), self._secrets) or type(trouble).__name__
         with self._changed:
@@ -278,6 +282,17 @@ class Outbox:
             if sending.outstanding.pop(target, None) is not None and error:
                 sending.failed(deliveries, error)
             self._changed.notify()
+
+    def _with_log(self, message: Message, deliveries: Sequence[Delivery]) -> Message:
+        """The output goes along with a message about one run, where its rule asks for it and it is there."""
+        news = deliveries[0].news
+        if len(deliveries) > 1 or news.run is None or news.facts.get("attach_log") is not True:
+            return message
+        step, attempt = news.facts.get("step"), news.facts.get("attempt")
+        if not isinstance(step, str) or not isinstance(attempt, int):
+            return message
+        log = self._log_of(AttemptKey(news.run, step, attempt))
+        return message if log is None else replace(message, attachment=str(log))
 
 
 def _on_its_way(channel: _Channel, delivery: Delivery) -> bool:

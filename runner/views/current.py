@@ -33,6 +33,8 @@ def _own(spec: JobSpec, record: Job | None, now: Moment) -> Job:
     job = replace(record, spec=spec)
     if job.state == "finished" and not same:
         job = replace(job, state="scheduled", next_at=_next(spec, now))
+    if job.state == "paused" and job.paused_until is not None and job.paused_until <= now:
+        return replace(job, state="scheduled", paused_until=None, next_at=_next(spec, now))
     if job.state != "scheduled":
         return job
     if same and record.next_at is not None and record.next_at > now:

@@ -6,12 +6,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.clock import SystemClock
-from runner.core.run import Delivery, News
+from runner.core.run import AttemptKey, Delivery, News, RunKey
 from runner.errors import RunnerError
 from runner.moment import MILLISECOND, MINUTE, Span
 from runner.notify.base import Message
@@ -249,3 +250,22 @@ def test_a_listener_that_raises_stops_nothing(post: Post) -> None:
     for id in ("1", "2"):
         box.deliver(delivery(id))
         assert post.answers(1) == {id: (True, "")}
+
+
+def test_the_output_goes_along_where_the_rule_asks(post: Post, tmp_path: Path) -> None:
+    asked: list[AttemptKey] = []
+    log = tmp_path / "etl.log"
+
+    def log_of(attempt: AttemptKey) -> Path:
+        asked.append(attempt)
+        return log
+
+    box = post.box({"ops": Config(("good:a",))}, window=0, log_of=log_of)
+    run = RunKey(JobKey("default", "f", "etl"), 0)
+    facts = {"step": "load", "attempt": 2}
+    box.deliver(Delivery("1", "ops", News("failure", run.job, 0, run, facts | {"attach_log": True})))
+    post.answers(1)
+    box.deliver(Delivery("2", "ops", News("failure", run.job, 0, run, facts)))
+    post.answers(1)
+    assert [post.sent.get_nowait()[1].attachment for _ in range(2)] == [str(log), None]
+    assert asked == [AttemptKey(run, "load", 2)]

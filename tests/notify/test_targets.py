@@ -7,7 +7,8 @@ import email.policy
 import queue
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,8 +113,10 @@ def test_addresses_are_checked_without_sending(url: str, fact: str) -> None:
 def test_the_log_channel_says_a_plain_block() -> None:
     said: list[str] = []
     notifier_for("log:", said.append).send(FAILURE)
+    notifier_for("log:", said.append).send(Message("etl recovered", "", "success"))
     assert said == [
-        "  | ALERT etl failed in load\n  | Result: failed\n  |\n  |     <no> such table & so on",
+        "ALERT etl failed in load\n| Result: failed\n|\n|     <no> such table & so on",
+        "NEWS etl recovered",
     ]
 
 
@@ -148,3 +151,17 @@ def test_a_channel_can_be_a_watcher(httpserver: HTTPServer) -> None:
     channel.send(FAILURE)
     channel.send(Message("etl recovered", "", "success"))
     assert [request.path for request, _ in httpserver.log] == ["/ping/fail", "/ping"]
+
+
+def test_the_output_arrives_with_the_mail(smtp: Mailbox, tmp_path: Path) -> None:
+    log = tmp_path / "etl.log"
+    log.write_text("no such table\n")
+    url = f"mailto://127.0.0.1:{smtp.port}?from=runner@example.com&to=ops@example.com&mode=insecure"
+    notifier_for(url, print).send(replace(FAILURE, attachment=str(log)))
+    notifier_for(url, print).send(replace(FAILURE, attachment=str(tmp_path / "gone.log")))
+    first, second = (
+        email.message_from_bytes(smtp.mails.get(timeout=20).content, policy=email.policy.default)
+        for _ in range(2)
+    )
+    assert [part.get_filename() for part in first.iter_attachments()] == ["etl.log"]
+    assert list(second.iter_attachments()) == []

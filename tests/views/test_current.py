@@ -43,6 +43,12 @@ def test_a_pause_outlives_an_edit() -> None:
     assert (shown.state, shown.paused_until, shown.spec.owner) == ("paused", paused.paused_until, "kari")
 
 
+def test_a_pause_that_is_over_is_over() -> None:
+    paused = job(BACKUP, state="paused", paused_until=NOW, next_at=None)
+    shown = only(*current([BACKUP], [paused], now=NOW))
+    assert (shown.state, shown.next_at) == ("scheduled", at("2026-11-29T03:30:00"))
+
+
 def test_a_finished_job_with_another_schedule_is_scheduled_again() -> None:
     finished = job(ETL, state="finished", next_at=None)
     assert only(*current([ETL], [finished], now=NOW)).state == "finished"
