@@ -29,23 +29,35 @@ REASONS: Mapping[str, str] = {
 
 
 def document(
-    runs: Sequence[Run], others: Sequence[Occurrence] | None = None, zones: Mapping[JobKey, str] | None = None
+    runs: Sequence[Run], others: Sequence[Occurrence] = (), zones: Mapping[JobKey, str] | None = None
 ) -> dict[str, Any]:
-    """`{runs: [...]}`, and `occurrences` where `others` are given: those that did not become a run."""
-    result: dict[str, Any] = {"runs": [entry(run) for run in runs]}
-    if others is not None:
-        result["occurrences"] = [occurrence_entry(one, (zones or {}).get(one.job, "UTC")) for one in others]
-    return result
+    """`{runs: [...]}`, newest first. `others` that did not become a run stand among them: with the same keys,
+    their state as status, and what they cover."""
+    entries = [(run.key.slot, entry(run)) for run in runs]
+    for one in others:
+        if one.state != "ran":
+            entries.append((one.slot, occurrence_entry(one, (zones or {}).get(one.job, "UTC"))))
+    entries.sort(key=lambda item: item[0], reverse=True)
+    return {"runs": [each for _, each in entries]}
 
 
 def occurrence_entry(one: Occurrence, zone: str) -> dict[str, Any]:
+    """A planned time that did not run, or a range of them: `count` from `scheduled_at` to `last`."""
     where = zone_of(zone)
     return {
+        "id": None,
         "job": one.job.id,
-        "state": one.state,
+        "status": one.state,
         "reason": one.reason,
-        "detail": one.detail,
         "scheduled_at": iso(one.slot, where),
+        "started_at": None,
+        "ended_at": None,
+        "took": None,
+        "late": 0.0,
+        "attempt": 0,
+        "trigger": "schedule",
+        "steps": [],
+        "detail": one.detail,
         "last": iso(one.last, where),
         "count": one.count,
         "into": iso(one.into, where),

@@ -121,7 +121,7 @@ def test_next_as_json() -> None:
 def test_history_as_json() -> None:
     zones = {one.spec.key: one.spec.timezone for one in JOBS}
     document = json.loads(json.dumps(history.document(RUNS, OTHERS, zones)))
-    assert document["runs"][3] == {
+    assert document["runs"][4] == {
         "id": "etl@2026-11-24T01:00:00Z",
         "job": "etl",
         "status": "failed",
@@ -135,18 +135,29 @@ def test_history_as_json() -> None:
         "trigger": "schedule",
         "steps": [{"id": "main", "status": "failed", "attempt": 3, "exit_code": 3, "took": 63.0}],
     }
-    assert document["occurrences"][2] == {
+    assert [each["status"] for each in document["runs"]] == (
+        "running succeeded skipped succeeded failed merged timed_out missed succeeded skipped".split()
+    )
+    assert document["runs"][7] == {
+        "id": None,
         "job": "ping",
-        "state": "missed",
+        "status": "missed",
         "reason": "window",
-        "detail": "",
         "scheduled_at": "2026-11-23T01:00:00+01:00",
+        "started_at": None,
+        "ended_at": None,
+        "took": None,
+        "late": 0.0,
+        "attempt": 0,
+        "trigger": "schedule",
+        "steps": [],
+        "detail": "",
         "last": "2026-11-23T05:45:00+01:00",
         "count": 20,
         "into": None,
         "decided_at": "2026-11-23T06:00:30+01:00",
     }
-    assert "occurrences" not in history.document(RUNS)
+    assert len(history.document(RUNS)["runs"]) == len(RUNS)
 
 
 def test_a_run_as_json_has_its_steps_in_full() -> None:

@@ -1,0 +1,5 @@
+"""WHAT HAPPENED: reading jobs, runs and occurrences back from a database."""
+
+from runner.history.read import History
+
+__all__ = ["History"]

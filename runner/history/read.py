@@ -1,0 +1,145 @@
+"""Questions about what a database holds: for tables and pages, never for deciding.
+
+Reading takes no lease and no lock: it works beside a running service and without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Engine, Select, and_, func, or_, select
+
+from runner.core.run import Job, Occurrence, Run
+from runner.errors import RunnerError, StoreError
+from runner.jobstores.sqlalchemy import rows, tables
+from runner.jobstores.sqlalchemy.database import reading, translated
+from runner.moment import Moment
+from runner.spec import JobKey, JobSpec
+
+
+class History:
+    """Reads through an open engine. Rows that cannot be read back are left out and counted in `unreadable`."""
+
+    def __init__(self, engine: Engine, *, alias: str = "default") -> None:
+        self._engine = engine
+        self._alias = alias
+        self._digests = rows.Digests()
+        self.unreadable = 0
+
+    def jobs(self) -> list[Job]:
+        """The jobs of all sources in the database, by source and id."""
+        table = tables.jobs
+        found = self._rows(_with_spec(table).order_by(table.c.source, table.c.id))
+        return self._made(found, lambda row: rows.job_of(row, self._spec(row)))
+
+    def last(self) -> dict[JobKey, Run]:
+        """The newest run of each job that has one, live or finished."""
+        table = tables.runs
+        newest = select(table.c.source, table.c.job, func.max(table.c.slot).label("newest"))
+        each = newest.group_by(table.c.source, table.c.job).subquery()
+        question = _with_spec(table).where(
+            select(each.c.newest)
+            .where(each.c.source == table.c.source, each.c.job == table.c.job, each.c.newest == table.c.slot)
+            .exists()
+        )
+        found = self._rows(question.order_by(table.c.created_at))
+        return {run.key.job: run for run in self._runs(found)}
+
+    def runs(
+        self,
+        *,
+        source: str | None = None,
+        job: str | None = None,
+        statuses: Iterable[str] = (),
+        since: Moment | None = None,
+        until: Moment | None = None,
+        limit: int = 100,
+    ) -> list[Run]:
+        """Runs by slot, newest first; `since` and `until` bound the slot and are included."""
+        table = tables.runs
+        question = _with_spec(table).where(*_named(table, source, job), *_between(table, since, until))
+        if wanted := list(statuses):
+            question = question.where(table.c.status.in_(wanted))
+        ordered = question.order_by(table.c.slot.desc(), table.c.created_at.desc(), table.c.nonce.desc())
+        return self._runs(self._rows(ordered.limit(limit)))
+
+    def occurrences(
+        self,
+        *,
+        source: str | None = None,
+        job: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        limit: int = 100,
+    ) -> list[Occurrence]:
+        """What did not become a run of its own, by slot, newest first. One that covers a range is found by any
+        moment of it."""
+        table = tables.occurrences
+        question = select(table).where(*_named(table, source, job))
+        if since is not None:
+            question = question.where(or_(table.c.slot >= since, table.c.last >= since))
+        if until is not None:
+            question = question.where(table.c.slot <= until)
+        found = self._rows(question.order_by(table.c.slot.desc(), table.c.nonce.desc()).limit(limit))
+        return [rows.occurrence_of(row, self._alias) for row in found]
+
+    def oldest(self, key: JobKey) -> Moment | None:
+        """The slot of the oldest record of a job."""
+        slots = []
+        for table in (tables.runs, tables.occurrences):
+            question = select(func.min(table.c.slot).label("slot")).where(*_named(table, key.source, key.id))
+            slots += [row.slot for row in self._rows(question) if row.slot is not None]
+        return min(slots, default=None)
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────
+
+    def _rows(self, question: Select[Any]) -> Sequence[Any]:
+        with (
+            translated("the history cannot be read"),
+            self._engine.connect() as connection,
+            reading(connection),
+        ):
+            return connection.execute(question).all()
+
+    def _runs(self, found: Iterable[Any]) -> list[Run]:
+        return self._made(found, lambda row: rows.run_of(row, self._spec(row), self._alias))
+
+    def _made(self, found: Iterable[Any], make: Any) -> list[Any]:
+        made = []
+        for row in found:
+            try:
+                made.append(make(row))
+            except (RunnerError, ValueError, LookupError, TypeError):
+                self.unreadable += 1
+        return made
+
+    def _spec(self, row: Any) -> JobSpec:
+        if row.spec is None:
+            raise StoreError("its definition is not in the database")
+        spec = self._digests.spec(row.digest, row.spec)
+        return spec if spec.store == self._alias else replace(spec, store=self._alias)
+
+
+def _with_spec(table: Any) -> Select[Any]:
+    joined = table.outerjoin(tables.specs, tables.specs.c.digest == table.c.digest)
+    return select(table, tables.specs.c.spec).select_from(joined)
+
+
+def _named(table: Any, source: str | None, job: str | None) -> list[Any]:
+    conditions = []
+    if source is not None:
+        conditions.append(table.c.source == source)
+    if job is not None:
+        conditions.append(table.c.job == job)
+    return conditions
+
+
+def _between(table: Any, since: Moment | None, until: Moment | None) -> list[Any]:
+    conditions = []
+    if since is not None:
+        conditions.append(table.c.slot >= since)
+    if until is not None:
+        conditions.append(table.c.slot <= until)
+    return [and_(*conditions)] if conditions else []

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from runner.core.action import Save
+from runner.core.run import Job, Occurrence, Record, Run, RunKey, Status, StepRun
+from runner.errors import StoreError
+from runner.history import History
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, tables
+from runner.moment import HOUR, MINUTE, parse_iso
+from runner.spec import Command, JobSpec, Step
+
+NOON = parse_iso("2026-11-24T12:00:00Z")
+ETL = JobSpec("etl", (Step("load", Command(script="true")),), source="/jobs.yaml", owner="kari")
+PING = replace(ETL, id="ping")
+WEB = replace(ETL, source="api:web")
+
+
+def run(spec: JobSpec, hours: int, status: Status = Status.SUCCEEDED, **more: Any) -> Run:
+    slot = NOON + hours * HOUR
+    steps = {"load": StepRun("load", status=status, attempt=1, started_at=slot)}
+    ended = slot + MINUTE if status.final else None
+    made = Run(RunKey(spec.key, slot, more.pop("nonce", "")), spec, status, steps=steps, created_at=slot)
+    return replace(made, started_at=slot, ended_at=ended, **more)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SQLAlchemyJobStore]:
+    made = SQLAlchemyJobStore(f"sqlite:///{tmp_path / 'runner.db'}")
+    made.open()
+    yield made
+    made.close()
+
+
+def keep(store: SQLAlchemyJobStore, *records: Record) -> History:
+    store.write([Save(record) for record in records])
+    return History(store.engine)
+
+
+def test_everything_comes_back_as_it_was(store: SQLAlchemyJobStore) -> None:
+    job = Job(ETL, next_at=NOON, state="paused", paused_until=NOON + HOUR, failures=2)
+    done, live = run(ETL, 0, params={"date": "x"}), run(PING, 1, Status.RUNNING)
+    skipped = Occurrence(ETL.key, NOON + HOUR, "skipped", "overlap", decided_at=NOON + HOUR)
+    history = keep(store, job, done, live, skipped)
+    assert history.jobs() == [job]
+    assert history.runs() == [live, done]
+    assert history.occurrences() == [skipped]
+    assert history.unreadable == 0
+
+
+def test_the_newest_run_of_each_job(store: SQLAlchemyJobStore) -> None:
+    again = run(ETL, 2, nonce="1", created_at=NOON + 9 * HOUR)
+    history = keep(store, run(ETL, 0), run(ETL, 2), again, run(PING, 1), run(WEB, 5))
+    assert {key: one.id for key, one in history.last().items()} == {
+        ETL.key: "etl@2026-11-24T14:00:00Z+1",
+        PING.key: "ping@2026-11-24T13:00:00Z",
+        WEB.key: "etl@2026-11-24T17:00:00Z",
+    }
+
+
+def test_runs_are_narrowed_down(store: SQLAlchemyJobStore) -> None:
+    bad = run(ETL, 3, Status.FAILED)
+    history = keep(store, run(ETL, 0), run(ETL, 1), run(ETL, 2), bad, run(PING, 2), run(WEB, 2))
+    assert history.runs(statuses=["failed"]) == [bad]
+    assert [one.key.job.id for one in history.runs(source="/jobs.yaml", job="ping")] == ["ping"]
+    assert [one.key.slot for one in history.runs(source="/jobs.yaml", job="etl", limit=2)] == [
+        NOON + 3 * HOUR,
+        NOON + 2 * HOUR,
+    ]
+    assert [
+        one.key.slot
+        for one in history.runs(job="etl", source=ETL.source, since=NOON + HOUR, until=NOON + 2 * HOUR)
+    ] == [NOON + 2 * HOUR, NOON + HOUR]
+
+
+def test_a_range_is_found_by_any_moment_of_it(store: SQLAlchemyJobStore) -> None:
+    lost = Occurrence(ETL.key, NOON, "missed", "window", last=NOON + 5 * HOUR, count=6, decided_at=NOON)
+    history = keep(store, lost)
+    assert history.occurrences(job="etl", since=NOON + 3 * HOUR, until=NOON + 3 * HOUR) == [lost]
+    assert history.occurrences(job="etl", since=NOON + 6 * HOUR) == []
+    assert history.occurrences(job="etl", until=NOON - HOUR) == []
+
+
+def test_the_oldest_record(store: SQLAlchemyJobStore) -> None:
+    history = keep(store, run(ETL, 2), Occurrence(ETL.key, NOON + HOUR, "missed", "window"))
+    assert history.oldest(ETL.key) == NOON + HOUR
+    assert history.oldest(PING.key) is None
+
+
+def test_a_damaged_row_is_left_out_and_counted(store: SQLAlchemyJobStore) -> None:
+    history = keep(store, run(ETL, 0), run(ETL, 1))
+    with store.engine.connect() as connection:
+        damage = update(tables.runs).where(tables.runs.c.slot == NOON).values(steps="{not json")
+        connection.execute(damage)
+        connection.commit()
+    assert [one.key.slot for one in history.runs()] == [NOON + HOUR]
+    assert history.unreadable == 1
+
+
+def test_a_database_that_cannot_be_read_is_a_store_error(store: SQLAlchemyJobStore) -> None:
+    with store.engine.connect() as connection:
+        tables.runs.drop(connection)
+        connection.commit()
+    with pytest.raises(StoreError, match="the history cannot be read"):
+        History(store.engine).runs()
