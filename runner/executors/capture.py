@@ -1,0 +1,134 @@
+"""The log of an attempt, written: the head and the tail are kept, what lies between is dropped.
+
+The bytes are stored raw, in files that `cat` reads: the head, then pieces of the tail that are deleted from
+the oldest on as new ones come. All state is in the names and sizes of the files, so a runner that is killed
+between two instructions leaves nothing to repair, and the next one goes on where it ended. Beside each file
+stands an index of 16-byte entries (offset, moment and stream) from which lines get their time and stream.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+from runner.moment import MILLISECOND, Moment
+
+HEAD = 1 << 20
+PIECE = 1 << 19
+PIECES = 8
+"""The tail: at most this many pieces, the one being written included."""
+
+INDEX = struct.Struct("<QQ")
+_SPARSE = 100 * MILLISECOND
+"""Entries of one stream stand at least this far apart: an index must not outgrow what it describes."""
+
+
+def piece_path(path: Path, number: int) -> Path:
+    """The file of one piece: 0 is the head, the tail counts from 1."""
+    return path if number == 0 else path.with_name(f"{path.name}.{number:08d}")
+
+
+def index_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.t")
+
+
+def pieces(path: Path) -> list[tuple[int, int]]:
+    """(number, size) of the pieces that exist, in order."""
+    found = []
+    try:
+        found.append((0, path.stat().st_size))
+    except OSError:
+        return []
+    prefix = f"{path.name}."
+    for entry in path.parent.glob(f"{prefix}[0-9]*"):
+        number = entry.name.removeprefix(prefix)
+        if number.isdigit():
+            try:
+                found.append((int(number), entry.stat().st_size))
+            except OSError:
+                continue
+    return sorted(found)
+
+
+def capacity(number: int) -> int:
+    return HEAD if number == 0 else PIECE
+
+
+class Log:
+    """Writes one attempt's log. Files are made when the first byte comes: a silent command leaves none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+        self._index = -1
+        self._number = 0
+        self._size = 0
+        self._entry: tuple[int, Moment] | None = None
+
+    @property
+    def opened(self) -> bool:
+        return self._file >= 0
+
+    def append(self, stream: int, data: bytes, now: Moment) -> None:
+        """Write bytes of a stream (0 stdout, 1 stderr). OSError where the disk refuses them."""
+        view = memoryview(data)
+        while view:
+            room = self._room()
+            self._mark(stream, now)
+            written = os.write(self._file, view[:room])
+            self._size += written
+            view = view[written:]
+
+    def splice(self, stream: int, source: int, now: Moment) -> int:
+        """Move bytes from a pipe without a copy that a killed runner could lose. 0 at its end.
+
+        BlockingIOError where the pipe is empty.
+        """
+        room = self._room()
+        moved = os.splice(source, self._file, min(room, 1 << 18))
+        if moved:
+            self._mark(stream, now)
+            self._size += moved
+        return moved
+
+    def close(self) -> None:
+        for descriptor in (self._file, self._index):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._index = -1
+
+    def _room(self) -> int:
+        if self._file < 0:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            known = pieces(self._path)
+            self._open(known[-1][0] if known else 0)
+        room = capacity(self._number) - self._size
+        if room <= 0:
+            self.close()
+            self._open(self._number + 1)
+            self._drop(self._number - PIECES)
+            room = capacity(self._number)
+        return room
+
+    def _open(self, number: int) -> None:
+        path = piece_path(self._path, number)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._file = os.open(path, flags, 0o600)
+        self._index = os.open(index_path(path), flags | os.O_APPEND, 0o600)
+        self._size = os.lseek(self._file, 0, os.SEEK_END)
+        self._number = number
+        self._entry = None
+
+    def _drop(self, number: int) -> None:
+        if number < 1:
+            return
+        path = piece_path(self._path, number)
+        path.unlink(missing_ok=True)
+        index_path(path).unlink(missing_ok=True)
+
+    def _mark(self, stream: int, now: Moment) -> None:
+        if self._entry is not None and self._entry[0] == stream and now - self._entry[1] < _SPARSE:
+            return
+        self._entry = (stream, now)
+        os.write(self._index, INDEX.pack(self._size, now << 1 | stream))

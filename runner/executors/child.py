@@ -1,0 +1,139 @@
+"""One command at work: its pipes into its log, and what is known of its end."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from runner.core.run import AttemptKey, Outcome
+from runner.executors.capture import Log
+from runner.executors.spawn import Order
+from runner.moment import Moment, Span
+
+CHUNK = 1 << 16
+DRAIN = 1 << 21
+"""More than a pipe can hold: what the command itself wrote is read to its end, an endless grandchild is not."""
+
+
+class Mask(Protocol):
+    """Hides secrets in a stream, across the edges of what it is fed."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What is known of a command that ended. `exit_code` None: nobody saw its end."""
+
+    directory: Path
+    exit_code: int | None
+    started_at: Moment
+    ended_at: Moment
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command ready to start. `judge` makes an outcome of an end nobody forced; `mask` makes a fresh mask."""
+
+    order: Order
+    stop_signal: int
+    stop_grace: Span
+    judge: Callable[[Ended], Outcome]
+    mask: Callable[[], Mask] | None = None
+
+
+def waiting(pipe: int) -> int:
+    """How many bytes lie in a pipe."""
+    count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+    return count
+
+
+@dataclass(slots=True)
+class Child:
+    """The state of one command; only the loop thread touches it."""
+
+    key: AttemptKey
+    name: str
+    launch: Launch
+    log: Log
+    pid: int
+    pipes: list[int]
+    started_at: Moment
+    own: bool = True
+    """Our own child, which we must reap; else one taken over."""
+    pidfd: int = -1
+    masks: list[Mask | None] = field(default_factory=lambda: [None, None])
+    exit_code: int | None = None
+    ended_at: Moment | None = None
+    stopping: str = ""
+    killed: bool = False
+    gone: bool = False
+    """The shim is no more."""
+    finished: bool = False
+    spoiled: str = ""
+    """Why output could not be kept, where it could not."""
+
+    def pump(self, index: int, now: Moment) -> int:
+        """Move one chunk from a pipe to the log. 0 at the pipe's end; BlockingIOError where it is empty."""
+        pipe, mask = self.pipes[index], self.masks[index]
+        if mask is None and not self.spoiled and (self.log.opened or waiting(pipe)):
+            try:
+                return self.log.splice(index, pipe, now)
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                self._spoil(error)
+        data = os.read(pipe, CHUNK)
+        if data:
+            self._keep(index, mask.feed(data) if mask else data, now)
+        elif mask:
+            self._keep(index, mask.flush(), now)
+            self.masks[index] = None
+        return len(data)
+
+    def drain(self, now: Moment) -> None:
+        """Read what is in the pipes now."""
+        for index, pipe in enumerate(self.pipes):
+            moved = 0
+            with contextlib.suppress(BlockingIOError):
+                while pipe >= 0 and moved < DRAIN:
+                    count = self.pump(index, now)
+                    if not count:
+                        break
+                    moved += count
+
+    def close_pipe(self, index: int) -> None:
+        if self.pipes[index] >= 0:
+            os.close(self.pipes[index])
+            self.pipes[index] = -1
+
+    def close(self, now: Moment) -> None:
+        """Give back every descriptor; what a mask held back is written."""
+        for index, mask in enumerate(self.masks):
+            if mask is not None:
+                self._keep(index, mask.flush(), now)
+                self.masks[index] = None
+            self.close_pipe(index)
+        self.log.close()
+
+    def _keep(self, index: int, data: bytes, now: Moment) -> None:
+        if not data or self.spoiled:
+            return
+        try:
+            self.log.append(index, data, now)
+        except OSError as error:
+            self._spoil(error)
+
+    def _spoil(self, error: OSError) -> None:
+        # The disk is full or the log is gone: the command goes on, its output is read and dropped.
+        self.spoiled = error.strerror or str(error)

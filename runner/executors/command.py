@@ -1,0 +1,146 @@
+"""Makes a command of a step ready to start, and judges its end. Runs on a worker thread, never the engine's."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Collection, Mapping
+from functools import partial
+from pathlib import Path
+
+from runner.core.run import Outcome, Status
+from runner.errors import ExecutorError, RunnerError
+from runner.executors import environment, outputs
+from runner.executors.base import Task
+from runner.executors.capture import piece_path, pieces
+from runner.executors.child import Ended, Launch
+from runner.executors.output import path_of
+from runner.executors.place import attempt_dir, scratch_dir
+from runner.executors.spawn import Order
+from runner.spec import Command, Success
+
+_LONGEST = 100_000
+"""A longer script goes through a file: the system bounds one argument at 128 KiB."""
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "busybox"})
+
+
+class Commands:
+    """Knows what is the same for every command of an executor: directories and the runner's environment."""
+
+    def __init__(
+        self, state_dir: Path, working_dir: Path, environ: Mapping[str, str], hidden: Collection[str] = ()
+    ) -> None:
+        self._state_dir = state_dir
+        self._working_dir = working_dir
+        self._environ = environ
+        self._hidden = frozenset(hidden)
+
+    def launch(self, task: Task, work: Command) -> Launch:
+        """Everything rendered and looked up. RunnerError says what is wrong with it."""
+        directory = attempt_dir(self._state_dir, task.attempt)
+        scratch_dir(self._state_dir, task.run.key).mkdir(mode=0o700, parents=True, exist_ok=True)
+        argv, files = arguments(work, directory)
+        return Launch(
+            Order(directory, argv, self._environment(task, work), str(self._directory(work)), files),
+            stop_signal(work.stop_signal),
+            work.stop_grace,
+            partial(self._judge, task, work.success),
+        )
+
+    def resume(self, task: Task, work: Command) -> Launch:
+        """Of an attempt that began in an earlier process: enough to watch it, stop it and judge its end."""
+        return Launch(
+            Order(attempt_dir(self._state_dir, task.attempt), (), {}, "", {}),
+            stop_signal(work.stop_signal),
+            work.stop_grace,
+            partial(self._judge, task, work.success),
+        )
+
+    def _environment(self, task: Task, work: Command) -> dict[str, str]:
+        spec = task.run.spec
+        return {
+            **environment.inherited(self._environ, self._hidden, clean=work.clean_env),
+            **environment.env_files(spec.env_files, self._working_dir),
+            **spec.env,
+            **task.step.env,
+            **environment.about(task, self._state_dir),
+        }
+
+    def _directory(self, work: Command) -> Path:
+        directory = self._working_dir / (work.working_dir or "")
+        if not directory.is_dir():
+            raise ExecutorError(
+                f"the working directory {directory} does not exist", hint="make it, or change working_dir"
+            )
+        return directory
+
+    def _judge(self, task: Task, success: Success, end: Ended) -> Outcome:
+        code = end.exit_code
+        assert code is not None
+        found: Mapping[str, str] = {}
+        error = "" if code in success.exit_codes else exit_error(code, task.step.work)
+        if not error and success.fail_on_output:
+            error = self._matched(task, success.fail_on_output)
+        if not error:
+            try:
+                found = outputs.read(end.directory / environment.OUTPUT)
+            except (RunnerError, OSError) as trouble:
+                error = str(trouble)
+        return Outcome(
+            Status.FAILED if error else Status.SUCCEEDED,
+            exit_code=code,
+            error=error,
+            tail=end.tail,
+            outputs=found,
+            started_at=end.started_at,
+            ended_at=end.ended_at,
+        )
+
+    def _matched(self, task: Task, pattern: str) -> str:
+        path = path_of(self._state_dir, task.attempt)
+        compiled = re.compile(pattern)
+        for number, _ in pieces(path):
+            with piece_path(path, number).open("rb") as file:
+                for row in file:
+                    if compiled.search(row.decode("utf-8", "replace")):
+                        return f"its output matches fail_on_output: {pattern}"
+        return ""
+
+
+def arguments(work: Command, directory: Path) -> tuple[tuple[str, ...], dict[str, bytes]]:
+    """The argument list, and the files it needs. A script for a shell is given with -c, any other as a file."""
+    if work.argv is not None:
+        if not work.argv or not all(work.argv[:1]):
+            raise ExecutorError("the command is empty")
+        return tuple(_plain(text) for text in work.argv), {}
+    script = _plain(work.script or "")
+    if Path(work.shell[0]).name in _SHELLS and len(script.encode()) < _LONGEST:
+        return (*work.shell, "-c", script), {}
+    return (*work.shell, str(directory / "script")), {"script": script.encode()}
+
+
+def stop_signal(name: str) -> int:
+    """The number of a signal by its name, with or without SIG."""
+    try:
+        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise ExecutorError(f"{name} is no signal", hint="such as SIGTERM or SIGINT") from None
+
+
+def exit_error(code: int, work: object) -> str:
+    """Why an exit code is a failure, in words."""
+    if code in (126, 127) and isinstance(work, Command):
+        what = "could not be run" if code == 126 else "was not found"
+        return f"exit code {code}: " + (f"{work.argv[0]} {what}" if work.argv else f"a command {what}")
+    if 128 < code < 128 + signal.NSIG:
+        try:
+            return f"exit code {code}: killed by {signal.Signals(code - 128).name}"
+        except ValueError:
+            pass
+    return f"exit code {code}"
+
+
+def _plain(text: str) -> str:
+    if "\0" in text:
+        raise ExecutorError("a command cannot hold a NUL character")
+    return text

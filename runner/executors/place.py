@@ -1,0 +1,33 @@
+"""Where an attempt lies on disk. Names are derived from keys by hash: never made of text people wrote."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from runner.core.run import AttemptKey, RunKey
+
+
+def attempt_id(key: AttemptKey) -> str:
+    """The opaque name of an attempt: 32 hex digits, the same in every process."""
+    run = key.run
+    return _digest(run.job.source, run.job.id, str(run.slot), run.nonce, key.step, str(key.attempt))
+
+
+def run_id(key: RunKey) -> str:
+    """The opaque name of a run: 32 hex digits, the same in every process."""
+    return _digest(key.job.source, key.job.id, str(key.slot), key.nonce)
+
+
+def attempt_dir(state_dir: Path, key: AttemptKey) -> Path:
+    """The private directory of an attempt: start marker, lock, exit code, pipes, outputs."""
+    return state_dir / "runs" / attempt_id(key)
+
+
+def scratch_dir(state_dir: Path, key: RunKey) -> Path:
+    """The private directory of a run that its steps share: `run.dir`, `$RUNNER_RUN_DIR`."""
+    return state_dir / "scratch" / run_id(key)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

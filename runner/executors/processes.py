@@ -1,0 +1,378 @@
+"""Every live command of an executor: started, watched, stopped, taken over. One loop thread does it all."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from runner.clock import Clock
+from runner.core.run import AttemptKey, Outcome, Status
+from runner.errors import ExecutorError
+from runner.executors import shim, spawn
+from runner.executors.capture import Log
+from runner.executors.child import Child, Ended, Launch
+from runner.executors.loop import Loop
+from runner.executors.output import path_of, tail
+from runner.executors.place import attempt_id
+from runner.executors.stopping import Stopper
+from runner.moment import MILLISECOND, SECOND
+
+_log = logging.getLogger("runner.executors")
+
+Done = Callable[[AttemptKey, Outcome], None]
+Prepare = Callable[[], Launch]
+
+LATE_OUTPUT = SECOND
+"""How long a command's children may go on writing after it ended, before the outcome is told."""
+POLL = SECOND
+STOP = "stop"
+_TRIES = (50, 100, 200, 400, 800, 1600)
+"""Milliseconds between tries to start on a machine that is short of descriptors, memory or processes."""
+
+
+class Processes:
+    """`start`, `cancel`, `adopt` may be called from any thread; `done` is told from threads of this one."""
+
+    def __init__(self, name: str, state_dir: Path, clock: Clock, done: Done) -> None:
+        self._state_dir = state_dir
+        self._clock = clock
+        self._done = done
+        self._name = name
+        self._loop = Loop(f"runner-commands-{name}", clock)
+        self._starters = ThreadPoolExecutor(4, thread_name_prefix=f"runner-start-{name}")
+        self._children: dict[str, Child] = {}
+        self._waiting: dict[str, str] = {}
+        """Attempts not started yet -> why they shall not be, or nothing."""
+        self._shims: set[int] = set()
+        """Our own children that are not reaped yet."""
+        self._lock = threading.Lock()
+        self._stopper = Stopper(self._loop, self._clock, self._finish)
+        self._limit = spawn.raise_descriptors()
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        runs = state_dir / "runs"
+        runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._ended = runs / f".ended-{spawn.file_name(name)}"
+        self._rest = runs / ".rest"
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self._rest, 0o600)
+        self._ended_pipe = spawn.open_pipe(self._ended, make=True)
+        # Held open for writing too: without any writer the pipe would be at its end, and ready, for ever.
+        self._ended_hold = os.open(self._ended, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._loop.watch(self._ended_pipe, self._told)
+        self._loop.start()
+
+    def start(self, key: AttemptKey, prepare: Prepare) -> None:
+        """Start it on a worker thread; `prepare` runs there first. Anything it raises is a failed outcome."""
+        name = attempt_id(key)
+        with self._lock:
+            self._waiting[name] = ""
+        self._starters.submit(self._begin, key, name, prepare)
+
+    def cancel(self, key: AttemptKey, reason: str) -> None:
+        name = attempt_id(key)
+        with self._lock:
+            if name in self._waiting:
+                self._waiting[name] = reason
+        self._loop.call(partial(self._cancel, name, reason))
+
+    def adopt(self, key: AttemptKey, launch: Launch) -> Outcome | None:
+        """Take over an attempt of an earlier process, alive or waiting to be read: None, `done` is told later.
+
+        One that has ended and whose shim is gone too is told at once, as the outcome.
+        """
+        directory = launch.order.directory
+        if not spawn.locked(directory):
+            child = self._child(key, launch, 0, [-1, -1])
+            child.exit_code = spawn.exit_code(directory)
+            child.ended_at = spawn.changed_at(directory / shim.EXIT)
+            child.stopping = _asked_to_stop(directory)
+            return self._outcome(child)
+        pid = self._shim_of(directory)
+        pipes = [spawn.open_pipe(directory / name, make=False) for name in shim.PIPES]
+        child = self._child(key, launch, pid, pipes)
+        child.own = False
+        child.stopping = _asked_to_stop(directory)
+        self._loop.call(partial(self._register, child))
+        return None
+
+    def close(self, *, leave: bool) -> None:
+        """Stop every command, or leave them to the next process; returns when that is done."""
+        self._starters.shutdown(wait=True)
+        if not leave:
+            empty = threading.Event()
+            self._loop.call(partial(self._stop_all, empty))
+            empty.wait()
+        self._loop.stop()
+        for child in self._children.values():
+            child.close(self._clock.now())
+            if child.pidfd >= 0:
+                os.close(child.pidfd)
+        self._children.clear()
+        for descriptor in (self._ended_pipe, self._ended_hold, self._null):
+            os.close(descriptor)
+
+    def _shim_of(self, directory: Path) -> int:
+        """The pid of a shim that holds the lock; it may be so young that it has not written it yet."""
+        for _ in range(200):
+            pid = spawn.marker(directory)
+            if pid:
+                return pid
+            threading.Event().wait(0.01)
+        raise ExecutorError("its shim holds the lock but never said its pid")
+
+    # -- on a starter thread
+
+    def _begin(self, key: AttemptKey, name: str, prepare: Prepare) -> None:
+        outcome = self._try(key, name, prepare)
+        if outcome is None:
+            return
+        with self._lock:
+            self._waiting.pop(name, None)
+        self._done(key, outcome)
+
+    def _try(self, key: AttemptKey, name: str, prepare: Prepare) -> Outcome | None:
+        """None where it is at work, and the outcome will be told."""
+        try:
+            if self._waiting[name]:
+                return _unstarted(self._waiting[name])
+            launch = prepare()
+            try:
+                child = self._spawn(key, launch)
+            except spawn.AlreadyBegun:
+                return self.adopt(key, launch)
+        except Exception as error:
+            return failed(error)
+        self._loop.call(partial(self._register, child))
+        return None
+
+    def _spawn(self, key: AttemptKey, launch: Launch) -> Child:
+        for pause in (*_TRIES, None):
+            started_at = self._clock.now()
+            try:
+                spawned = spawn.spawn(
+                    launch.order,
+                    ended=self._ended,
+                    rest=self._rest,
+                    descriptors=self._limit,
+                    null=self._null,
+                )
+            except OSError as error:
+                if pause is None or error.errno not in spawn.BUSY:
+                    raise
+                threading.Event().wait(pause / 1000)
+            else:
+                child = self._child(key, launch, spawned.pid, list(spawned.pipes))
+                child.started_at = started_at
+                return child
+        raise AssertionError("the last try returns or raises")
+
+    def _child(self, key: AttemptKey, launch: Launch, pid: int, pipes: list[int]) -> Child:
+        begun = spawn.changed_at(launch.order.directory / shim.MARKER)
+        child = Child(
+            key,
+            attempt_id(key),
+            launch,
+            Log(path_of(self._state_dir, key)),
+            pid,
+            pipes,
+            self._clock.now() if begun is None else begun,
+        )
+        if launch.mask is not None:
+            child.masks = [launch.mask(), launch.mask()]
+        return child
+
+    # -- on the loop thread
+
+    def _register(self, child: Child) -> None:
+        self._children[child.name] = child
+        if child.own:
+            self._shims.add(child.pid)
+        with self._lock:
+            early = self._waiting.pop(child.name, "")
+        for index, pipe in enumerate(child.pipes):
+            self._loop.watch(pipe, partial(self._readable, child, index))
+        try:
+            child.pidfd = os.pidfd_open(child.pid)
+            self._loop.watch(child.pidfd, partial(self._shim_ended, child))
+        except (OSError, AttributeError):
+            self._loop.later(POLL // 20, partial(self._look, child))
+        if early or child.stopping:
+            self._stop(child, early or child.stopping)
+        self._look_for_exit(child)
+
+    def _readable(self, child: Child, index: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not child.pump(index, self._clock.now()):
+                self._loop.unwatch(child.pipes[index])
+                child.close_pipe(index)
+                self._settle(child)
+
+    def _told(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for name in os.read(self._ended_pipe, 1 << 16).decode("ascii", "replace").split():
+                child = self._children.get(name)
+                if child is not None:
+                    self._command_ended(child)
+
+    def _look_for_exit(self, child: Child) -> None:
+        """It may have told its end before it was known here; one taken over, to a runner that is no more."""
+        if child.finished or child.ended_at is not None:
+            return
+        if spawn.exit_code(child.launch.order.directory) is not None:
+            self._command_ended(child)
+        elif not child.own:
+            self._loop.later(POLL, partial(self._look_for_exit, child))
+
+    def _look(self, child: Child) -> None:
+        """Where there is no pidfd: ask from time to time whether the shim is there."""
+        if child.gone:
+            return
+        if (
+            os.waitpid(child.pid, os.WNOHANG)[0]
+            if child.own
+            else not spawn.locked(child.launch.order.directory)
+        ):
+            self._shim_is_gone(child)
+        else:
+            self._loop.later(POLL // 20, partial(self._look, child))
+
+    def _shim_ended(self, child: Child) -> None:
+        self._loop.unwatch(child.pidfd)
+        os.close(child.pidfd)
+        child.pidfd = -1
+        if child.own:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child.pid, 0)
+        self._shim_is_gone(child)
+
+    def _shim_is_gone(self, child: Child) -> None:
+        child.gone = True
+        self._shims.discard(child.pid)
+        if child.finished or child.ended_at is not None:
+            self._settle(child)
+            return
+        self._command_ended(child)
+
+    def _command_ended(self, child: Child) -> None:
+        """Its exit code is on disk, or its shim is gone without one."""
+        if child.ended_at is not None:
+            return
+        directory = child.launch.order.directory
+        child.exit_code = spawn.exit_code(directory)
+        child.ended_at = self._clock.now() if child.own else spawn.changed_at(directory / shim.EXIT)
+        if child.ended_at is None:
+            child.ended_at = self._clock.now()
+        child.drain(self._clock.now())
+        if not child.gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+        if child.stopping:
+            return
+        if child.exit_code is None:
+            # The shim was killed from outside. Nobody could tell how the command ends, so it may not go on.
+            self._stopper.kill_now(child)
+            return
+        self._loop.later(LATE_OUTPUT, partial(self._finish, child))
+        self._settle(child)
+
+    def _settle(self, child: Child) -> None:
+        """Told as soon as it has ended and nobody is left who could write."""
+        if child.ended_at is not None and not child.stopping and not child.killed and max(child.pipes) < 0:
+            self._finish(child)
+
+    def _finish(self, child: Child) -> None:
+        if child.finished:
+            return
+        child.finished = True
+        for pipe in child.pipes:
+            if pipe >= 0:
+                self._loop.unwatch(pipe)
+        child.drain(self._clock.now())
+        child.close(self._clock.now())
+        del self._children[child.name]
+        try:
+            outcome = self._outcome(child)
+        except Exception as error:
+            outcome = failed(error)
+        self._done(child.key, outcome)
+
+    def _outcome(self, child: Child) -> Outcome:
+        ended_at = self._clock.now() if child.ended_at is None else child.ended_at
+        end = Ended(
+            child.launch.order.directory,
+            child.exit_code,
+            child.started_at,
+            ended_at,
+            tail(path_of(self._state_dir, child.key)),
+        )
+        if not child.stopping and child.exit_code is not None:
+            return child.launch.judge(end)
+        if child.stopping:
+            status = Status.TIMED_OUT if child.stopping == "timeout" else Status.CANCELLED
+            error = (
+                "stopped after its timeout" if child.stopping == "timeout" else "stopped: " + child.stopping
+            )
+        else:
+            status, error = Status.INTERRUPTED, "nobody saw its end: its shim was killed"
+        return Outcome(
+            status,
+            exit_code=child.exit_code,
+            error=error,
+            tail=end.tail,
+            started_at=child.started_at,
+            ended_at=ended_at,
+        )
+
+    def _cancel(self, name: str, reason: str) -> None:
+        child = self._children.get(name)
+        if child is not None:
+            self._stop(child, reason)
+
+    def _stop(self, child: Child, reason: str) -> None:
+        if child.finished or (child.ended_at is not None and not child.stopping):
+            return
+        if not child.stopping:
+            child.stopping = reason
+            with contextlib.suppress(OSError):
+                spawn.write_private(child.launch.order.directory / STOP, reason.encode())
+        self._stopper.stop(child)
+
+    def _stop_all(self, empty: threading.Event) -> None:
+        for child in list(self._children.values()):
+            self._stop(child, "shutdown")
+        self._wait_empty(empty)
+
+    def _wait_empty(self, empty: threading.Event) -> None:
+        if self._children or self._shims:
+            self._loop.later(10 * MILLISECOND, partial(self._wait_empty, empty))
+        else:
+            empty.set()
+
+
+def failed(error: BaseException) -> Outcome:
+    """An attempt that could not start, or whose end could not be read."""
+    if isinstance(error, OSError) and error.errno is not None:
+        text = f"it could not be started: {os.strerror(error.errno)}"
+        text += f": {error.filename}" if error.filename and error.errno not in spawn.BUSY else ""
+    else:
+        text = str(error) or type(error).__name__
+    return Outcome(Status.FAILED, error=text, exception=error)
+
+
+def _unstarted(reason: str) -> Outcome:
+    status = Status.TIMED_OUT if reason == "timeout" else Status.CANCELLED
+    return Outcome(status, error=f"stopped before it began: {reason}")
+
+
+def _asked_to_stop(directory: Path) -> str:
+    try:
+        return (directory / STOP).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

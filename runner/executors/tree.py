@@ -1,0 +1,111 @@
+"""Who belongs to a command: found by session, by descent, and by a mark in the environment.
+
+The process group alone is not enough: a daemon makes a session of its own and outlives its parent. It is
+still found by the mark it inherited in its environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psutil
+
+from runner.executors import shim
+
+MARK = "RUNNER_ATTEMPT_ID"
+
+_PROC = Path("/proc/self/environ").exists()
+
+
+def members(targets: Mapping[str, int]) -> dict[str, list[int]]:
+    """The live processes of each attempt, its shim not counted. `targets`: attempt id -> the shim's pid."""
+    table = _linux_table() if _PROC else _table()
+    found: dict[str, list[int]] = {name: [] for name in targets}
+    sessions = {shim: name for name, shim in targets.items() if shim > 0}
+    owner = dict(sessions)
+    pending: list[int] = []
+    for pid, (_, session, _) in table.items():
+        if pid not in owner and session in sessions:
+            owner[pid] = sessions[session]
+        elif pid not in owner:
+            pending.append(pid)
+    for pid in pending:
+        name = _marked(pid, targets)
+        if name is not None:
+            owner[pid] = name
+    _add_descendants(owner, table)
+    for pid, name in owner.items():
+        if pid != targets[name] and pid in table and not table[pid][2]:
+            found[name].append(pid)
+    return found
+
+
+def kill(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
+    """Signal each; those that are gone or not ours are passed over."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def still_shim(pid: int) -> bool:
+    """Whether it is the shim's fork that has not become the command yet: a signal it got then may be lost."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return f"\0{shim.NAME}\0".encode() in file.read()
+    except OSError:
+        return False
+
+
+def _add_descendants(owner: dict[int, str], table: Mapping[int, tuple[int, int, bool]]) -> None:
+    grew = True
+    while grew:
+        grew = False
+        for pid, (parent, _, _) in table.items():
+            if pid not in owner and parent in owner:
+                owner[pid] = owner[parent]
+                grew = True
+
+
+def _linux_table() -> dict[int, tuple[int, int, bool]]:
+    """pid -> (parent, session, is a zombie)."""
+    table: dict[int, tuple[int, int, bool]] = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                # The command's name stands in parentheses and may hold anything, parentheses too.
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        table[int(name)] = (int(fields[1]), int(fields[3]), fields[0] in (b"Z", b"X"))
+    return table
+
+
+def _table() -> dict[int, tuple[int, int, bool]]:
+    table: dict[int, tuple[int, int, bool]] = {}
+    for process in psutil.process_iter(["ppid", "status"]):
+        with contextlib.suppress(OSError, psutil.Error):
+            zombie = process.info["status"] == psutil.STATUS_ZOMBIE
+            table[process.pid] = (process.info["ppid"] or 0, os.getsid(process.pid), zombie)
+    return table
+
+
+def _marked(pid: int, targets: Mapping[str, int]) -> str | None:
+    try:
+        if _PROC:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                text = file.read()
+            at = text.find(f"{MARK}=".encode())
+            if at < 0:
+                return None
+            value = text[at + len(MARK) + 1 :].split(b"\0", 1)[0].decode("ascii", "replace")
+        else:
+            value = psutil.Process(pid).environ().get(MARK, "")
+    except (OSError, psutil.Error):
+        return None
+    return value if value in targets else None

@@ -1,0 +1,54 @@
+"""What the tests of this room share: tasks, an open executor, and outcomes as they come."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.clock import SystemClock
+from runner.core.run import AttemptKey, Outcome, Run, RunKey, StepRun
+from runner.executors.base import Task
+from runner.executors.local import LocalExecutor
+from runner.moment import SECOND
+from runner.spec import Command, JobKey, JobSpec, Step, Work
+
+SLOT = 1_774_000_000 * SECOND
+
+
+def task(
+    work: Work, *, job: str = "job", attempt: int = 1, context: Mapping[str, Any] | None = None, **spec: Any
+) -> Task:
+    step_fields = {name: spec.pop(name) for name in ("env", "artifacts") if name in spec}
+    step = Step("main", work, **step_fields)
+    job_spec = JobSpec(job, (step,), source="/etc/jobs.yaml", **spec)
+    run = Run(RunKey(JobKey("default", "/etc/jobs.yaml", job), SLOT), job_spec)
+    return Task(run, step, StepRun("main", attempt=attempt), context or {})
+
+
+def sh(script: str, *, grace: int = 10 * SECOND, **more: Any) -> Command:
+    return Command(script=script, stop_grace=grace, **more)
+
+
+class Open:
+    """An executor at work, whose outcomes are waited for."""
+
+    def __init__(self, state_dir: Path, **options: Any) -> None:
+        self.state_dir = state_dir
+        self.told: queue.Queue[tuple[AttemptKey, Outcome]] = queue.Queue()
+        options.setdefault("environ", dict(os.environ))
+        options.setdefault("working_dir", state_dir)
+        self.executor = LocalExecutor("default", state_dir=state_dir, clock=SystemClock(), **options)
+        self.executor.open(lambda key, outcome: self.told.put((key, outcome)))
+
+    def next(self, timeout: float = 20) -> Outcome:
+        return self.told.get(timeout=timeout)[1]
+
+    def run(self, work: Work, **more: Any) -> Outcome:
+        self.executor.start(task(work, **more))
+        return self.next()
+
+    def close(self, *, leave: bool = False) -> None:
+        self.executor.close(leave=leave)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from rig import Open, sh, task
+
+from runner.core.run import Status
+from runner.executors import spawn
+from runner.executors.place import attempt_dir
+from runner.moment import MILLISECOND, SECOND
+
+SLEEPER = "exec sleep 61.25"
+
+
+def sleepers(mark: str) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+                if mark.encode() in file.read():
+                    found.append(int(name))
+    return found
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+ESCAPES = {
+    "plain": "sleep 61.25; true",
+    "ignores TERM": "trap '' TERM; touch ready; sleep 61.25; sleep 61.25",
+    "background": "sleep 61.25 & touch ready; wait",
+    "double fork": "(sleep 61.25 &) ; touch ready; sleep 61.25",
+    "own session": "setsid sleep 61.25 & touch ready; wait",
+    "daemon": "(setsid sh -c 'trap \"\" TERM; touch ready; sleep 61.25; true' >/dev/null 2>&1 &); sleep 61.25",
+    "nohup": "nohup sleep 61.25 >/dev/null 2>&1 & touch ready; wait",
+}
+
+
+@pytest.mark.parametrize("style", ESCAPES)
+def test_nobody_survives_a_timeout(local: Open, style: str) -> None:
+    script = ESCAPES[style]
+    one = task(sh(script, grace=300 * MILLISECOND))
+    local.executor.start(one)
+    if "ready" in script:
+        wait_for(local.state_dir / "ready")
+    local.executor.cancel(one.attempt, "timeout")
+    outcome = local.next()
+    assert (outcome.status, outcome.error) == (Status.TIMED_OUT, "stopped after its timeout")
+    assert outcome.took < 3 * SECOND
+    assert sleepers("61.25") == []
+
+
+def test_a_command_may_end_well_within_its_grace(local: Open) -> None:
+    one = task(sh("trap 'echo bye; exit 0' TERM; touch ready; while :; do sleep 0.05; done"))
+    local.executor.start(one)
+    wait_for(local.state_dir / "ready")
+    local.executor.cancel(one.attempt, "asked")
+    outcome = local.next()
+    assert (outcome.status, outcome.exit_code, outcome.tail) == (Status.CANCELLED, 0, "bye")
+    assert outcome.error == "stopped: asked"
+
+
+def test_a_stop_signal_of_its_own(local: Open) -> None:
+    script = "trap 'echo int; exit 5' INT; touch ready; while :; do sleep 0.05; done"
+    one = task(sh(script, stop_signal="SIGINT"))
+    local.executor.start(one)
+    wait_for(local.state_dir / "ready")
+    local.executor.cancel(one.attempt, "asked")
+    outcome = local.next()
+    assert (outcome.exit_code, outcome.tail) == (5, "int")
+
+
+def test_cancelled_at_once(local: Open) -> None:
+    one = task(sh(SLEEPER))
+    local.executor.start(one)
+    local.executor.cancel(one.attempt, "asked")
+    assert local.next().status is Status.CANCELLED
+    assert sleepers("61.25") == []
+
+
+def test_a_grandchild_keeps_the_pipe(local: Open) -> None:
+    begun = time.monotonic()
+    one = task(sh("setsid sh -c 'sleep 61.25; echo late' & echo done"))
+    local.executor.start(one)
+    outcome = local.next()
+    assert time.monotonic() - begun < 2
+    assert (outcome.status, outcome.tail) == (Status.SUCCEEDED, "done")
+    for pid in sleepers("61.25"):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_shim(local: Open) -> None:
+    one = task(sh("touch ready; sleep 61.25; true"))
+    local.executor.start(one)
+    wait_for(local.state_dir / "ready")
+    pid = spawn.marker(attempt_dir(local.state_dir, one.attempt))
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    outcome = local.next()
+    assert (outcome.status, outcome.exit_code) == (Status.INTERRUPTED, None)
+    assert outcome.error == "nobody saw its end: its shim was killed"
+    assert sleepers("61.25") == []
+
+
+def test_close_stops_everything(local: Open) -> None:
+    for number in range(5):
+        local.executor.start(task(sh(SLEEPER), job=f"job{number}"))
+    local.close()
+    assert {local.next().status for _ in range(5)} == {Status.CANCELLED}
+    assert sleepers("61.25") == []
