@@ -32,7 +32,6 @@ Prepare = Callable[[], Launch]
 LATE_OUTPUT = SECOND
 """How long a command's children may go on writing after it ended, before the outcome is told."""
 POLL = SECOND
-STOP = "stop"
 _TRIES = (50, 100, 200, 400, 800, 1600)
 """Milliseconds between tries to start on a machine that is short of descriptors, memory or processes."""
 
@@ -341,7 +340,7 @@ class Processes:
         if not child.stopping:
             child.stopping = reason
             with contextlib.suppress(OSError):
-                spawn.write_private(child.launch.order.directory / STOP, reason.encode())
+                spawn.write_private(child.launch.order.directory / shim.STOP, reason.encode())
         self._stopper.stop(child)
 
     def _stop_all(self, empty: threading.Event) -> None:
@@ -373,6 +372,6 @@ def _unstarted(reason: str) -> Outcome:
 
 def _asked_to_stop(directory: Path) -> str:
     try:
-        return (directory / STOP).read_text("utf-8")
+        return (directory / shim.STOP).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return ""

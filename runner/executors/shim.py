@@ -16,9 +16,10 @@ from __future__ import annotations
 MARKER = "started"
 EXIT = "exit"
 LOCK = "lock"
+STOP = "stop"
+"""Why it shall end: written before the signal is sent, which a shell loses in the instant of its fork."""
 PIPES = ("out", "err")
 LOCK_FD = 8
-NAME = "runner-shim"
 
 TEXT = r"""
 d=$1 w=$2 n=$3 e=$4 r=$5; shift 5
@@ -28,6 +29,7 @@ set +C
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 exec 6<>"$d/out" 7<>"$d/err"
 (
+  [ -e "$d/stop" ] && exit 143
   [ -z "$n" ] || ulimit -Sn "$n"
   cd "$w" || exit 126
   exec "$@"
@@ -42,4 +44,4 @@ def argv(
     directory: str, working_dir: str, descriptors: str, ended: str, rest: str, command: tuple[str, ...]
 ) -> list[str]:
     """The shim's argument list. `ended`: the pipe it tells its end to; `rest`: the one it then waits on."""
-    return ["/bin/sh", "-c", TEXT, NAME, directory, working_dir, descriptors, ended, rest, *command]
+    return ["/bin/sh", "-c", TEXT, "runner-shim", directory, working_dir, descriptors, ended, rest, *command]

@@ -77,8 +77,6 @@ class Stopper:
         for name, pids in tree.members(targets).items():
             child, grace_ends = self._stopping[name]
             over = now - grace_ends
-            if over < 0:
-                tree.kill(filter(tree.still_shim, pids), child.launch.stop_signal)
             if pids and over >= 0:
                 child.killed = True
                 tree.kill(pids)

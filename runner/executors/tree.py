@@ -14,8 +14,6 @@ from pathlib import Path
 
 import psutil
 
-from runner.executors import shim
-
 MARK = "RUNNER_ATTEMPT_ID"
 
 _PROC = Path("/proc/self/environ").exists()
@@ -49,15 +47,6 @@ def kill(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
-
-
-def still_shim(pid: int) -> bool:
-    """Whether it is the shim's fork that has not become the command yet: a signal it got then may be lost."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return f"\0{shim.NAME}\0".encode() in file.read()
-    except OSError:
-        return False
 
 
 def _add_descendants(owner: dict[int, str], table: Mapping[int, tuple[int, int, bool]]) -> None:

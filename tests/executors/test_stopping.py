@@ -65,7 +65,8 @@ def test_a_command_may_end_well_within_its_grace(local: Open) -> None:
     wait_for(local.state_dir / "ready")
     local.executor.cancel(one.attempt, "asked")
     outcome = local.next()
-    assert (outcome.status, outcome.exit_code, outcome.tail) == (Status.CANCELLED, 0, "bye")
+    assert (outcome.status, outcome.exit_code) == (Status.CANCELLED, 0)
+    assert outcome.tail.endswith("bye")
     assert outcome.error == "stopped: asked"
 
 
@@ -76,7 +77,8 @@ def test_a_stop_signal_of_its_own(local: Open) -> None:
     wait_for(local.state_dir / "ready")
     local.executor.cancel(one.attempt, "asked")
     outcome = local.next()
-    assert (outcome.exit_code, outcome.tail) == (5, "int")
+    assert outcome.exit_code == 5
+    assert outcome.tail.endswith("int")
 
 
 def test_cancelled_at_once(local: Open) -> None:
