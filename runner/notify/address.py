@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
 
 from runner.errors import RunnerError
+from runner.secrets import Secrets
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s'\"<>]+", re.IGNORECASE)
-
-
-class Secrets(Protocol):
-    """What the outbox needs of `runner.secrets`."""
-
-    def render(self, text: str) -> str:
-        """`text` with each `${{ secrets.NAME }}` replaced by its value; SecretError where there is none."""
-        ...
-
-    def mask(self, text: str) -> str:
-        """`text` with every known secret value replaced."""
-        ...
 
 
 def filled(url: str, secrets: Secrets | None) -> str:

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 from runner.core.action import Announce
 from runner.core.run import Run
 from runner.errors import RunnerError
-from runner.notify.address import Secrets, filled, masked
+from runner.notify.address import filled, masked
 from runner.notify.base import Message
+from runner.secrets import Secrets
 
 Beat = Literal["start", "success", "fail"]
 Ping = Callable[[str, Beat, str], None]

@@ -22,12 +22,13 @@ from runner.clock import Clock
 from runner.core.run import AttemptKey, Delivery
 from runner.errors import RunnerError
 from runner.moment import SECOND, Moment, Span
-from runner.notify.address import Secrets, filled, masked
+from runner.notify.address import filled, masked
 from runner.notify.base import Message, Notifier
 from runner.notify.compose import Render, digest, rendered
 from runner.notify.facts import zone_of
 from runner.notify.gate import WINDOW, Gate, Quiet
 from runner.notify.targets import notifier_for
+from runner.secrets import Secrets
 
 TIMEOUT: Span = 10 * SECOND
 _LONGEST_WAIT = 30.0
@@ -271,8 +272,7 @@ class Outbox:
         error = ""
         try:
             url = filled(target.url, self._secrets)
-            message = digest([delivery.news for delivery in deliveries], zone=self._zone, render=self._render)
-            self._notifier(url, self._log).send(self._with_log(message, deliveries))
+            self._notifier(url, self._log).send(self._message(deliveries))
         except BaseException as trouble:
             error = masked(_words(trouble), self._secrets) or type(trouble).__name__
         with self._changed:
@@ -282,6 +282,13 @@ class Outbox:
             if sending.outstanding.pop(target, None) is not None and error:
                 sending.failed(deliveries, error)
             self._changed.notify()
+
+    def _message(self, deliveries: Sequence[Delivery]) -> Message:
+        message = digest([delivery.news for delivery in deliveries], zone=self._zone, render=self._render)
+        if self._secrets is not None:
+            hide = self._secrets.mask
+            message = replace(message, title=hide(message.title), body=hide(message.body))
+        return self._with_log(message, deliveries)
 
     def _with_log(self, message: Message, deliveries: Sequence[Delivery]) -> Message:
         """The output goes along with a message about one run, where its rule asks for it and it is there."""

@@ -17,6 +17,7 @@ from runner.errors import RunnerError
 from runner.moment import MILLISECOND, MINUTE, Span
 from runner.notify.base import Message
 from runner.notify.outbox import Outbox
+from runner.secrets import Secrets
 from runner.spec import JobKey
 
 LONG = 20.0
@@ -38,6 +39,7 @@ class Post:
         self.release = threading.Event()
         self.hung: queue.Queue[str] = queue.Queue()
         self.bad: set[str] = set()
+        self.trouble = "Slack://token@x/y said no, see https://example.com/?key=1"
 
     def notifier(self, url: str, log: Callable[[str], None]) -> Any:
         post = self
@@ -48,7 +50,7 @@ class Post:
                     post.hung.put(url)
                     assert post.release.wait(LONG)
                 if url in post.bad:
-                    raise RunnerError("Slack://token@x/y said no, see https://example.com/?key=1")
+                    raise RunnerError(post.trouble)
                 post.sent.put((url, message))
 
         return Sender()
@@ -204,28 +206,21 @@ def test_a_channel_that_goes_takes_its_waiting_with_it(post: Post) -> None:
     assert {post.sent.get_nowait()[0] for _ in range(2)} == {"good:c", "good:d"}
 
 
-def test_secrets_are_filled_in_when_used_and_hidden_in_errors(post: Post) -> None:
-    class Secrets:
-        def render(self, text: str) -> str:
-            return text.replace("${{ secrets.url }}", "bad:hunter2")
-
-        def mask(self, text: str) -> str:
-            return text.replace("hunter2", "***")
-
-    def notifier(url: str, log: Callable[[str], None]) -> Any:
-        raise ValueError(f"cannot use {url}")
-
-    box = Outbox(
-        {"ops": Config(("${{ secrets.url }}",))},
-        lambda *told: post.told.put(told),
-        clock=SystemClock(),
-        log=print,
-        secrets=Secrets(),
-        notifier=notifier,
+def test_secrets_are_filled_in_when_used_and_hidden_in_errors_and_texts(post: Post, tmp_path: Path) -> None:
+    secrets = Secrets({"url": {"env": "URL"}}, tmp_path, {"URL": "good:hunter2hunter2"})
+    box = post.box({"ops": Config(("${{ secrets.url }}",))}, secrets=secrets, window=0)
+    leaky = News(
+        "failure", JobKey("default", "f", "etl"), 0, None, {"tail": "login hunter2 good:hunter2hunter2"}
     )
-    post.boxes.append(box)
-    box.deliver(delivery("1"))
-    assert post.answers(1) == {"1": (False, "ValueError: cannot use bad:***")}
+    box.deliver(Delivery("1", "ops", leaky))
+    assert post.answers(1) == {"1": (True, "")}
+    url, message = post.sent.get_nowait()
+    assert url == "good:hunter2hunter2"
+    assert message.body.endswith("    login hunter2 ***")
+    post.bad.add(url)
+    post.trouble = f"cannot use {url}"
+    box.deliver(delivery("2"))
+    assert post.answers(1) == {"2": (False, "cannot use ***")}
 
 
 def test_without_secrets_an_address_that_needs_one_is_an_error(post: Post) -> None:
