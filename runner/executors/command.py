@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,35 +16,41 @@ from runner.executors.capture import piece_path, pieces
 from runner.executors.child import Ended, Launch
 from runner.executors.output import path_of
 from runner.executors.place import attempt_dir, scratch_dir
+from runner.executors.rendering import SHELLS, Rendering
 from runner.executors.spawn import Order
+from runner.secrets import MaskingStream, Secrets
 from runner.spec import Command, Success
 
 _LONGEST = 100_000
 """A longer script goes through a file: the system bounds one argument at 128 KiB."""
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "busybox"})
 
 
 class Commands:
     """Knows what is the same for every command of an executor: directories and the runner's environment."""
 
     def __init__(
-        self, state_dir: Path, working_dir: Path, environ: Mapping[str, str], hidden: Collection[str] = ()
+        self, state_dir: Path, working_dir: Path, environ: Mapping[str, str], secrets: Secrets | None
     ) -> None:
         self._state_dir = state_dir
         self._working_dir = working_dir
         self._environ = environ
-        self._hidden = frozenset(hidden)
+        self._secrets = secrets
 
     def launch(self, task: Task, work: Command) -> Launch:
         """Everything rendered and looked up. RunnerError says what is wrong with it."""
         directory = attempt_dir(self._state_dir, task.attempt)
         scratch_dir(self._state_dir, task.run.key).mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv, files = arguments(work, directory)
+        rendering = Rendering(task, self._state_dir, self._secrets)
+        env = self._environment(task, work, rendering)
+        argv, files, lifted = arguments(work, directory, rendering)
+        env |= lifted
+        env |= environment.about(task, self._state_dir)
         return Launch(
-            Order(directory, argv, self._environment(task, work), str(self._directory(work)), files),
+            Order(directory, argv, env, str(self._directory(work, rendering)), files),
             stop_signal(work.stop_signal),
             work.stop_grace,
             partial(self._judge, task, work.success),
+            self._mask(),
         )
 
     def resume(self, task: Task, work: Command) -> Launch:
@@ -54,20 +60,25 @@ class Commands:
             stop_signal(work.stop_signal),
             work.stop_grace,
             partial(self._judge, task, work.success),
+            self._mask(),
         )
 
-    def _environment(self, task: Task, work: Command) -> dict[str, str]:
+    def _mask(self) -> Callable[[], MaskingStream] | None:
+        if self._secrets is None or not self._secrets.names:
+            return None
+        return self._secrets.masker().stream
+
+    def _environment(self, task: Task, work: Command, rendering: Rendering) -> dict[str, str]:
         spec = task.run.spec
+        hidden = self._secrets.feeding_variables() if self._secrets else ()
         return {
-            **environment.inherited(self._environ, self._hidden, clean=work.clean_env),
+            **environment.inherited(self._environ, hidden, clean=work.clean_env),
             **environment.env_files(spec.env_files, self._working_dir),
-            **spec.env,
-            **task.step.env,
-            **environment.about(task, self._state_dir),
+            **rendering.variables(spec.env, task.step.env),
         }
 
-    def _directory(self, work: Command) -> Path:
-        directory = self._working_dir / (work.working_dir or "")
+    def _directory(self, work: Command, rendering: Rendering) -> Path:
+        directory = self._working_dir / rendering.text(work.working_dir or "")
         if not directory.is_dir():
             raise ExecutorError(
                 f"the working directory {directory} does not exist", hint="make it, or change working_dir"
@@ -107,16 +118,22 @@ class Commands:
         return ""
 
 
-def arguments(work: Command, directory: Path) -> tuple[tuple[str, ...], dict[str, bytes]]:
-    """The argument list, and the files it needs. A script for a shell is given with -c, any other as a file."""
+def arguments(
+    work: Command, directory: Path, rendering: Rendering
+) -> tuple[tuple[str, ...], dict[str, bytes], dict[str, str]]:
+    """The argument list, the files it needs, and the variables its script refers to.
+
+    A script for a shell is given with -c, any other as a file.
+    """
     if work.argv is not None:
-        if not work.argv or not all(work.argv[:1]):
+        argv = tuple(rendering.text(text) for text in work.argv)
+        if not argv or not argv[0]:
             raise ExecutorError("the command is empty")
-        return tuple(_plain(text) for text in work.argv), {}
-    script = _plain(work.script or "")
-    if Path(work.shell[0]).name in _SHELLS and len(script.encode()) < _LONGEST:
-        return (*work.shell, "-c", script), {}
-    return (*work.shell, str(directory / "script")), {"script": script.encode()}
+        return argv, {}, {}
+    script, values = rendering.script(work.script or "", work.shell)
+    if Path(work.shell[0]).name in SHELLS and len(script.encode()) < _LONGEST:
+        return (*work.shell, "-c", script), {}, values
+    return (*work.shell, str(directory / "script")), {"script": script.encode()}, values
 
 
 def stop_signal(name: str) -> int:
@@ -138,9 +155,3 @@ def exit_error(code: int, work: object) -> str:
         except ValueError:
             pass
     return f"exit code {code}"
-
-
-def _plain(text: str) -> str:
-    if "\0" in text:
-        raise ExecutorError("a command cannot hold a NUL character")
-    return text

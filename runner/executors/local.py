@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import resource
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Status
@@ -17,6 +18,7 @@ from runner.executors.child import Launch
 from runner.executors.command import Commands
 from runner.executors.place import attempt_dir
 from runner.executors.processes import Processes, failed
+from runner.secrets import Secrets
 from runner.spec import Call, Command
 
 _log = logging.getLogger("runner.executors")
@@ -43,15 +45,16 @@ class LocalExecutor:
         max_workers: int | None = None,
         python: Literal["processes", "threads"] = "processes",
         working_dir: Path | None = None,
+        secrets: Secrets | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._name = name
         self._state_dir = state_dir.absolute()
         self._clock = clock
         self._python = python
-        self._commands = Commands(
-            self._state_dir, (working_dir or Path.cwd()).absolute(), dict(environ or {})
-        )
+        self._secrets = secrets
+        directory = (working_dir or Path.cwd()).absolute()
+        self._commands = Commands(self._state_dir, directory, dict(environ or {}), secrets)
         self._processes: Processes | None = None
         self._done: Done = _nobody
         self._given = max_workers
@@ -60,15 +63,19 @@ class LocalExecutor:
     def capacity(self) -> int | None:
         return self._given if self._given is not None else most_commands()
 
+    def resize(self, max_workers: int | None) -> None:
+        """Take another number of attempts at once from now on; those under way go on."""
+        self._given = max_workers
+
     def open(self, done: Done) -> None:
         self._done = done
-        self._processes = Processes(self._name, self._state_dir, self._clock, done)
+        self._processes = Processes(self._name, self._state_dir, self._clock, self._tell)
 
     def start(self, task: Task) -> None:
         try:
             self._opened().start(task.attempt, lambda: self._launch(task))
         except Exception as error:
-            self._done(task.attempt, failed(error))
+            self._tell(task.attempt, failed(error))
 
     def cancel(self, attempt: AttemptKey, reason: str) -> None:
         self._opened().cancel(attempt, reason)
@@ -93,13 +100,29 @@ class LocalExecutor:
             elif outcome.status is Status.INTERRUPTED:
                 gone.add(key)
             else:
-                ended[key] = outcome
+                ended[key] = self._masked(outcome)
         return Found(frozenset(alive), ended, frozenset(gone))
 
     def close(self, *, leave: bool = False) -> None:
         if self._processes is not None:
             self._processes.close(leave=leave)
             self._processes = None
+
+    def _tell(self, attempt: AttemptKey, outcome: Outcome) -> None:
+        self._done(attempt, self._masked(outcome))
+
+    def _masked(self, outcome: Outcome) -> Outcome:
+        """Without secrets: what an outcome says is stored and shown."""
+        if self._secrets is None or not self._secrets.names:
+            return outcome
+        mask = self._secrets.masker().text
+        return replace(
+            outcome,
+            error=mask(outcome.error),
+            tail=mask(outcome.tail),
+            traceback=mask(outcome.traceback),
+            outputs=_within(outcome.outputs, mask),
+        )
 
     def _opened(self) -> Processes:
         if self._processes is None:
@@ -129,3 +152,13 @@ def most_commands() -> int:
 
 def _nobody(key: AttemptKey, outcome: Outcome) -> None:
     _log.error("%s ended %s, and nobody listens", key, outcome.status)
+
+
+def _within(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _within(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_within(item, change) for item in value]
+    return value

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.clock import SystemClock
+from runner.core.context import context as core_context
 from runner.core.run import AttemptKey, Outcome, Run, RunKey, StepRun
 from runner.executors.base import Task
 from runner.executors.local import LocalExecutor
@@ -25,7 +26,8 @@ def task(
     step = Step("main", work, **step_fields)
     job_spec = JobSpec(job, (step,), source="/etc/jobs.yaml", **spec)
     run = Run(RunKey(JobKey("default", "/etc/jobs.yaml", job), SLOT), job_spec)
-    return Task(run, step, StepRun("main", attempt=attempt), context or {})
+    state = StepRun("main", attempt=attempt)
+    return Task(run, step, state, {**core_context(run, state), **(context or {})})
 
 
 def sh(script: str, *, grace: int = 10 * SECOND, **more: Any) -> Command:
