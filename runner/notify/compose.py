@@ -89,8 +89,12 @@ def message(news: News, *, zone: str = "UTC", render: Render = rendered) -> Mess
     body, more = _custom(facts, "body", _body(facts), render)
     if trouble or more:
         body = f"{body}\n\n{trouble or more}"
-    level = "success" if news.kind == "config" and facts.yes("good") else LEVELS[news.kind]
-    return Message(" ".join(title.split()), body.strip("\n"), level)
+    return Message(" ".join(title.split()), body.strip("\n"), _level(news))
+
+
+def _level(news: News) -> Level:
+    good_again = news.kind == "config" and news.facts.get("good") is True
+    return "success" if good_again else LEVELS[news.kind]
 
 
 def digest(several: Sequence[News], *, zone: str = "UTC", render: Render = rendered) -> Message:
@@ -98,13 +102,14 @@ def digest(several: Sequence[News], *, zone: str = "UTC", render: Render = rende
     if len(several) == 1:
         return message(several[0], zone=zone, render=render)
     ordered = sorted(several, key=lambda news: news.at)
-    singles = [message(news, zone=zone, render=render) for news in ordered]
-    level = next(level for level in _WORST if any(single.level == level for single in singles))
-    if len(singles) <= _IN_FULL:
+    levels = {_level(news) for news in ordered}
+    level = next(level for level in _WORST if level in levels)
+    singles = [message(news, zone=zone, render=render) for news in ordered[:_LISTED]]
+    if len(ordered) <= _IN_FULL:
         body = "\n\n".join(f"{single.title}\n{single.body}" for single in singles)
         return Message(_digest_title(ordered, zone), body, level)
     lines = []
-    for news, single in zip(ordered[:_LISTED], singles, strict=False):
+    for news, single in zip(ordered, singles, strict=False):
         facts = Facts(news, zone)
         lines.append(f"{facts.clock(news.at)}  {single.title}")
         if run := facts.text("run"):

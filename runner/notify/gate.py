@@ -64,6 +64,9 @@ class Gate:
         quiet: Quiet | None = None,
     ) -> None:
         self._waiting: dict[str, Delivery] = {}
+        self._fresh: list[Delivery] = []
+        self._soonest: Moment | None = None
+        self._seen: Moment = 0
         self._spoke: Moment | None = None
         self._spoke_of: dict[JobKey, Moment] = {}
         self.set(zone=zone, window=window, min_interval=min_interval, quiet=quiet)
@@ -81,6 +84,7 @@ class Gate:
         self._window = window
         self._min_interval = min_interval or 0
         self._quiet = quiet
+        self._look_again()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -88,16 +92,20 @@ class Gate:
     def add(self, delivery: Delivery) -> None:
         """Take it in; the same delivery given twice is one."""
         self._waiting[delivery.id] = delivery
+        self._fresh.append(delivery)
 
     def drain(self) -> list[Delivery]:
         """All that waits, whatever the rules say."""
         waiting = list(self._waiting.values())
         self._waiting.clear()
+        self._look_again()
         return waiting
 
     def take(self, now: Moment) -> list[Delivery]:
         """What may go now, to be sent as one message; empty where nothing may."""
-        self._rewind(now)
+        soonest = self.next_at(now)
+        if soonest is None or soonest > now:
+            return []
         ready = [delivery for delivery in self._waiting.values() if self._due(delivery, now) <= now]
         for delivery in ready:
             del self._waiting[delivery.id]
@@ -105,18 +113,33 @@ class Gate:
         if ready:
             self._spoke = now
             self._forget(now)
+        self._look_again()
         return ready
 
     def hurry(self, now: Moment) -> bool:
         """The end is near: the window holds nothing back any more (the job's interval and quiet times do)."""
-        self._window = 0
+        if self._window:
+            self._window = 0
+            self._look_again()
         due = self.next_at(now)
         return due is not None and due <= now
 
     def next_at(self, now: Moment) -> Moment | None:
         """When something may go, as seen from `now`; None where nothing waits."""
-        self._rewind(now)
-        return min((self._due(delivery, now) for delivery in self._waiting.values()), default=None)
+        # Thousands may wait for the morning: only what is new is looked at, until the soonest is there.
+        if now < self._seen:
+            self._rewind(now)
+        self._seen = now
+        for delivery in self._fresh:
+            due = self._due(delivery, now)
+            self._soonest = due if self._soonest is None else min(self._soonest, due)
+        self._fresh.clear()
+        return None if self._soonest is None else max(self._soonest, now)
+
+    def _look_again(self) -> None:
+        """The rules or what was said last have changed: all that waits is looked at anew."""
+        self._fresh = list(self._waiting.values())
+        self._soonest = None
 
     def _due(self, delivery: Delivery, now: Moment) -> Moment:
         if delivery.news.kind == "test":
@@ -136,6 +159,7 @@ class Gate:
         if self._spoke is not None and self._spoke > now:
             self._spoke = now
             self._spoke_of = {job: min(at, now) for job, at in self._spoke_of.items()}
+        self._look_again()
 
     def _forget(self, now: Moment) -> None:
         """Drop what no rule asks about any more, so that a year of jobs does not add up."""

@@ -72,6 +72,7 @@ class _Sending:
 
     deliveries: Sequence[Delivery]
     deadline: Span
+    ids: frozenset[str]
     outstanding: dict[_Target, Sequence[Delivery]] = field(default_factory=dict)
     errors: dict[str, list[str]] = field(default_factory=dict)
 
@@ -220,7 +221,9 @@ class Outbox:
         return channel.gate.take(now)
 
     def _begin(self, channel: _Channel, batch: Sequence[Delivery], elapsed: Span) -> list[Callable[[], None]]:
-        sending = channel.sending = _Sending(batch, elapsed + self._timeout)
+        sending = channel.sending = _Sending(
+            batch, elapsed + self._timeout, frozenset(delivery.id for delivery in batch)
+        )
         calls: list[Callable[[], None]] = []
         for target in channel.targets:
             todo = [delivery for delivery in batch if delivery.id not in target.accepted]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import time
+from datetime import time, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -142,3 +142,22 @@ def test_everything_goes_once_and_no_window_hears_two(
         for job in range(4):
             of_job = [at for at, batch in spoken if any(one.news.job.id == f"job{job}" for one in batch)]
             assert all(later - earlier >= interval for earlier, later in itertools.pairwise(of_job))
+
+
+def test_ten_thousand_that_wait_for_the_morning_are_not_looked_at_each_time() -> None:
+    looks = 0
+
+    class Counting(Quiet):
+        def until(self, moment: int, zone: tzinfo) -> int | None:
+            nonlocal looks
+            looks += 1
+            return super().until(moment, zone)
+
+    gate = Gate(zone=OSLO, quiet=Counting(time(0), time(23)))
+    for number in range(10_000):
+        gate.add(delivery(number, f"job{number}"))
+        assert gate.take(NOON + number) == []
+    assert looks == 10_000
+    evening = gate.next_at(NOON + HOUR)
+    assert evening == parse_iso("2026-11-24T23:00:00+01:00")
+    assert len(gate.take(evening)) == 10_000
