@@ -15,7 +15,7 @@ from runner.core.run import Job, Occurrence, Run
 from runner.errors import RunnerError, StoreError
 from runner.jobstores.sqlalchemy import rows, tables
 from runner.jobstores.sqlalchemy.database import reading, translated
-from runner.moment import Moment
+from runner.moment import Moment, parse_iso
 from runner.spec import JobKey, JobSpec
 
 
@@ -64,6 +64,17 @@ class History:
             question = question.where(table.c.status.in_(wanted))
         ordered = question.order_by(table.c.slot.desc(), table.c.created_at.desc(), table.c.nonce.desc())
         return self._runs(self._rows(ordered.limit(limit)))
+
+    def find(self, text: str, *, source: str | None = None) -> Run | None:
+        """The run of this id (`etl@2026-11-24T01:00:00Z`), else the newest run of the job of this id."""
+        parsed = parse_run_id(text)
+        if parsed is not None:
+            job, slot, nonce = parsed
+            for run in self.runs(source=source, job=job, since=slot, until=slot):
+                if run.key.nonce == nonce:
+                    return run
+        newest = self.runs(source=source, job=text, limit=1)
+        return newest[0] if newest else None
 
     def occurrences(
         self,
@@ -120,6 +131,18 @@ class History:
             raise StoreError("its definition is not in the database")
         spec = self._digests.spec(row.digest, row.spec)
         return spec if spec.store == self._alias else replace(spec, store=self._alias)
+
+
+def parse_run_id(text: str) -> tuple[str, Moment, str] | None:
+    """Job, slot and nonce of a run's id as people copy it; None where it is no such thing."""
+    job, at, rest = text.rpartition("@")
+    when, zulu, nonce = rest.partition("Z")
+    if not at or not job or not zulu or (nonce and not nonce.startswith("+")):
+        return None
+    try:
+        return job, parse_iso(when + "+00:00"), nonce.removeprefix("+")
+    except ValueError:
+        return None
 
 
 def _with_spec(table: Any) -> Select[Any]:

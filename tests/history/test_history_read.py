@@ -12,6 +12,7 @@ from runner.core.action import Save
 from runner.core.run import Job, Occurrence, Record, Run, RunKey, Status, StepRun
 from runner.errors import StoreError
 from runner.history import History
+from runner.history.read import parse_run_id
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, tables
 from runner.moment import HOUR, MINUTE, parse_iso
 from runner.spec import Command, JobSpec, Step
@@ -77,6 +78,32 @@ def test_runs_are_narrowed_down(store: SQLAlchemyJobStore) -> None:
         one.key.slot
         for one in history.runs(job="etl", source=ETL.source, since=NOON + HOUR, until=NOON + 2 * HOUR)
     ] == [NOON + 2 * HOUR, NOON + HOUR]
+
+
+def test_a_run_is_found_by_its_id_or_its_job(store: SQLAlchemyJobStore) -> None:
+    odd = replace(ETL, id="a@b")
+    by_hand = run(ETL, 0, nonce="1")
+    history = keep(store, run(ETL, 0), by_hand, run(ETL, 1), run(odd, 2), run(WEB, 3))
+    assert history.find(by_hand.id) == by_hand
+    assert history.find("a@b@2026-11-24T14:00:00Z") == run(odd, 2)
+    assert history.find("etl", source=ETL.source) == run(ETL, 1)
+    assert history.find("a@b") == run(odd, 2)
+    assert history.find("etl@2026-11-24T12:00:01Z") is None
+    assert history.find("etl@2026-11-24T12:00:00Z+7") is None
+
+
+@pytest.mark.parametrize("slot", [NOON, NOON + 1, 0, -1, NOON + 250_000])
+@pytest.mark.parametrize("nonce", ["", "1", "c1"])
+def test_an_id_is_read_back(slot: int, nonce: str) -> None:
+    assert parse_run_id(str(RunKey(ETL.key, slot, nonce))) == ("etl", slot, nonce)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "etl", "@", "etl@", "etl@Z", "etl@today", "@2026-11-24T12:00:00Z", "etl@2026-11-24T12:00:00Z1"],
+)
+def test_what_is_no_id(text: str) -> None:
+    assert parse_run_id(text) is None
 
 
 def test_a_range_is_found_by_any_moment_of_it(store: SQLAlchemyJobStore) -> None:
