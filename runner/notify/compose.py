@@ -259,7 +259,8 @@ def _what(facts: Facts) -> list[str]:
     reason = facts.text("error") or facts.text("reason")
     # The exit code is in the line above.
     if reason and facts.news.kind != "late" and reason != f"exit code {facts.whole('exit_code')}":
-        lines.append(f"Reason: {_clean(reason).strip()}")
+        label = "Not delivered" if facts.news.kind == "delivery" else "Reason"
+        lines.append(f"{label}: {_clean(reason).strip()}")
     return lines
 
 

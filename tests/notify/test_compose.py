@@ -105,7 +105,7 @@ LOST = """\
 an alert about Nightly ETL did not reach ops
 ---
 Job: Nightly ETL (etl)
-Reason: Slack did not take the message
+Not delivered: Slack did not take the message
 It was tried for a day and is not tried again."""
 
 TEST = """\
