@@ -31,54 +31,59 @@ class Commands:
     def __init__(
         self, state_dir: Path, working_dir: Path, environ: Mapping[str, str], secrets: Secrets | None
     ) -> None:
-        self._state_dir = state_dir
-        self._working_dir = working_dir
+        self.state_dir = state_dir
+        self.working_dir = working_dir
         self._environ = environ
         self._secrets = secrets
 
     def launch(self, task: Task, work: Command) -> Launch:
         """Everything rendered and looked up. RunnerError says what is wrong with it."""
-        directory = attempt_dir(self._state_dir, task.attempt)
-        scratch_dir(self._state_dir, task.run.key).mkdir(mode=0o700, parents=True, exist_ok=True)
-        rendering = Rendering(task, self._state_dir, self._secrets)
-        env = self._environment(task, work, rendering)
+        directory = attempt_dir(self.state_dir, task.attempt)
+        rendering = self.rendering(task)
+        env = self.environment(task, rendering, clean=work.clean_env)
         argv, files, lifted = arguments(work, directory, rendering)
         env |= lifted
-        env |= environment.about(task, self._state_dir)
+        env |= environment.about(task, self.state_dir)
         return Launch(
-            Order(directory, argv, env, str(self._directory(work, rendering)), files),
+            Order(directory, argv, env, str(self.directory(work.working_dir, rendering)), files),
             stop_signal(work.stop_signal),
             work.stop_grace,
             partial(self._judge, task, work.success),
-            self._mask(),
+            self.mask(),
         )
 
     def resume(self, task: Task, work: Command) -> Launch:
         """Of an attempt that began in an earlier process: enough to watch it, stop it and judge its end."""
         return Launch(
-            Order(attempt_dir(self._state_dir, task.attempt), (), {}, "", {}),
+            Order(attempt_dir(self.state_dir, task.attempt), (), {}, "", {}),
             stop_signal(work.stop_signal),
             work.stop_grace,
             partial(self._judge, task, work.success),
-            self._mask(),
+            self.mask(),
         )
 
-    def _mask(self) -> Callable[[], MaskingStream] | None:
+    def rendering(self, task: Task) -> Rendering:
+        """What the task's texts are made with; the run's private directory is there from now on."""
+        scratch_dir(self.state_dir, task.run.key).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Rendering(task, self.state_dir, self._secrets)
+
+    def mask(self) -> Callable[[], MaskingStream] | None:
         if self._secrets is None or not self._secrets.names:
             return None
         return self._secrets.masker().stream
 
-    def _environment(self, task: Task, work: Command, rendering: Rendering) -> dict[str, str]:
+    def environment(self, task: Task, rendering: Rendering, *, clean: bool) -> dict[str, str]:
         spec = task.run.spec
+        """What the command inherits, then env files, the job's and the step's env."""
         hidden = self._secrets.feeding_variables() if self._secrets else ()
         return {
-            **environment.inherited(self._environ, hidden, clean=work.clean_env),
-            **environment.env_files(spec.env_files, self._working_dir),
+            **environment.inherited(self._environ, hidden, clean=clean),
+            **environment.env_files(spec.env_files, self.working_dir),
             **rendering.variables(spec.env, task.step.env),
         }
 
-    def _directory(self, work: Command, rendering: Rendering) -> Path:
-        directory = self._working_dir / rendering.text(work.working_dir or "")
+    def directory(self, given: str | None, rendering: Rendering) -> Path:
+        directory = self.working_dir / rendering.text(given or "")
         if not directory.is_dir():
             raise ExecutorError(
                 f"the working directory {directory} does not exist", hint="make it, or change working_dir"
@@ -108,7 +113,7 @@ class Commands:
         )
 
     def _matched(self, task: Task, pattern: str) -> str:
-        path = path_of(self._state_dir, task.attempt)
+        path = path_of(self.state_dir, task.attempt)
         compiled = re.compile(pattern)
         for number, _ in pieces(path):
             with piece_path(path, number).open("rb") as file:

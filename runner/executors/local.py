@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import resource
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +14,16 @@ from typing import Any, Literal
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Status
 from runner.errors import ExecutorError
-from runner.executors import spawn
+from runner.executors import calls, http, spawn
 from runner.executors.base import Done, Found, Task
 from runner.executors.child import Launch
 from runner.executors.command import Commands
 from runner.executors.place import attempt_dir
 from runner.executors.processes import Processes, failed
+from runner.executors.threads import Threads
+from runner.executors.workers import Workers
 from runner.secrets import Secrets
-from runner.spec import Call, Command
+from runner.spec import Call, Command, Http, Work
 
 _log = logging.getLogger("runner.executors")
 
@@ -51,11 +55,13 @@ class LocalExecutor:
         self._name = name
         self._state_dir = state_dir.absolute()
         self._clock = clock
-        self._python = python
+        self._place = "thread" if python == "threads" else "process"
         self._secrets = secrets
         directory = (working_dir or Path.cwd()).absolute()
         self._commands = Commands(self._state_dir, directory, dict(environ or {}), secrets)
+        self._workers = Workers(self._commands)
         self._processes: Processes | None = None
+        self._threads: Threads | None = None
         self._done: Done = _nobody
         self._given = max_workers
 
@@ -66,19 +72,28 @@ class LocalExecutor:
     def resize(self, max_workers: int | None) -> None:
         """Take another number of attempts at once from now on; those under way go on."""
         self._given = max_workers
+        if self._threads is not None:
+            self._threads.resize(self.capacity or MOST)
 
     def open(self, done: Done) -> None:
         self._done = done
         self._processes = Processes(self._name, self._state_dir, self._clock, self._tell)
+        self._threads = Threads(f"runner-thread-{self._name}", self.capacity or MOST, self._clock, self._tell)
 
     def start(self, task: Task) -> None:
         try:
-            self._opened().start(task.attempt, lambda: self._launch(task))
+            if self._in_thread(task.step.work):
+                self._opened_threads().start(task.attempt, self._function(task))
+            else:
+                self._opened().start(task.attempt, lambda: self._launch(task))
         except Exception as error:
             self._tell(task.attempt, failed(error))
 
     def cancel(self, attempt: AttemptKey, reason: str) -> None:
-        self._opened().cancel(attempt, reason)
+        if self._opened_threads().knows(attempt):
+            self._opened_threads().cancel(attempt, reason)
+        else:
+            self._opened().cancel(attempt, reason)
 
     def recover(self, tasks: Sequence[Task]) -> Found:
         alive: set[AttemptKey] = set()
@@ -87,6 +102,9 @@ class LocalExecutor:
         for task in tasks:
             key = task.attempt
             directory = attempt_dir(self._state_dir, key)
+            if self._in_thread(task.step.work):
+                gone.add(key)
+                continue
             try:
                 if spawn.marker(directory) is None and not spawn.locked(directory):
                     continue
@@ -104,6 +122,9 @@ class LocalExecutor:
         return Found(frozenset(alive), ended, frozenset(gone))
 
     def close(self, *, leave: bool = False) -> None:
+        if self._threads is not None:
+            self._threads.close(wait=False)
+            self._threads = None
         if self._processes is not None:
             self._processes.close(leave=leave)
             self._processes = None
@@ -124,6 +145,11 @@ class LocalExecutor:
             outputs=_within(outcome.outputs, mask),
         )
 
+    def _opened_threads(self) -> Threads:
+        if self._threads is None:
+            raise ExecutorError(f"the executor {self._name} is not open")
+        return self._threads
+
     def _opened(self) -> Processes:
         if self._processes is None:
             raise ExecutorError(f"the executor {self._name} is not open")
@@ -133,13 +159,45 @@ class LocalExecutor:
         work = task.step.work
         if isinstance(work, Command):
             return self._commands.launch(task, work)
-        raise ExecutorError(f"the executor {self._name} cannot do {type(work).__name__} steps")
+        if isinstance(work, Call):
+            return self._workers.launch(task, work)
+        raise ExecutorError("it runs in a thread")
 
     def _resume(self, task: Task) -> Launch:
         work = task.step.work
-        if isinstance(work, Command | Call):
-            return self._commands.resume(task, work if isinstance(work, Command) else Command(argv=()))
+        if isinstance(work, Command):
+            return self._commands.resume(task, work)
+        if isinstance(work, Call):
+            return self._workers.resume(task)
         raise ExecutorError("it did not outlive its runner")
+
+    def _in_thread(self, work: Work) -> bool:
+        if isinstance(work, Call):
+            return (work.place or self._place) == "thread"
+        return isinstance(work, Http)
+
+    def _function(self, task: Task) -> Callable[[threading.Event], Outcome]:
+        """What a thread does for a request or a function; texts are rendered there."""
+        work = task.step.work
+
+        def call(cancelled: threading.Event) -> Outcome:
+            rendering = self._commands.rendering(task)
+            if isinstance(work, Http):
+                request = http.rendered(work, rendering.context)
+                return http.perform(request, cancel=cancelled, mask=self._mask)
+            assert isinstance(work, Call)
+            first = str(self._commands.working_dir)
+            if first not in sys.path:
+                sys.path.insert(0, first)
+            if not work.rendered:
+                return calls.call(work, self._clock, strict=True)
+            args, kwargs = tuple(rendering.value(work.args)), rendering.value(dict(work.kwargs))
+            return calls.call(replace(work, args=args, kwargs=kwargs), self._clock, strict=True)
+
+        return call
+
+    def _mask(self, text: str) -> str:
+        return self._secrets.mask(text) if self._secrets else text
 
 
 def most_commands() -> int:

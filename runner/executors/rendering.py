@@ -21,19 +21,19 @@ class Rendering:
 
     def __init__(self, task: Task, state_dir: Path, secrets: Secrets | None) -> None:
         run = {**task.context.get("run", {}), "dir": str(scratch_dir(state_dir, task.run.key))}
-        self._context: dict[str, Any] = {**task.context, "run": run}
+        self.context: dict[str, Any] = {**task.context, "run": run}
         if secrets is not None:
-            self._context["secrets"] = secrets.view()
+            self.context["secrets"] = secrets.view()
 
     def text(self, source: str) -> str:
         """The text with its values. ExpressionError, SecretError."""
-        value = render(source, self._context) if has_expression(source) else source
+        value = render(source, self.context) if has_expression(source) else source
         return _plain(value if isinstance(value, str) else as_text(value))
 
     def value(self, source: Any) -> Any:
         """The same for whatever YAML holds, texts at any depth; a text that is one expression keeps its type."""
         if isinstance(source, str):
-            return render(source, self._context) if has_expression(source) else source
+            return render(source, self.context) if has_expression(source) else source
         if isinstance(source, Mapping):
             return {key: self.value(item) for key, item in source.items()}
         if isinstance(source, list | tuple):
@@ -45,7 +45,7 @@ class Rendering:
         found: dict[str, str] = {}
         for level in levels:
             found |= {name: self.text(str(text)) for name, text in level.items()}
-            self._context["env"] = dict(found)
+            self.context["env"] = dict(found)
         return found
 
     def script(self, source: str, shell: tuple[str, ...]) -> tuple[str, dict[str, str]]:
@@ -57,7 +57,7 @@ class Rendering:
             refuse(source, interpreter)
         lifted = lift(source, "bash" if interpreter == "bash" else "sh")
         values = {
-            name: _plain(as_text(evaluate(expression, self._context)))
+            name: _plain(as_text(evaluate(expression, self.context)))
             for name, expression in lifted.variables.items()
         }
         return self.text(lifted.script), values

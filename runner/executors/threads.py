@@ -1,0 +1,109 @@
+"""Work in threads of this process: quick to start, and nothing can stop it from outside."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from runner.clock import Clock
+from runner.core.run import AttemptKey, Outcome, Status
+from runner.executors.base import Done
+from runner.executors.calls import said
+
+Function = Callable[[threading.Event], Outcome]
+"""What a thread does; the event is set where nobody waits for its outcome any more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    key: AttemptKey
+    function: Function
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Threads:
+    """At most `most` daemon threads, made as they are needed. What is not begun waits.
+
+    A cancelled attempt is told at once; its thread holds its place until it returns.
+    """
+
+    def __init__(self, name: str, most: int, clock: Clock, done: Done) -> None:
+        self._name = name
+        self._most = max(1, most)
+        self._clock = clock
+        self._done = done
+        self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._live: dict[AttemptKey, _Item] = {}
+        self._threads: list[threading.Thread] = []
+        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._number = itertools.count(1)
+
+    def start(self, key: AttemptKey, function: Function) -> None:
+        item = _Item(key, function)
+        with self._lock:
+            self._live[key] = item
+            if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
+                self._add_thread()
+        self._items.put(item)
+
+    def resize(self, most: int) -> None:
+        """More from now on; fewer only when the process starts again."""
+        self._most = max(self._most, most)
+
+    def knows(self, key: AttemptKey) -> bool:
+        return key in self._live
+
+    def cancel(self, key: AttemptKey, reason: str) -> None:
+        item = self._claim(key)
+        if item is None:
+            return
+        item.cancelled.set()
+        if reason == "timeout":
+            self._done(key, Outcome(Status.TIMED_OUT, error="given up after its timeout"))
+        else:
+            self._done(key, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
+
+    def close(self, *, wait: bool) -> None:
+        """Begin nothing more. `wait`: for what runs and waits; else all of it is told as cancelled."""
+        if not wait:
+            for key in list(self._live):
+                self.cancel(key, "shutdown")
+        for _ in self._threads:
+            self._items.put(None)
+        if wait:
+            for thread in self._threads:
+                if thread is not threading.current_thread():
+                    thread.join()
+
+    def _add_thread(self) -> None:
+        name = f"{self._name}-{next(self._number)}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        while True:
+            item = self._items.get()
+            if item is None:
+                return
+            if not item.cancelled.is_set():
+                outcome = self._outcome(item)
+                if self._claim(item.key) is item:
+                    self._done(item.key, outcome)
+            del item
+            self._idle.release()
+
+    def _outcome(self, item: _Item) -> Outcome:
+        try:
+            return item.function(item.cancelled)
+        except BaseException as error:
+            return Outcome(Status.FAILED, error=said(error), exception=error)
+
+    def _claim(self, key: AttemptKey) -> _Item | None:
+        """Whoever takes it out tells its outcome: it is told once."""
+        with self._lock:
+            return self._live.pop(key, None)
