@@ -14,11 +14,11 @@ from typing import Any, Literal
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Status
 from runner.errors import ExecutorError
-from runner.executors import calls, http, spawn
+from runner.executors import calls, http, spawn, tree
 from runner.executors.base import Done, Found, Task
 from runner.executors.child import Launch
 from runner.executors.command import Commands
-from runner.executors.place import attempt_dir
+from runner.executors.place import attempt_dir, attempt_id
 from runner.executors.processes import Processes, failed
 from runner.executors.threads import Threads
 from runner.executors.workers import Workers
@@ -119,6 +119,11 @@ class LocalExecutor:
                 gone.add(key)
             else:
                 ended[key] = self._masked(outcome)
+        if gone:
+            # Nobody can tell how they would end, so nothing of them may go on. Their shims' pids mean nothing
+            # any more (the machine may have been started anew): only the mark tells who belongs to them.
+            for pids in tree.members({attempt_id(key): 0 for key in gone}).values():
+                tree.kill(pids)
         return Found(frozenset(alive), ended, frozenset(gone))
 
     def close(self, *, leave: bool = False) -> None:

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lone_runner import tasks
+from rig import Open
+from test_stopping import sleepers, wait_for
+
+from runner.core.run import Status
+from runner.executors import spawn
+from runner.executors.output import path_of, read
+from runner.executors.place import attempt_dir
+
+HERE = Path(__file__).parent
+Lone = Callable[[str, int], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Lone]:
+    """Starts commands in a process of their own that has said so."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(script: str, count: int = 1) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "lone_runner.py"), str(tmp_path), script, str(count)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        return process
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def begun(state_dir: Path, script: str, count: int = 1) -> None:
+    for one in tasks(script, count):
+        wait_for(attempt_dir(state_dir, one.attempt) / "started")
+
+
+def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: Path) -> None:
+    script = "echo before; while ! test -e go; do sleep 0.01; done; echo after; exit 7"
+    process = lone(script, 1)
+    begun(tmp_path, script)
+    process.kill()
+    process.wait()
+    opened = Open(tmp_path)
+    try:
+        [one] = tasks(script, 1)
+        found = opened.executor.recover([one])
+        assert (found.alive, found.ended, found.gone) == ({one.attempt}, {}, frozenset())
+        (tmp_path / "go").touch()
+        outcome = opened.next()
+    finally:
+        opened.close()
+    assert (outcome.status, outcome.exit_code, outcome.tail) == (Status.FAILED, 7, "before\nafter")
+    assert outcome.took > 0
+
+
+def test_one_taken_over_can_be_stopped(lone: Lone, tmp_path: Path) -> None:
+    script = "sleep 63.5; true"
+    process = lone(script, 1)
+    begun(tmp_path, script)
+    process.kill()
+    process.wait()
+    opened = Open(tmp_path)
+    try:
+        [one] = tasks(script, 1)
+        assert opened.executor.recover([one]).alive == {one.attempt}
+        opened.executor.cancel(one.attempt, "timeout")
+        assert opened.next().status is Status.TIMED_OUT
+    finally:
+        opened.close()
+    assert sleepers("63.5") == []
+
+
+def test_one_that_ended_meanwhile_has_all_its_output(lone: Lone, tmp_path: Path) -> None:
+    script = "while ! test -e go; do sleep 0.01; done; seq 1 5000; exit 4"
+    process = lone(script, 1)
+    begun(tmp_path, script)
+    process.kill()
+    process.wait()
+    (tmp_path / "go").touch()
+    [one] = tasks(script, 1)
+    directory = attempt_dir(tmp_path, one.attempt)
+    wait_for(directory / "exit")
+    opened = Open(tmp_path)
+    try:
+        found = opened.executor.recover([one])
+        outcome = found.ended.get(one.attempt) or opened.next()
+    finally:
+        opened.close()
+    assert outcome.exit_code == 4
+    assert read(path_of(tmp_path, one.attempt)).split() == [str(n).encode() for n in range(1, 5001)]
+
+
+def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
+    script = "sleep 63.5; true"
+    process = lone(script, 1)
+    begun(tmp_path, script)
+    process.kill()
+    process.wait()
+    [one] = tasks(script, 1)
+    os.kill(spawn.marker(attempt_dir(tmp_path, one.attempt)) or 0, signal.SIGKILL)
+    wait_until(lambda: not spawn.locked(attempt_dir(tmp_path, one.attempt)))
+    opened = Open(tmp_path)
+    try:
+        found = opened.executor.recover([one])
+        assert (found.alive, found.ended, found.gone) == (frozenset(), {}, {one.attempt})
+        wait_until(lambda: not sleepers("63.5"))
+    finally:
+        opened.close()
+
+
+def test_what_never_began_is_in_none_of_the_three(tmp_path: Path) -> None:
+    opened = Open(tmp_path)
+    try:
+        found = opened.executor.recover(tasks("true", 1))
+    finally:
+        opened.close()
+    assert (found.alive, found.ended, found.gone) == (frozenset(), {}, frozenset())
+
+
+def test_an_attempt_begins_once_whoever_starts_it(lone: Lone, tmp_path: Path) -> None:
+    script = "echo ran >> ran; while ! test -e go; do sleep 0.01; done"
+    process = lone(script, 1)
+    begun(tmp_path, script)
+    opened = Open(tmp_path)
+    try:
+        [one] = tasks(script, 1)
+        process.kill()
+        process.wait()
+        opened.executor.start(one)
+        (tmp_path / "go").touch()
+        assert opened.next().status is Status.SUCCEEDED
+        opened.executor.start(one)
+        assert opened.next().status is Status.SUCCEEDED
+    finally:
+        opened.close()
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+def test_left_to_the_next_runner(tmp_path: Path) -> None:
+    script = "while ! test -e go; do sleep 0.01; done; echo bye; exit 5"
+    [one] = tasks(script, 1)
+    first = Open(tmp_path)
+    first.executor.start(one)
+    wait_for(attempt_dir(tmp_path, one.attempt) / "started")
+    first.close(leave=True)
+    assert first.told.empty()
+    (tmp_path / "go").touch()
+    second = Open(tmp_path)
+    try:
+        found = second.executor.recover([one])
+        outcome = found.ended.get(one.attempt) or second.next()
+    finally:
+        second.close()
+    assert (outcome.exit_code, outcome.tail) == (5, "bye")
+
+
+def test_no_output_is_lost_or_repeated_when_runners_are_killed(lone: Lone, tmp_path: Path) -> None:
+    """Ten runners die at random moments while a command prints; every line is kept once."""
+    script = "seq 1 60000; exit 9"
+    [one] = tasks(script, 1)
+    dice = random.Random(7)
+    process = lone(script, 1)
+    for _ in range(10):
+        time.sleep(dice.uniform(0, 0.01))
+        process.kill()
+        process.wait()
+        process = lone(script, 1)
+    outcome_path = attempt_dir(tmp_path, one.attempt) / "exit"
+    wait_for(outcome_path)
+    process.kill()
+    process.wait()
+    opened = Open(tmp_path)
+    try:
+        found = opened.executor.recover([one])
+        outcome = found.ended.get(one.attempt) or opened.next()
+    finally:
+        opened.close()
+    assert outcome.exit_code == 9
+    assert read(path_of(tmp_path, one.attempt)) == b"".join(b"%d\n" % n for n in range(1, 60001))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
