@@ -62,6 +62,8 @@ def _hours(job: Job, now: Moment, zone: tzinfo, last: date) -> dict[tuple[date, 
         begun.append(coming.at)
         if len(begun) > OFTEN and begun[-1] - begun.pop(0) < HOUR:
             return None
+    if len(mine) < 23:
+        return mine
     whole_hours = (to_datetime(end, zone) for end in range(now + HOUR, begun[-1] if begun else now, HOUR))
     busy = [(hour.date(), hour.hour) in mine for hour in whole_hours]
     return None if len(busy) >= 23 and all(busy) else mine
