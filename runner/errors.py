@@ -16,7 +16,66 @@ RunnerError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong (or, as a warning, doubtful) in a file: kind, fact, place, and what to do about it.
+
+    `line` and `column` count from 1; 0 where the file as a whole is meant. `excerpt` is the source line and
+    `length` how many of its characters from `column` on the caret marks. `key` is the path inside the file.
+    """
+
+    kind: str
+    message: str
+    file: str
+    line: int = 0
+    column: int = 0
+    help: str = ""
+    excerpt: str = ""
+    length: int = 1
+    level: Literal["error", "warning"] = "error"
+    key: str = ""
+
+    def __str__(self) -> str:
+        """As people read it: the fact, the place, the line with a caret, what to type.
+
+        >>> print(Problem("unknown-key", "no key is called `rum`", "jobs.yaml", 3, 5, excerpt="    rum: ls", length=3))
+        error[unknown-key]: no key is called `rum`
+          --> jobs.yaml:3:5
+          |
+        3 |     rum: ls
+          |     ^^^
+        """
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        gutter = " " * len(str(self.line)) if self.excerpt else " "
+        lines = [f"{self.level}[{self.kind}]: {self.message}", f" {gutter}--> {place}"]
+        if self.excerpt:
+            shown, start = _window(self.excerpt, self.column - 1)
+            mark = " " * start + "^" * max(1, min(self.length, len(shown) - start))
+            lines += [f"{gutter} |", f"{self.line} | {shown}", f"{gutter} | {mark}"]
+        if self.help:
+            first, *rest = self.help.split("\n")
+            lines += [f"{gutter} = help: {first}", *(f"{gutter}         {line}" for line in rest)]
+        return "\n".join(lines)
+
+
+_WIDTH = 140
+
+
+def _window(line: str, column: int) -> tuple[str, int]:
+    """The part of a long line around a column, and where the column is in it; control characters shown safe."""
+    line = "".join(c if c.isprintable() else ("\u2192" if c == "\t" else "\ufffd") for c in line)
+    if len(line) <= _WIDTH:
+        return line, column
+    start = max(0, column - _WIDTH // 3)
+    head = "..." if start else ""
+    return head + line[start : start + _WIDTH] + (
+        "..." if start + _WIDTH < len(line) else ""
+    ), column - start + len(head)
 
 
 class RunnerError(Exception):
@@ -64,7 +123,22 @@ class SpecError(RunnerError, ValueError):
 
 
 class ConfigError(RunnerError, ValueError):
-    """A configuration that does not load; config/diagnose.py makes it and lists every problem."""
+    """A configuration that does not load; `problems` are all that is wrong in it, in the order of the files."""
+
+    def __init__(
+        self, fact: str, *, problems: Sequence[Problem] = (), hint: str = "", place: str = ""
+    ) -> None:
+        super().__init__(fact, hint=hint, place=place)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        shown = [str(problem) for problem in self.problems[:_SHOWN]]
+        if (rest := len(self.problems) - _SHOWN) > 0:
+            shown.append(f"... and {rest:,} more")
+        return "\n\n".join([*shown, super().__str__()]) if shown else super().__str__()
+
+
+_SHOWN = 100
 
 
 class SecretError(RunnerError):

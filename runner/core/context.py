@@ -18,7 +18,7 @@ def context(run: Run, state: StepRun | None = None) -> dict[str, Any]:
         "vars": spec.vars,
         "env": spec.env,
         "params": run.params,
-        "matrix": item if isinstance(item, Mapping) else {},
+        "matrix": {**spec.matrix, **item} if isinstance(item, Mapping) else spec.matrix,
         "item": item,
         "job": {
             "id": spec.id,

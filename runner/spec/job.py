@@ -79,6 +79,8 @@ class JobSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     env_files: tuple[str, ...] = ()
     vars: Mapping[str, Any] = field(default_factory=dict)
+    matrix: Mapping[str, Any] = field(default_factory=dict)
+    """This job's values of a job-level matrix; what `matrix.NAME` reads."""
     params: tuple[Param, ...] = ()
     notify: Notify = Notify()
     after: tuple[After, ...] = ()

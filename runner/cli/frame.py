@@ -1,0 +1,167 @@
+"""What several verbs share: which file, where its state is, asking the leader, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from runner.errors import RunnerError
+
+if TYPE_CHECKING:
+    from runner.config import Config
+    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from runner.moment import Moment
+    from runner.service.place import Place
+    from runner.spec import JobSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXIT_FAILED, EXIT_USAGE, EXIT_CONFIG, EXIT_UNREACHABLE, EXIT_UNKNOWN = 1, 2, 3, 4, 5
+EXIT_TIMEOUT, EXIT_STUCK = 124, 70
+
+
+def file_option(function: F) -> F:
+    return click.option(
+        "-f",
+        "--file",
+        "file",
+        metavar="FILE",
+        help="the jobs file [$RUNNER_FILE, ./jobs.yaml, /etc/runner/jobs.yaml]",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="one JSON document on stdout")(function)
+
+
+def params_option(function: F) -> F:
+    return click.option(
+        "-p",
+        "--param",
+        "params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="a parameter of the run; repeatable",
+    )(function)
+
+
+def local_zone() -> str:
+    """The machine's zone, by name."""
+    from tzlocal import get_localzone_name
+
+    return get_localzone_name() or "UTC"
+
+
+def job_of(config: Config, job: str) -> JobSpec:
+    """The job of this id; exit 5 where there is none, naming the nearest."""
+    for spec in config.jobs:
+        if spec.id == job:
+            return spec
+    from difflib import get_close_matches
+
+    ids = [spec.id for spec in config.jobs]
+    near = get_close_matches(job, ids, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(ids[:10])}"
+    raise fault(EXIT_UNKNOWN, f"there is no job {job!r} in {config.path}", hint=hint)
+
+
+def given(spec: JobSpec, params: tuple[str, ...]) -> dict[str, Any]:
+    """The run's parameters from NAME=VALUE texts; exit 2 with the list of right ones where one is wrong."""
+    from runner.spec.params import check
+
+    pairs: dict[str, Any] = {}
+    for text in params:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise fault(EXIT_USAGE, f"{text!r} is not NAME=VALUE", hint="write -p date=2026-12-24")
+        pairs[name] = value
+    try:
+        return check(spec.params, pairs)
+    except RunnerError as error:
+        raise fault(EXIT_USAGE, error.fact, hint=error.hint) from None
+
+
+def place_of(file: str | None) -> Place:
+    from runner.service.place import Place, find_file
+
+    return Place.of(find_file(file, os.environ), os.environ)
+
+
+def load(place: Place) -> Config:
+    """The configuration, or every problem on stderr and exit 3."""
+    from runner import config
+    from runner.errors import ConfigError
+
+    try:
+        return config.load(place.file)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(EXIT_CONFIG) from None
+
+
+def open_store(place: Place) -> SQLAlchemyJobStore:
+    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+
+    place.make()
+    store = SQLAlchemyJobStore(place.url)
+    store.open()
+    return store
+
+
+def ask(place: Place, verb: str, **args: Any) -> dict[str, Any]:
+    """Ask the leader of this file, wake it, and wait for its answer. Exit 4 where nobody answers, 5 where it
+    knows no such job or run, 1 where it refuses otherwise."""
+    from runner.service.asking import ask as ask_leader
+
+    store = open_store(place)
+    try:
+        answer = ask_leader(store, place, verb, args)
+    finally:
+        store.close()
+    if answer is None:
+        raise fault(
+            EXIT_UNREACHABLE,
+            f"no runner answers for {place.file}",
+            hint=f"start one with: runner serve -f {place.file}",
+        )
+    if answer.state == "refused":
+        reason = str(answer.answer.get("error", "refused"))
+        code = EXIT_UNKNOWN if answer.answer.get("unknown") else EXIT_FAILED
+        raise fault(code, reason, hint=str(answer.answer.get("hint", "")))
+    return dict(answer.answer)
+
+
+def fault(code: int, fact: str, *, hint: str = "") -> RunnerError:
+    """An error with the exit code it ends the program with."""
+    error = RunnerError(fact, hint=hint)
+    error.exit_code = code  # type: ignore[attr-defined]
+    return error
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """The verb's one document, with the version of its form."""
+    print_document({"version": 1, **document})
+
+
+def print_document(document: dict[str, Any]) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def moment_of(text: str, zone: str) -> Moment:
+    """A moment a person typed: ISO 8601, in `zone` where it names no offset."""
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from runner.moment import from_datetime
+
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise fault(
+            EXIT_USAGE, f"{text!r} is not a moment", hint="write 2026-12-24T08:00, or with an offset +01:00"
+        ) from None
+    return from_datetime(when if when.tzinfo else when.replace(tzinfo=ZoneInfo(zone)))

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import click
+
+from runner.cli import frame
+
+
+@click.command("resume")
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@frame.file_option
+@frame.json_option
+def command(jobs: tuple[str, ...], file: str | None, as_json: bool) -> None:
+    """Go on scheduling paused jobs. What was skipped meanwhile is not caught up."""
+    place = frame.place_of(file)
+    for job in jobs:
+        frame.ask(place, "resume", job=job)
+        if not as_json:
+            click.echo(f"{job}: scheduled")
+    if as_json:
+        frame.print_json({"resumed": list(jobs)})

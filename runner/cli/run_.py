@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import getpass
+import signal
+import sys
+from typing import Any
+
+import click
+
+from runner.cli import frame
+
+
+@click.command("run")
+@click.argument("job")
+@frame.file_option
+@frame.params_option
+@click.option("--quiet", "-q", is_flag=True, help="only the output of the commands")
+@frame.json_option
+def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+    """Run one job now, in the foreground, and end with its success.
+
+    Where a service runs the file, the run is handed to it and followed here. Exit 0 where it succeeded, 1 where it
+    failed, 124 where its timeout ended it, 130 where it was cancelled. Ctrl-C cancels the run.
+    """
+    from runner.clock import SystemClock
+    from runner.service.follow import Follower, follow_elsewhere
+    from runner.service.foreground import Foreground
+
+    place = frame.place_of(file)
+    loaded = frame.load(place)
+    spec = frame.job_of(loaded, job)
+    values = frame.given(spec, params)
+    store = frame.open_store(place)
+    clock = SystemClock()
+    follower = Follower(place.state, sys.stderr if as_json else sys.stdout, None if quiet else sys.stderr)
+    here = Foreground(
+        place,
+        loaded,
+        spec,
+        store,
+        clock,
+        follower.hear,
+        lambda text: click.echo(text, err=True),
+        values,
+        _me(),
+    )
+    previous = signal.signal(signal.SIGINT, lambda _number, _frame: here.cancel())
+    try:
+        run = here.run()
+        if run is None:
+            answer = frame.ask(place, "trigger", job=job, params=values, by=_me())
+            run = follow_elsewhere(store, place, str(answer["run"]), follower)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        follower.close()
+        store.close()
+    _finish(run, as_json)
+
+
+def _finish(run: Any, as_json: bool) -> None:
+    from runner.core.run import Status
+    from runner.views import run as view
+
+    if as_json:
+        frame.print_json(view.document(run))
+    codes = {Status.SUCCEEDED: 0, Status.TIMED_OUT: frame.EXIT_TIMEOUT, Status.CANCELLED: 130}
+    sys.exit(codes.get(run.status, frame.EXIT_FAILED))
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from runner.cli import frame
+from runner.errors import RunnerError
+
+
+class Length(click.ParamType):
+    """A duration such as `20s`."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from runner.duration import parse
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse(str(value))
+        except RunnerError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command("serve")
+@frame.file_option
+@click.option(
+    "--grace", type=Length(), default="20s", show_default=True, help="how long a stop waits for runs"
+)
+@click.option(
+    "--on-shutdown",
+    type=click.Choice(["leave", "stop"]),
+    default="leave",
+    show_default=True,
+    help="after the grace: leave commands to the next runner, or stop their processes",
+)
+@click.option("--allow-shrink", is_flag=True, help="accept a file that lost most of its jobs")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    envvar="RUNNER_LOG_FORMAT",
+    default="text",
+    show_default=True,
+    show_envvar=True,
+)
+def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, log_format: str) -> None:
+    """Run the jobs of a file until stopped.
+
+    An edit of the file is live within a second, or refused with the reason while the last good file keeps running.
+    SIGTERM or Ctrl-C stops: nothing new starts, what runs gets the grace; once more ends at once. SIGHUP reloads.
+    """
+    from typing import Literal, cast
+
+    from tzlocal import get_localzone
+
+    from runner.clock import SystemClock
+    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from runner.service.report import Report
+    from runner.service.serve import Options, Service
+
+    place = frame.place_of(file)
+    loaded = frame.load(place)
+    place.make()
+    clock = SystemClock()
+    report = Report(clock, get_localzone(), log_format)
+    logging.basicConfig(handlers=[_Lines(report)], level=logging.WARNING)
+    options = Options(grace, cast(Literal["leave", "stop"], on_shutdown), allow_shrink)
+    os.umask(0o077)
+    service = Service(place, loaded, SQLAlchemyJobStore(place.url), report, clock, options)
+    sys.exit(service.run())
+
+
+class _Lines(logging.Handler):
+    """Log records of the house, as lines of the report."""
+
+    def __init__(self, report: object) -> None:
+        from runner.service.report import Report
+
+        super().__init__()
+        assert isinstance(report, Report)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "bad" if record.levelno >= logging.ERROR else "warn"
+        self._report.say("log", self.format(record), level, logger=record.name)

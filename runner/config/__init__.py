@@ -1,0 +1,6 @@
+"""YAML text to specifications, or a good error: a place, a fact, a hint for every problem in one pass."""
+
+from runner.config.load import Cache, load
+from runner.config.model import Channel, Config, Executor, Expected
+
+__all__ = ["Cache", "Channel", "Config", "Executor", "Expected", "load"]

@@ -1,0 +1,116 @@
+"""Problems: a kind, a fact, a place, a hint. They are collected, so that one pass reports them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Literal
+
+from runner.config.node import At
+from runner.errors import ConfigError, Problem
+
+
+class Trouble(Exception):
+    """Problems found so far; raised inside this room where going on makes no sense."""
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        super().__init__()
+        self.problems: list[Problem] = list(problems)
+
+    @classmethod
+    def one(cls, kind: str, fact: str, at: At, *, help: str = "") -> Trouble:
+        trouble = cls()
+        trouble.add(kind, fact, at, help=help)
+        return trouble
+
+    def __bool__(self) -> bool:
+        return bool(self.problems)
+
+    def add(
+        self,
+        kind: str,
+        fact: str,
+        at: At,
+        *,
+        help: str = "",
+        length: int = 0,
+        key: str = "",
+        level: Literal["error", "warning"] = "error",
+    ) -> None:
+        """Note a problem; a second one of the same words at the same place is the same problem."""
+        problem = make(kind, fact, at, help=help, length=length, key=key, level=level)
+        if problem not in self.problems[-200:]:
+            self.problems.append(problem)
+
+    def error(self) -> ConfigError:
+        """All of it, as the error people see."""
+        errors = unique(problem for problem in self.problems if problem.level == "error")
+        files = sorted({problem.file for problem in errors})
+        many = f"{len(errors):,} problems" if len(errors) != 1 else "1 problem"
+        return ConfigError(
+            f"{many} in {', '.join(files[:3])}{' ...' if len(files) > 3 else ''}", problems=errors
+        )
+
+
+def unique(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each once, in the order they came."""
+    return tuple(dict.fromkeys(problems))
+
+
+def make(
+    kind: str,
+    fact: str,
+    at: At,
+    *,
+    help: str = "",
+    length: int = 0,
+    key: str = "",
+    level: Literal["error", "warning"] = "error",
+) -> Problem:
+    """A problem at a place; the caret marks `length` characters, or the word that begins there."""
+    source, line, column = at
+    excerpt = source.line(line)
+    return Problem(
+        kind=kind,
+        message=fact,
+        file=source.file,
+        line=source.first_line + line if source.text else 0,
+        column=column + 1 if source.text else 0,
+        help=help,
+        excerpt=excerpt if excerpt.strip() else "",
+        length=length or _word(excerpt, column),
+        level=level,
+        key=key,
+    )
+
+
+def _word(line: str, column: int) -> int:
+    """How much of a line a value that begins at a column takes, as far as the eye is concerned."""
+    rest = line[column:]
+    if rest[:1] in "\"'" and (end := rest.find(rest[:1], 1)) > 0:
+        return end + 1
+    for end, char in enumerate(rest):
+        if char in ",]}" or rest[end : end + 2] in (": ", " #") or rest[end:] == ":":
+            return max(1, end)
+    return max(1, len(rest.rstrip()))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The hint that names the nearest known word, else the known words; empty where there are none."""
+    names = sorted(known)
+    if near := nearest(word, names):
+        return f"did you mean `{near}`?"
+    if not names:
+        return ""
+    shown = ", ".join(names[:25]) + (", ..." if len(names) > 25 else "")
+    return f"known here: {shown}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, or None."""
+    names = {name.lower().replace("-", "_"): name for name in known}
+    plain = word.lower().replace("-", "_")
+    if plain in names:
+        return names[plain]
+    found = get_close_matches(plain, names, n=1, cutoff=0.7)
+    return names[found[0]] if found else None

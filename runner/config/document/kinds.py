@@ -1,0 +1,158 @@
+"""The kinds of values people write: durations, sizes, names, text, and short forms beside long ones.
+
+A short form (`retry: 3`) is turned into its long one (`{max: 3}`) before validation, so that there is one path
+through the models and one place for an error; the JSON Schema offers both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from runner.duration import parse_duration
+from runner.errors import SpecError
+from runner.moment import Span
+
+EXPRESSION = "\\$\\{\\{"
+NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+ID = r"^[a-z0-9][a-z0-9_.-]*$"
+
+
+class Model(BaseModel):
+    """A mapping of known keys; any other is an error."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, frozen=True, populate_by_name=False)
+
+
+class Open(Model):
+    """A mapping in which keys that begin with `x-` are notes of their writer."""
+
+    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
+
+
+class Also:
+    """The short forms people may write instead, for the JSON Schema."""
+
+    def __init__(self, *forms: dict[str, Any]) -> None:
+        self.forms = forms
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [*self.forms, handler(schema)]}
+
+
+class OrOne:
+    """A list, or one of its items alone, for the JSON Schema."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        many = handler(schema)
+        one = handler.resolve_ref_schema(many)["items"]
+        return {"anyOf": [one, many]}
+
+
+class Instead:
+    """The JSON Schema of a value whose Python type says nothing about how people write it."""
+
+    def __init__(self, form: dict[str, Any]) -> None:
+        self.form = form
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return dict(self.form)
+
+
+TEXT = {"type": "string"}
+WHOLE = {"type": "integer", "minimum": 0}
+LATER = {"type": "string", "pattern": EXPRESSION}
+"""An expression over vars and matrix, read when the file is loaded."""
+
+
+def short(key: str, *kinds: type) -> Callable[[Any], Any]:
+    """Make a before-validator: a bare value of these kinds means `{key: value}`."""
+
+    def lengthen(value: Any) -> Any:
+        if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
+            return {key: value}
+        return value
+
+    return lengthen
+
+
+def listed(value: Any) -> Any:
+    """A single value where a list of them is meant."""
+    return value if isinstance(value, list) or value is None else [value]
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        raise SpecError("has no value", hint='write "" for empty text')
+    return value
+
+
+def duration(value: Any) -> Span:
+    """A span in microseconds from text with units."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise SpecError("must be a length of time", hint="write a number and a unit: 90s, 15m, 1h30m, 2d")
+    return parse_duration(str(value))
+
+
+_SIZES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|(b?))", re.ASCII | re.IGNORECASE)
+
+
+def size(value: Any) -> int:
+    """Bytes from text such as 512M; units are powers of 1024, as in compose."""
+    match = _SIZE.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    if match is None:
+        raise SpecError(f"{value!r} is not a size", hint="write a number and a unit: 64K, 512M, 2G")
+    return int(float(match[1]) * _SIZES[(match[2] or "").lower()])
+
+
+def time_of_day(value: Any) -> int:
+    """Minutes after midnight from `05:00`."""
+    match = re.fullmatch(r"([01]?\d|2[0-4]):([0-5]\d)", str(value), re.ASCII)
+    if match is None or (match[1] == "24" and match[2] != "00"):
+        raise SpecError(f"{value!r} is not a time of day", hint='write it as "05:00"')
+    return int(match[1]) * 60 + int(match[2])
+
+
+def share(value: Any) -> float:
+    """A part of a whole, from `20%` or 0.2."""
+    text = str(value)
+    try:
+        number = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        number = -1.0
+    if isinstance(value, bool) or not 0 <= number <= 1:
+        raise SpecError(f"{text!r} is not a share", hint="write it as 20% (or 0.2)")
+    return number
+
+
+_DURATION = {
+    "type": "string",
+    "pattern": rf"^\s*(\d+(\.\d+)?\s*(ms|[wdhms])\s*)+$|^[Pp][0-9A-Za-z.]+$|{EXPRESSION}",
+    "examples": ["90s", "15m", "1h30m", "2d"],
+}
+Duration = Annotated[Span, BeforeValidator(duration), Instead(_DURATION)]
+Size = Annotated[
+    int, BeforeValidator(size), Instead({"type": ["string", "integer"], "examples": ["512M", "2G"]})
+]
+TimeOfDay = Annotated[
+    int, BeforeValidator(time_of_day), Instead({**TEXT, "pattern": r"^\d?\d:\d\d$", "examples": ["05:00"]})
+]
+Share = Annotated[float, BeforeValidator(share), Instead({"type": ["string", "number"], "examples": ["20%"]})]
+Text = Annotated[str, BeforeValidator(_text), Instead({"type": ["string", "number", "boolean"]})]
+Name = Annotated[str, Field(pattern=NAME)]
+Texts = Annotated[list[str], BeforeValidator(listed), OrOne()]
+Names = dict[str, Text]

@@ -1,0 +1,232 @@
+"""Halves of jobs to whole ones: defaults, templates, the job itself; maps merge, lists and scalars replace.
+
+A merged map is made of old nodes, so that every value keeps the place it was written at.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner.config.diagnose import Trouble, did_you_mean
+from runner.config.node import Map, Node, Scalar, Seq
+from runner.errors import ExpressionError
+from runner.expressions import evaluate, has_expression, render
+
+WORK = ("run", "command", "python", "http", "steps")
+_WHOLE = frozenset({"schedule", "steps", "foreach", "matrix", "with", "http"})
+"""Keys whose value is replaced as a whole; the rest of the mappings merge."""
+
+AT_LOAD = frozenset(
+    "schedule timezone timeout retry concurrency catchup on_interrupt priority sla retention enabled executor tags "
+    "after only_after success limits stop_signal stop_grace_period user shell group needs id extends owner runbook "
+    "name description heartbeat max_parallel fail_fast continue_on_error env_file clean_env params".split(" ")
+) - {"params"}
+"""Keys whose expressions are read when the file is loaded; the others when the run is made or the step starts."""
+
+
+def merge(base: Map, over: Map) -> Map:
+    """`over` on top of `base`."""
+    merged = Map(over.at)
+    dropped = set(WORK) if any(key in over.nodes for key in WORK) else set()
+    for name, node in base.nodes.items():
+        if name not in dropped:
+            merged.put(name, base.keys[name], node)
+    for name, node in over.nodes.items():
+        below = merged.nodes.get(name)
+        if isinstance(node, Map) and isinstance(below, Map) and name not in _WHOLE:
+            node = _deep(below, node)
+        merged.put(name, over.keys[name], node)
+    return merged
+
+
+def _deep(base: Map, over: Map) -> Map:
+    merged = Map(over.at)
+    for name, node in base.nodes.items():
+        merged.put(name, base.keys[name], node)
+    for name, node in over.nodes.items():
+        below = merged.nodes.get(name)
+        if isinstance(node, Map) and isinstance(below, Map):
+            node = _deep(below, node)
+        merged.put(name, over.keys[name], node)
+    return merged
+
+
+def extended(job: Map, templates: Mapping[str, Map], trouble: Trouble, chain: tuple[str, ...] = ()) -> Map:
+    """The job on top of the templates it names; later ones win over earlier ones."""
+    node = job.nodes.get("extends")
+    if node is None:
+        return job
+    result: Map | None = None
+    for each in node.nodes if isinstance(node, Seq) else [node]:
+        name = str(each.value)
+        if name in chain:
+            ring = " -> ".join((*chain[chain.index(name) :], name))
+            trouble.add("cycle", f"templates extend each other: {ring}", each.at, help="take one `extends` out")
+        elif name not in templates:
+            trouble.add("unknown-template", f"there is no template {name!r}", each.at, help=did_you_mean(name, templates))
+        else:
+            template = extended(templates[name], templates, trouble, (*chain, name))
+            result = template if result is None else merge(result, template)
+    whole = job if result is None else merge(result, job)
+    if "extends" in whole.nodes:
+        whole = _copy(whole)
+        whole.drop("extends")
+    return whole
+
+
+def _copy(node: Map) -> Map:
+    copy = Map(node.at)
+    for name, child in node.nodes.items():
+        copy.put(name, node.keys[name], child)
+    return copy
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One job after merging: its id (with the matrix values), its map, and the values expressions may read."""
+
+    id: str
+    node: Map
+    vars: Mapping[str, Any]
+    matrix: Mapping[str, Any]
+
+
+def whole_jobs(id: str, job: Map, globals: Map | None, env: Mapping[str, Any], trouble: Trouble) -> Iterator[Whole]:
+    """The jobs a definition stands for: one, or one for each combination of its matrix."""
+    own = job.nodes.get("vars")
+    texts = globals if not isinstance(own, Map) else own if globals is None else _deep(globals, own)
+    matrix = job.nodes.get("matrix")
+    if not isinstance(matrix, Map):
+        values = variables(texts, {"matrix": {}, "env": env}, trouble)
+        yield Whole(id, loaded(job, {"vars": values, "matrix": {}, "env": env}, trouble), values, {})
+        return
+    plain = _copy(job)
+    plain.drop("matrix")
+    first = variables(globals, {"matrix": {}, "env": env}, trouble)
+    axes = {name: _axis(name, node, first, trouble) for name, node in matrix.nodes.items()}
+    for row in itertools.product(*axes.values()):
+        combination = dict(zip(axes, row, strict=True))
+        values = variables(texts, {"matrix": combination, "env": env}, trouble)
+        context = {"vars": values, "matrix": combination, "env": env}
+        label = ",".join(str(value) for value in combination.values())
+        yield Whole(f"{id}[{label}]", loaded(plain, context, trouble), values, combination)
+
+
+def _axis(name: str, node: Node, values: Mapping[str, Any], trouble: Trouble) -> list[Any]:
+    found = node.value
+    if isinstance(node, Scalar) and isinstance(found, str) and has_expression(found):
+        try:
+            found = evaluate(found, {"vars": values})
+        except ExpressionError as error:
+            trouble.add("expression", error.fact, node.at, help=error.hint)
+            return []
+    if not isinstance(found, list) or not found:
+        trouble.add("type", f"`{name}` needs a list of values", node.at, help="write [a, b]")
+        return []
+    return found
+
+
+def variables(node: Map | None, context: Mapping[str, Any], trouble: Trouble) -> dict[str, Any]:
+    """`vars` with their expressions read; one may use another, in any order."""
+    if node is None:
+        return {}
+    values: dict[str, Any] = {}
+    waiting = dict(node.nodes)
+    last: dict[str, tuple[Node, ExpressionError]] = {}
+    while waiting:
+        before = len(waiting)
+        last = {}
+        for name, child in list(waiting.items()):
+            try:
+                values[name] = _read(child.value, {**context, "vars": values})
+                del waiting[name]
+            except ExpressionError as error:
+                last[name] = (child, error)
+        if len(waiting) == before:
+            break
+    for name, (child, error) in last.items():
+        trouble.add("expression", error.fact, place_of(child, error.offset), help=error.hint, key=f"vars.{name}")
+    return values
+
+
+def _read(value: Any, context: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        return render(value, context) if has_expression(value) else value
+    if isinstance(value, list):
+        return [_read(item, context) for item in value]
+    if isinstance(value, dict):
+        return {name: _read(item, context) for name, item in value.items()}
+    return value
+
+
+def loaded(job: Map, context: Mapping[str, Any], trouble: Trouble) -> Map:
+    """The job with the expressions read that have to be known when the file is loaded."""
+    result: Map | None = None
+    for name, node in job.nodes.items():
+        fresh = node
+        if name in AT_LOAD:
+            fresh = _filled(node, context, trouble, name)
+        elif name == "steps" and isinstance(node, Seq):
+            fresh = _steps(node, context, trouble)
+        if fresh is not node:
+            result = result or _copy(job)
+            result.put(name, job.keys[name], fresh)
+    return result or job
+
+
+def _steps(node: Seq, context: Mapping[str, Any], trouble: Trouble) -> Seq:
+    steps = [loaded(each, context, trouble) if isinstance(each, Map) else each for each in node.nodes]
+    if all(new is old for new, old in zip(steps, node.nodes, strict=True)):
+        return node
+    fresh = Seq(node.at)
+    fresh.nodes = list(steps)
+    fresh.value = [each.value for each in steps]
+    return fresh
+
+
+def _filled(node: Node, context: Mapping[str, Any], trouble: Trouble, key: str) -> Node:
+    if isinstance(node, Scalar):
+        if not isinstance(node.value, str) or not has_expression(node.value):
+            return node
+        try:
+            value = render(node.value, context)
+        except ExpressionError as error:
+            help = error.hint
+            if "secrets" in error.fact:
+                help = f"a secret cannot stand in `{key}`"
+            elif "there is no" in error.fact and not help:
+                help = f"`{key}` is read when the file is loaded: only vars, matrix and env exist then"
+            trouble.add("expression", error.fact, place_of(node, error.offset), help=help, key=key)
+            return Scalar(None, node.at, "")
+        return Scalar(value, node.at, str(value))
+    if isinstance(node, Map):
+        children = {name: _filled(child, context, trouble, key) for name, child in node.nodes.items()}
+        if all(children[name] is child for name, child in node.nodes.items()):
+            return node
+        fresh = Map(node.at)
+        for name, child in children.items():
+            fresh.put(name, node.keys[name], child)
+        return fresh
+    items = [_filled(child, context, trouble, key) for child in node.nodes]
+    if all(new is old for new, old in zip(items, node.nodes, strict=True)):
+        return node
+    seq = Seq(node.at)
+    seq.nodes = items
+    seq.value = [each.value for each in items]
+    return seq
+
+
+def place_of(node: Node, offset: int) -> Any:
+    """Where in the file the expression at an offset of a node's text stands."""
+    source, line, column = node.at
+    if not isinstance(node, Scalar):
+        return node.at
+    snippet = node.text[offset : offset + 40].split("\n")[0]
+    for number in range(line, line + node.text.count("\n") + 3):
+        found = source.line(number).find(snippet, column if number == line else 0)
+        if snippet and found >= 0:
+            return (source, number, found)
+    return node.at

@@ -1,0 +1,64 @@
+"""What a loaded configuration is: frozen values, ready to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from runner.core.event import Maintenance
+from runner.errors import Problem
+from runner.moment import Span
+from runner.spec import JobSpec
+from runner.triggers.calendars import Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where messages go. `urls` may hold `${{ secrets.NAME }}`; `quiet` is two times of day, `22:00-07:00`."""
+
+    name: str
+    urls: tuple[str, ...]
+    min_interval: Span | None = None
+    quiet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Where work runs."""
+
+    name: str = "default"
+    type: Literal["local"] = "local"
+    max_workers: int | None = None
+    python: Literal["processes", "threads"] = "processes"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One entry of `tests:`, as it was written, with its place for messages."""
+
+    job: str
+    name: str
+    values: Mapping[str, Any]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a file says. `files` are all that were read: those to watch."""
+
+    path: Path
+    jobs: tuple[JobSpec, ...] = ()
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    executors: Mapping[str, Executor] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+    maintenance: tuple[Maintenance, ...] = ()
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    tests: tuple[Expected, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    files: tuple[Path, ...] = ()
+    digest: str = ""
+    timezone: str = "UTC"
+    """The machine's zone, by name: that of every job that names none."""

@@ -1,0 +1,139 @@
+"""Values with a place: what YAML text becomes before anything is known about jobs.
+
+Each node carries the plain value pydantic will see and, beside it, where each part of it stands. Merging
+(templates, defaults, includes) makes new maps of old nodes, so that a value keeps the place it was written at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Source:
+    """One file's text. `first_line` shifts the lines of a text that is a piece of a larger file."""
+
+    __slots__ = ("file", "first_line", "lines", "text")
+
+    def __init__(self, file: str, text: str, first_line: int = 1) -> None:
+        self.file = file
+        self.text = text
+        self.first_line = first_line
+        self.lines: list[str] | None = None
+
+    def line(self, index: int) -> str:
+        """The text of a line, counted from 0 in this piece."""
+        if self.lines is None:
+            self.lines = self.text.split("\n")
+        return self.lines[index] if 0 <= index < len(self.lines) else ""
+
+
+At = tuple[Source, int, int]
+"""A place: the source, and line and column counted from 0."""
+
+
+class Number(int):
+    """A whole number that was not written the shortest way (`0644`, `0x1F`): text fields want it as written."""
+
+    text: str
+
+    @classmethod
+    def of(cls, value: int, text: str) -> Number:
+        number = cls(value)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Real(float):
+    """A number with a fraction, with its text: `1.10` is a version as often as a number."""
+
+    text: str
+
+    @classmethod
+    def of(cls, value: float, text: str) -> Real:
+        number = cls(value)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Scalar:
+    """A single value; `text` is what stood there, less quotes."""
+
+    __slots__ = ("at", "text", "value")
+
+    def __init__(self, value: Any, at: At, text: str) -> None:
+        self.value = value
+        self.at = at
+        self.text = text
+
+
+class Seq:
+    """A list: its nodes, and their plain values."""
+
+    __slots__ = ("at", "nodes", "value")
+
+    def __init__(self, at: At) -> None:
+        self.at = at
+        self.nodes: list[Node] = []
+        self.value: list[Any] = []
+
+
+class Map:
+    """A mapping: nodes, places of the keys, and the plain values; `merged` are the keys `<<` brought."""
+
+    __slots__ = ("at", "keys", "merged", "nodes", "value")
+
+    def __init__(self, at: At) -> None:
+        self.at = at
+        self.nodes: dict[str, Node] = {}
+        self.keys: dict[str, At] = {}
+        self.value: dict[str, Any] = {}
+        self.merged: set[str] = set()
+
+    def put(self, name: str, at: At, node: Node) -> None:
+        self.nodes[name] = node
+        self.keys[name] = at
+        self.value[name] = node.value
+
+    def drop(self, name: str) -> None:
+        self.nodes.pop(name, None)
+        self.keys.pop(name, None)
+        self.value.pop(name, None)
+
+
+Node = Scalar | Seq | Map
+
+
+def find(node: Node, path: tuple[str | int, ...]) -> Node:
+    """The node at a path, or the deepest one on the way to it."""
+    for part in path:
+        if isinstance(node, Map) and part in node.nodes:
+            node = node.nodes[str(part)]
+        elif isinstance(node, Seq) and isinstance(part, int) and part < len(node.nodes):
+            node = node.nodes[part]
+        else:
+            break
+    return node
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of the people who wrote it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+    return type(value).__name__

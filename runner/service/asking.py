@@ -1,0 +1,49 @@
+"""Asking the leader of a file something from another process: a request in the store, a knock, an answer."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from runner.clock import Clock, SystemClock
+from runner.core.action import Save
+from runner.core.run import Request
+from runner.jobstores.base import JobStore
+from runner.moment import MILLISECOND, SECOND, Moment, Span
+from runner.service.control import knock
+from runner.service.place import Place
+
+PATIENCE: Span = 5 * SECOND
+_PAUSE: Span = 20 * MILLISECOND
+
+
+def ask(
+    store: JobStore,
+    place: Place,
+    verb: str,
+    args: Mapping[str, Any],
+    *,
+    patience: Span = PATIENCE,
+    clock: Clock | None = None,
+) -> Request | None:
+    """The answered request, or None where nobody answered within `patience` microseconds; it is then withdrawn."""
+    clock = clock or SystemClock()
+    request = Request(secrets.token_hex(8), place.source, verb, dict(args), asked_at=clock.now())
+    store.ask(request)
+    knock(place.socket)
+    deadline = clock.elapsed() + patience
+    while clock.elapsed() < deadline:
+        answer = store.answer(request.id)
+        if answer is not None and answer.state != "asked":
+            return answer
+        time.sleep(_PAUSE / SECOND)
+    return _withdraw(store, request, clock.now())
+
+
+def _withdraw(store: JobStore, request: Request, now: Moment) -> Request | None:
+    """Take it back, so that a runner started tomorrow does not do what was asked today."""
+    store.write([Save(replace(request, state="refused", ended_at=now, answer={"error": "nobody answered"}))])
+    return None

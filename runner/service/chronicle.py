@@ -1,0 +1,214 @@
+"""Tells people what the engine announces: one plain line for each thing that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from runner.clock import Clock
+from runner.config import Config
+from runner.core.action import Announce
+from runner.core.machine import Machine
+from runner.core.run import Delivery, Job, Occurrence, Run, Status, StepRun
+from runner.moment import SECOND, Moment, Span, iso, to_datetime
+from runner.service.place import Place
+from runner.service.report import Report
+
+_TAIL_LINES = 5
+_FEW = 5
+
+
+class Chronicle:
+    """Hears announcements on the clock thread, and says the ones people want to read."""
+
+    def __init__(self, report: Report, clock: Clock) -> None:
+        self._report = report
+        self._clock = clock
+        self._say: Mapping[str, Callable[[Announce], None]] = {
+            "run.started": self._run_started,
+            "run.ended": self._run_ended,
+            "step.retrying": self._step_retrying,
+            "occurrence.skipped": self._occurrence,
+            "occurrence.missed": self._occurrence,
+            "occurrence.merged": self._occurrence,
+            "job.paused": self._job,
+            "job.resumed": self._job,
+            "job.broken": self._job,
+            "delivery.given_up": self._given_up,
+            "delivery.delivered": self._delivered,
+            "store.failed": self._store_failed,
+            "store.back": lambda _: report.say("store.back", "the store is back", "good"),
+            "lease.lost": lambda _: report.say("lease.lost", "another runner leads now; standing by", "bad"),
+        }
+
+    def hear(self, announce: Announce) -> None:
+        say = self._say.get(announce.name)
+        if say is not None:
+            say(announce)
+
+    # ── the beginning ───────────────────────────────────────────────────────────────────────
+
+    def loaded(self, place: Place, config: Config) -> None:
+        """What was read, where the state lies, and what is worth a warning."""
+        scheduled = sum(spec.trigger is not None and spec.enabled for spec in config.jobs)
+        parts = [_count(len(config.jobs), "job"), f"{scheduled} scheduled"]
+        if config.channels:
+            parts.append(_count(len(config.channels), "channel"))
+        self._report.say(
+            "config.loaded",
+            f"{place.file}: {', '.join(parts)}",
+            "good",
+            file=str(place.file),
+            jobs=len(config.jobs),
+        )
+        for warning in config.warnings:
+            self._report.say("config.warning", str(warning), "warn")
+        self._report.say("state", f"state: {place.state}", state=str(place.state))
+
+    def leading(self, machine: Machine | None) -> None:
+        """What comes next; said when this runner takes the lead."""
+        if machine is None:
+            return
+        due = sorted(
+            (job.next_at, job.spec.id, job.spec.timezone)
+            for job in machine.jobs.values()
+            if job.next_at is not None and job.state == "scheduled"
+        )
+        now = self._clock.now()
+        for at, id, zone in due[:_FEW]:
+            self._report.say("next", f"next: {id} at {_clock(at, now, zone)}", job=id, at=iso(at))
+        if len(due) > _FEW:
+            self._report.say("next", f"      and {len(due) - _FEW} more (runner list)")
+        if not due:
+            self._report.say("next", "nothing is scheduled; jobs run by hand: runner trigger JOB")
+        live = len(machine.runs)
+        if live:
+            self._report.say("recovered", f"{_count(live, 'run')} of the last runner taken over", live=live)
+
+    # ── what happens ────────────────────────────────────────────────────────────────────────
+
+    def _run_started(self, announce: Announce) -> None:
+        run: Run = announce.value
+        zone = run.spec.timezone
+        if run.origin == "schedule":
+            planned = _clock(run.key.slot, run.started_at or run.key.slot, zone)
+            late = f", {_span(run.late)} late" if run.late >= SECOND else ""
+            why = f"(planned {planned}{late})"
+        else:
+            why = f"({run.origin}{f' by {run.by}' if run.by else ''})"
+        self._report.say("run.started", f"{run.spec.title} started {why}", run=run.id, job=run.spec.id)
+
+    def _run_ended(self, announce: Announce) -> None:
+        run: Run = announce.value
+        facts = {"run": run.id, "job": run.spec.id, "status": str(run.status), "took": run.took / SECOND}
+        if run.status.good:
+            self._report.say("run.ended", f"{run.spec.title} succeeded in {_span(run.took)}", "good", **facts)
+            return
+        word = str(run.status).replace("_", " ")
+        reason = f" ({run.reason})" if run.reason else ""
+        lines = [f"{run.spec.title} {word}{reason} after {_span(run.took)}"]
+        for state in run.steps.values():
+            lines += _what_went_wrong(state, alone=len(run.steps) == 1)
+        lines.append(f"more: runner logs {run.id}")
+        self._report.say("run.ended", "\n".join(lines), "bad", **facts)
+
+    def _step_retrying(self, announce: Announce) -> None:
+        run, state = announce.value
+        assert isinstance(run, Run)
+        assert isinstance(state, StepRun)
+        wait = f" in {_span(state.due - self._clock.now())}" if state.due else ""
+        self._report.say(
+            "step.retrying",
+            f"{run.spec.title}: step {state.id} failed (attempt {state.attempt}), again{wait}",
+            "warn",
+            run=run.id,
+            step=state.id,
+        )
+
+    def _occurrence(self, announce: Announce) -> None:
+        occurrence: Occurrence = announce.value
+        planned = to_datetime(occurrence.slot, ZoneInfo("UTC")).strftime("%H:%M:%S UTC")
+        what = f"{occurrence.count} times from {planned}" if occurrence.count > 1 else planned
+        self._report.say(
+            announce.name,
+            f"{occurrence.job.id}: {what} {occurrence.state} ({occurrence.reason})",
+            "warn" if occurrence.state == "missed" else "info",
+            job=occurrence.job.id,
+            slot=iso(occurrence.slot),
+        )
+
+    def _job(self, announce: Announce) -> None:
+        job: Job = announce.value
+        word = announce.name.partition(".")[2]
+        reason = f": {job.reason}" if job.reason else ""
+        self._report.say(
+            announce.name,
+            f"{job.spec.title} {word}{reason}",
+            "bad" if word == "broken" else "info",
+            job=job.spec.id,
+        )
+
+    def _given_up(self, announce: Announce) -> None:
+        delivery: Delivery = announce.value
+        self._report.say(
+            "delivery.given_up",
+            f"an alert about {delivery.news.job.id} could not be delivered to {delivery.channel}: {delivery.error}",
+            "bad",
+        )
+
+    def _delivered(self, announce: Announce) -> None:
+        delivery: Delivery = announce.value
+        self._report.say(
+            "delivery.delivered", f"told {delivery.channel}: {delivery.news.kind} of {delivery.news.job.id}"
+        )
+
+    def _store_failed(self, announce: Announce) -> None:
+        alias, error = announce.value
+        self._report.say(
+            "store.failed", f"the store {alias!r} fails: {error}; nothing starts until it is back", "bad"
+        )
+
+
+def _what_went_wrong(state: StepRun, *, alone: bool) -> list[str]:
+    outcome = state.outcome
+    if outcome is None or state.status in (Status.SUCCEEDED, Status.SKIPPED):
+        return []
+    if outcome.error:
+        fact = outcome.error
+    elif outcome.exit_code is not None:
+        fact = f"exit code {outcome.exit_code}"
+    else:
+        fact = str(state.status)
+    head = fact if alone else f"step {state.id}: {fact}"
+    return [head, *(f"  {line}" for line in outcome.tail.splitlines()[-_TAIL_LINES:])]
+
+
+def _clock(moment: Moment, now: Moment, zone: str) -> str:
+    """The time of day in the job's zone, with the date where that is another day."""
+    there = _zone(zone)
+    when, today = to_datetime(moment, there), to_datetime(now, there)
+    form = "%H:%M:%S" if when.second else "%H:%M"
+    return when.strftime(form) if when.date() == today.date() else when.strftime(f"%Y-%m-%d {form}")
+
+
+def _zone(name: str) -> tzinfo:
+    return ZoneInfo(name)
+
+
+def _span(span: Span) -> str:
+    """A length of time for people."""
+    seconds = max(0, span) / SECOND
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 120:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -1,0 +1,121 @@
+"""Puts a configuration's parts together: executors, outbox, store, engine. `serve` and `run` stand on it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+from runner.clock import Clock
+from runner.config import Config
+from runner.core.action import Announce
+from runner.core.event import Delivered, Settings
+from runner.core.run import Request
+from runner.engine import Engine, Hands, Partition, Plan
+from runner.executors.base import Executor
+from runner.executors.local import LocalExecutor
+from runner.jobstores.base import JobStore
+from runner.moment import SECOND
+from runner.notify.outbox import Outbox
+from runner.secrets import Secrets
+from runner.service.place import Place
+
+PRIVATE = ("RUNNER_DATABASE_URL", "RUNNER_TOKEN")
+"""The runner's own settings that may hold secrets: commands do not inherit them."""
+
+
+class House:
+    """One engine with the hands a configuration asks for; `adopt` gives it those of another configuration."""
+
+    def __init__(
+        self,
+        place: Place,
+        config: Config,
+        store: JobStore,
+        *,
+        clock: Clock,
+        announce: Callable[[Announce], None],
+        say: Callable[[str], None],
+        early: Plan | None = None,
+        prepare: Plan | None = None,
+        on_request: Callable[[Request], bool] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.place = place
+        self.config = config
+        self.store = store
+        self._clock = clock
+        self._environ = environ
+        self.secrets = Secrets(config.secrets, place.file.parent, environ)
+        self.hands = Hands(announce=announce)
+        local = place.url.startswith("sqlite")
+        self.engine = Engine(self.hands, clock, poll_requests=None if local else SECOND)
+        self.outbox = Outbox(
+            config.channels, self._delivered, secrets=self.secrets, clock=clock, log=say, zone=config.timezone
+        )
+        self.hands.send = self.outbox.deliver
+        self._make_executors(config)
+        self.partition = Partition(
+            store,
+            place.source,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            settings=self.settings(config),
+            hands=self.hands,
+            done=self.engine.done,
+            early=early,
+            prepare=prepare,
+            on_request=on_request,
+        )
+
+    def open(self) -> None:
+        """Get the hands ready, and give the partition its turns as soon as the engine runs."""
+        self.hands.open(self.engine.done)
+        self.engine.attach("default", self.partition)
+
+    def settings(self, config: Config) -> Settings:
+        return Settings(groups=config.groups, executors=self.hands.capacities, maintenance=config.maintenance)
+
+    def adopt(self, config: Config) -> None:
+        """Use another configuration's secrets, channels and executors. Clock thread only.
+
+        Executors that are no longer named stay until the end: runs that began with them go on.
+        """
+        self.config = config
+        self.secrets.replace(config.secrets)
+        self.outbox.reconfigure(config.channels)
+        for name in self._make_executors(config):
+            self.hands.executors[name].open(self.engine.done)
+
+    def close(self, *, leave: bool, patience: float = 5.0) -> None:
+        """Stop what runs, or leave it to the next runner; give the outbox `patience` seconds; let others lead."""
+        self.hands.close(leave=leave)
+        self.outbox.close(patience)
+        self.partition.release()
+
+    def _make_executors(self, config: Config) -> list[str]:
+        """Make or resize the executors of a configuration; the names of the new ones."""
+        new: list[str] = []
+        for name, wanted in config.executors.items():
+            known = self.hands.executors.get(name)
+            if isinstance(known, LocalExecutor):
+                known.resize(wanted.max_workers)
+                continue
+            self.hands.executors[name] = self._make_executor(name, config)
+            new.append(name)
+        return new
+
+    def _make_executor(self, name: str, config: Config) -> Executor:
+        wanted = config.executors[name]
+        return LocalExecutor(
+            name,
+            state_dir=self.place.state,
+            max_workers=wanted.max_workers,
+            python=wanted.python,
+            working_dir=self.place.file.parent,
+            secrets=self.secrets,
+            environ={key: value for key, value in self._environ.items() if key not in PRIVATE},
+            clock=self._clock,
+        )
+
+    def _delivered(self, id: str, ok: bool, error: str) -> None:
+        self.engine.post(Delivered(id, "" if ok else error or "it did not arrive"))

@@ -1,0 +1,75 @@
+"""Who leads a file: a note in the state directory, for people and for the `serve` that stands by.
+
+The lease itself lies in the store; this note only tells about it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from runner import __version__
+from runner.moment import Moment, iso
+
+_NAME = "leader.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """Who it is, since when, of which file at which commit of its repository."""
+
+    pid: int
+    host: str
+    since: str
+    file: str
+    version: str
+    commit: str = ""
+
+    @classmethod
+    def me(cls, now: Moment, file: Path) -> Leader:
+        return cls(os.getpid(), socket.gethostname(), iso(now), str(file), __version__, commit_of(file))
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
+    def write(self, state: Path) -> None:
+        path = state / _NAME
+        aside = path.with_suffix(".new")
+        aside.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        os.chmod(aside, 0o600)
+        aside.replace(path)
+
+    @classmethod
+    def read(cls, state: Path) -> Leader | None:
+        """The note as it stands; None where there is none, or nobody can make sense of it."""
+        try:
+            return cls(**json.loads((state / _NAME).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    @staticmethod
+    def erase(state: Path) -> None:
+        with contextlib.suppress(OSError):
+            (state / _NAME).unlink()
+
+
+def commit_of(file: Path) -> str:
+    """The commit of the repository the file lies in, with `+` where the file differs from it; empty where none."""
+    try:
+        head = _git(file.parent, "rev-parse", "--short", "HEAD")
+        changed = _git(file.parent, "status", "--porcelain", "--", file.name)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head + ("+" if changed else "")
+
+
+def _git(directory: Path, *args: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(directory), *args], capture_output=True, text=True, timeout=5, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,392 @@
+"""The daemon: a configuration, the files it came from, the engine, and the signals that reach it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from runner import __version__, config
+from runner.clock import Clock
+from runner.config import Config
+from runner.core.action import Announce
+from runner.core.event import CancelAsked, Configured, Event, Notice
+from runner.core.machine import Machine
+from runner.core.run import Request, Status
+from runner.errors import ConfigError, RunnerError, StoreCorrupt, StoreError
+from runner.jobstores.base import JobStore
+from runner.moment import SECOND, Moment, Span, iso
+from runner.service.chronicle import Chronicle
+from runner.service.control import Control
+from runner.service.house import House
+from runner.service.leader import Leader
+from runner.service.place import Place
+from runner.service.reload import Shrunk, Swap, meanwhile
+from runner.service.report import Report
+from runner.service.watch import Watcher
+from runner.spec import Command
+
+log = logging.getLogger("runner.service")
+
+EXIT_CONFIG, EXIT_STUCK = 3, 70
+_STUCK_AFTER: Span = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`grace`: how long a stop waits for what runs. `on_shutdown`: what becomes of the rest then."""
+
+    grace: Span = 20 * SECOND
+    on_shutdown: Literal["leave", "stop"] = "leave"
+    allow_shrink: bool = False
+
+
+class Service:
+    """`run` returns the exit code. Everything else is called by threads of the house."""
+
+    def __init__(
+        self, place: Place, loaded: Config, store: JobStore, report: Report, clock: Clock, options: Options
+    ) -> None:
+        self._place = place
+        self._store = store
+        self._report = report
+        self._clock = clock
+        self._options = options
+        self._mail: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reloading = threading.Lock()
+        self._cache = config.Cache()
+        self._chronicle = Chronicle(report, clock)
+        self._since: Moment = clock.now()
+        self._loaded_at: Moment = self._since
+        self._broken = ""
+        self._broken_since: Moment | None = None
+        self._draining = False
+        self._control: Control | None = None
+        self._first = Swap(loaded, allow_shrink=True)
+        self.house = House(
+            place,
+            loaded,
+            store,
+            clock=clock,
+            announce=self._heard,
+            say=lambda text: report.say("alert", text, "warn"),
+            early=self._meanwhile,
+            prepare=self._first,
+            on_request=self._asked,
+        )
+
+    # ── the main thread ─────────────────────────────────────────────────────────────────────
+
+    def run(self) -> int:
+        """Serve until a signal, the watchdog or trouble ends it."""
+        house = self.house
+        handlers = self._catch_signals()
+        engine = threading.Thread(target=house.engine.run, name="runner-clock", daemon=True)
+        watcher = Watcher(lambda: house.config.files, self._file_changed)
+        self._chronicle.loaded(self._place, house.config)
+        try:
+            if not self._open_store():
+                return 0
+            house.open()
+            engine.start()
+            watcher.open()
+            code = self._wait()
+        finally:
+            watcher.close()
+            self._end(engine)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return code
+
+    def _catch_signals(self) -> dict[int, Any]:
+        words = {signal.SIGTERM: "stop", signal.SIGINT: "stop", signal.SIGHUP: "reload"}
+        return {
+            number: signal.signal(number, lambda _number, _frame, word=word: self._mail.put(word))
+            for number, word in words.items()
+        }
+
+    def _open_store(self) -> bool:
+        """Open the store, however long it takes to be there; False where a stop came first."""
+        wait = 0.2
+        while True:
+            try:
+                self._store.open()
+                return True
+            except StoreCorrupt:
+                raise
+            except StoreError as error:
+                self._report.say("store.failed", f"the store cannot be opened: {error}; trying again", "bad")
+            try:
+                if self._mail.get(timeout=wait) == "stop":
+                    return False
+            except queue.Empty:
+                wait = min(wait * 2, 5.0)
+
+    def _wait(self) -> int:
+        """Follow the mail until it is time to go; the exit code."""
+        while True:
+            word = self._next_word()
+            if word == "reload":
+                threading.Thread(target=self._file_changed, name="runner-reload", daemon=True).start()
+            elif word == "stop":
+                return self._drain()
+            elif word == "stuck":
+                return EXIT_STUCK
+            elif word == "refused":
+                return EXIT_CONFIG
+
+    def _next_word(self) -> str:
+        """The next word of the mail. Every while that is quiet, the clock thread has to show that it turns."""
+        while True:
+            try:
+                return self._mail.get(timeout=_STUCK_AFTER / SECOND)
+            except queue.Empty:
+                if self._clock.elapsed() - self.house.engine.turned_at > 2 * _STUCK_AFTER and self._stuck():
+                    self._report.say("stuck", "the clock thread does not turn any more: ending", "bad")
+                    return "stuck"
+
+    def _stuck(self) -> bool:
+        turned = threading.Event()
+        self.house.engine.call(lambda _now: turned.set())
+        return not turned.wait(_STUCK_AFTER / SECOND)
+
+    def _drain(self) -> int:
+        """No new starts; wait for what runs, up to the grace; a second stop ends at once."""
+        house = self.house
+        self._draining = True
+        house.engine.call(lambda now: house.partition.stop(now, cancel=False))
+        live = self._live()
+        if live:
+            self._report.say(
+                "stopping",
+                f"stopping: waiting up to {self._options.grace // SECOND} s for {_runs(live)}; "
+                "once more to end at once",
+            )
+        deadline = self._clock.elapsed() + self._options.grace
+        while self._live():
+            left = (deadline - self._clock.elapsed()) / SECOND
+            if left <= 0:
+                self._stop_the_rest()
+                break
+            try:
+                if self._mail.get(timeout=left) == "stop":
+                    self._report.say("stopping", "stopping at once", "warn")
+                    break
+            except queue.Empty:
+                continue
+        return 0
+
+    def _stop_the_rest(self) -> None:
+        """After the grace: commands are left to the next runner, or everything is stopped and recorded."""
+        house = self.house
+        leave = self._options.on_shutdown == "leave"
+        ended = threading.Event()
+
+        def stop(now: Moment) -> None:
+            if not leave:
+                house.partition.stop(now, cancel=True)
+            machine = house.partition.machine
+            for run in list(machine.runs.values()) if machine is not None and leave else []:
+                steps = {step.id: step for step in run.spec.steps}
+                running = [s for s in run.steps.values() if s.status is Status.RUNNING]
+                if any(not isinstance(steps[state.step].work, Command) for state in running):
+                    house.engine.post(CancelAsked(run.key, "shutdown"))
+            ended.set()
+
+        house.engine.call(stop)
+        ended.wait(5)
+        if leave:
+            left = self._live()
+            if left:
+                self._report.say("stopping", f"{_runs(left)} left to the next runner", "warn")
+            return
+        longest = self._clock.elapsed() + 15 * SECOND
+        while self._live() and self._clock.elapsed() < longest:
+            try:
+                if self._mail.get(timeout=0.5) == "stop":
+                    return
+            except queue.Empty:
+                continue
+
+    def _live(self) -> int:
+        """How many runs have an attempt under way, asked of the clock thread."""
+        answer: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.house.engine.call(lambda _now: answer.put(self.house.partition.live))
+        try:
+            return answer.get(timeout=5)
+        except queue.Empty:
+            return 0
+
+    def _end(self, engine: threading.Thread) -> None:
+        if self._control is not None:
+            self._control.close()
+        self.house.engine.end()
+        if engine.is_alive():
+            engine.join(10)
+        leading = self.house.partition.leading
+        if leading:
+            Leader.erase(self._place.state)
+        self.house.close(leave=self._options.on_shutdown == "leave")
+        self._store.close()
+        self._report.say("stopped", "stopped")
+
+    # ── reload ──────────────────────────────────────────────────────────────────────────────
+
+    def _meanwhile(self, machine: Machine, now: Moment) -> Sequence[Event]:
+        return meanwhile(self._first.config, allow_shrink=self._options.allow_shrink)(machine, now)
+
+    def _file_changed(self) -> None:
+        # What is wrong has been said where it was found.
+        with contextlib.suppress(ConfigError, Shrunk):
+            self.reload("the file changed")
+
+    def reload(self, reason: str, *, allow_shrink: bool = False) -> Swap:
+        """Read the files and swap; says what came of it. Raises ConfigError or Shrunk where nothing changed."""
+        with self._reloading:
+            started = self._clock.elapsed()
+            try:
+                loaded = config.load(self._place.file, cache=self._cache)
+                swap = Swap(loaded, allow_shrink, first=lambda: self.house.adopt(loaded))
+                self._swap(swap)
+            except (ConfigError, Shrunk) as error:
+                self._refuse(error)
+                raise
+            self.house.engine.post(Configured(self.house.settings(loaded)))
+            took = (self._clock.elapsed() - started) // 1000
+            self._accept(swap, reason, took)
+            return swap
+
+    def _swap(self, swap: Swap) -> None:
+        if self.house.partition.leading:
+            self.house.engine.ask(swap).result(_STUCK_AFTER / SECOND)
+        else:
+            # Whoever leads follows the file itself; this runner will when it takes over.
+            self._first.config = swap.config
+            self.house.engine.call(lambda _now: self.house.adopt(swap.config))
+
+    def _refuse(self, error: RunnerError) -> None:
+        self._broken = str(error)
+        self._broken_since = self._broken_since or self._clock.now()
+        self._report.raw(str(error))
+        self._report.say("config.refused", "the last good configuration keeps running", "bad")
+        self.house.engine.post(
+            Notice(
+                "config",
+                self._place.source,
+                self._news_channels(),
+                good=False,
+                facts={"file": str(self._place.file), "error": str(error)},
+            )
+        )
+
+    def _accept(self, swap: Swap, reason: str, took: int) -> None:
+        mended, self._broken, self._broken_since = bool(self._broken), "", None
+        self._loaded_at = self._clock.now()
+        if mended:
+            facts = {"file": str(self._place.file)}
+            self.house.engine.post(
+                Notice("config", self._place.source, self._news_channels(), good=True, facts=facts)
+            )
+        if swap.difference or mended:
+            self._report.say("config.loaded", f"{reason}: {swap.difference} ({took} ms)", "good")
+            for warning in swap.config.warnings:
+                self._report.say("config.warning", str(warning), "warn")
+
+    def _news_channels(self) -> tuple[str, ...]:
+        """Who hears of trouble with the file: everybody who hears of a failure of one of its jobs."""
+        names = {
+            channel: None
+            for spec in self.house.config.jobs
+            for rule in spec.notify.on_failure
+            for channel in rule.to
+        }
+        return tuple(names)
+
+    # ── what the engine says and others ask ─────────────────────────────────────────────────
+
+    def _heard(self, announce: Announce) -> None:
+        self._chronicle.hear(announce)
+        if announce.name == "lease.taken":
+            self._lead()
+        elif announce.name == "lease.held":
+            holder = Leader.read(self._place.state)
+            self._report.say(
+                "lease.held",
+                f"{self._place.file} is already served by {holder or 'another runner'}; standing by",
+                "warn",
+            )
+        elif announce.name == "lease.refused":
+            self._report.raw(str(announce.value))
+            self._mail.put("refused")
+        elif announce.name == "run.ended" and self._draining:
+            self._mail.put("look")
+
+    def _lead(self) -> None:
+        Leader.me(self._clock.now(), self._place.file).write(self._place.state)
+        if self._control is None:
+            self._control = Control(self._place.socket, self.house.engine.poke)
+            self._control.open()
+        self._chronicle.leading(self.house.partition.machine)
+
+    def _asked(self, request: Request) -> bool:
+        answer: Callable[[Request], None]
+        if request.verb == "status":
+            answer = self._answer_status
+        elif request.verb == "reload":
+            answer = self._answer_reload
+        else:
+            return False
+        threading.Thread(target=answer, args=(request,), name="runner-answer", daemon=True).start()
+        return True
+
+    def _answer(self, request: Request, state: Literal["done", "refused"], answer: dict[str, Any]) -> None:
+        self.house.engine.answer(replace(request, state=state, ended_at=self._clock.now(), answer=answer))
+
+    def _answer_reload(self, request: Request) -> None:
+        try:
+            swap = self.reload("asked to reload", allow_shrink=bool(request.args.get("allow_shrink")))
+        except RunnerError as error:
+            self._answer(request, "refused", {"error": str(error), "kind": type(error).__name__})
+            return
+        d = swap.difference
+        self._answer(
+            request,
+            "done",
+            {"added": d.added, "changed": d.changed, "removed": d.removed, "unchanged": d.unchanged},
+        )
+
+    def _answer_status(self, request: Request) -> None:
+        self._answer(request, "done", self.status())
+
+    def status(self) -> dict[str, Any]:
+        """How it is, as JSON values; docs/reference.md names the keys."""
+        leader = Leader.me(self._since, self._place.file)
+        machine = self.house.partition.machine
+        runs = list(machine.runs.values()) if machine is not None else []
+        return {
+            "leader": {"pid": leader.pid, "host": leader.host, "since": leader.since},
+            "file": leader.file,
+            "commit": leader.commit,
+            "version": __version__,
+            "state_dir": str(self._place.state),
+            "loaded_at": iso(self._loaded_at),
+            "config": {
+                "ok": not self._broken,
+                "error": self._broken,
+                "since": iso(self._broken_since) if self._broken_since else None,
+            },
+            "store": {"ok": not self.house.partition.trouble, "error": self.house.partition.trouble},
+            "jobs": len(machine.jobs) if machine is not None else 0,
+            "running": [run.id for run in runs if run.status is Status.RUNNING],
+            "waiting": [run.id for run in runs if run.status is not Status.RUNNING],
+            "draining": self._draining,
+        }
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"

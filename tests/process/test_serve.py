@@ -1,0 +1,240 @@
+"""The main job with real processes: serve, edit, break, stop, kill."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from tests.process.conftest import Desk
+
+Until = Callable[..., None]
+
+EVERY_SECOND = """\
+jobs:
+  tick:
+    schedule: "* * * * * *"
+    run: echo tock
+"""
+
+
+def test_the_four_line_file_runs_and_says_so(desk: Desk) -> None:
+    desk.write(EVERY_SECOND)
+    served = desk.serve()
+    served.wait_for("1 job, 1 scheduled")
+    served.wait_for("state:", "state")
+    served.wait_for("next: tick at")
+    served.wait_for("tick started (planned")
+    served.wait_for("tick succeeded in")
+    assert served.stop() == 0
+    assert "stopped" in served.rest()
+    runs = desk.history()
+    assert runs
+    assert {run["status"] for run in runs} == {"succeeded"}
+
+
+def test_an_edit_is_live_within_a_second(desk: Desk) -> None:
+    desk.write(EVERY_SECOND)
+    served = desk.serve()
+    served.wait_for("tick succeeded")
+    desk.write(EVERY_SECOND + '  tack:\n    schedule: "* * * * * *"\n    run: echo tick\n')
+    began = time.monotonic()
+    served.wait_for("1 added (tack), 1 unchanged")
+    assert time.monotonic() - began < 1.0
+    served.wait_for("tack succeeded")
+    desk.write(EVERY_SECOND)
+    served.wait_for("1 removed (tack), 1 unchanged")
+
+
+def test_a_broken_edit_keeps_the_last_good_file_running(desk: Desk) -> None:
+    desk.write(EVERY_SECOND)
+    served = desk.serve()
+    served.wait_for("tick succeeded")
+    desk.write(EVERY_SECOND.replace("schedule", "shedule"))
+    served.wait_for("error[")
+    served.wait_for("jobs.yaml:3:5")
+    served.wait_for("the last good configuration keeps running")
+    served.wait_for("tick succeeded")
+    status = json.loads(desk.runner("status", "--json").stdout)
+    assert status["config"]["ok"] is False
+    assert "shedule" in status["config"]["error"]
+    desk.write(EVERY_SECOND)
+    served.wait_for("the file changed: 1 unchanged")
+    assert json.loads(desk.runner("status", "--json").stdout)["config"]["ok"] is True
+
+
+def test_a_file_that_lost_most_of_its_jobs_is_held_back(desk: Desk) -> None:
+    jobs = "".join(f"  job{n}:\n    schedule: every 1h\n    run: 'true'\n" for n in range(10))
+    desk.write("jobs:\n" + jobs)
+    served = desk.serve()
+    served.wait_for("10 jobs, 10 scheduled")
+    served.wait_for("next:")
+    desk.write("jobs:\n  job0:\n    schedule: every 1h\n    run: 'true'\n")
+    served.wait_for("now has 1 of the 10 jobs it had; nothing was changed")
+    assert len(json.loads(desk.runner("list", "--json").stdout)["jobs"]) >= 1
+    desk.runner("reload", "--allow-shrink")
+    served.wait_for("9 removed")
+
+
+def test_a_failing_job_is_told_to_an_http_sink(desk: Desk, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook", method="POST").respond_with_data("ok")
+    host = httpserver.url_for("/hook").removeprefix("http://")
+    desk.write(
+        f"""\
+channels:
+  ops: json://{host}
+jobs:
+  fails:
+    schedule: "* * * * * *"
+    run: echo the disk is full; exit 3
+    notify: {{on_failure: ops}}
+"""
+    )
+    served = desk.serve()
+    served.wait_for("fails failed")
+    served.wait_for("told ops")
+    request, _ = httpserver.log[0]
+    told = json.loads(request.get_data())
+    text = told["title"] + told["message"]
+    assert "fails" in text
+    assert "exit code 3" in text
+    assert "the disk is full" in text
+    assert "runner logs" in text
+
+
+def test_sigterm_waits_for_what_runs(desk: Desk, tmp_path: Path) -> None:
+    desk.write("jobs:\n  slow:\n    run: echo begun; sleep 2; echo done > done\n")
+    served = desk.serve()
+    served.wait_for("nothing is scheduled")
+    run = desk.runner("trigger", "slow").stdout.strip()
+    served.wait_for("slow started (manual")
+    began = time.monotonic()
+    assert served.stop() == 0
+    assert time.monotonic() - began > 1
+    assert (tmp_path / "done").exists()
+    assert [(r["id"], r["status"]) for r in desk.history()] == [(run, "succeeded")]
+
+
+def test_after_the_grace_the_rest_is_stopped(desk: Desk) -> None:
+    desk.write("jobs:\n  slow:\n    run: sleep 300\n    stop_grace_period: 1s\n")
+    served = desk.serve("--grace", "1s", "--on-shutdown", "stop")
+    served.wait_for("nothing is scheduled")
+    desk.runner("trigger", "slow")
+    served.wait_for("slow started")
+    began = time.monotonic()
+    assert served.stop() == 0
+    assert time.monotonic() - began < 8
+    (run,) = desk.history()
+    assert (run["status"], run["reason"]) == ("cancelled", "shutdown")
+
+
+def test_a_second_sigterm_ends_at_once_and_the_next_runner_knows_the_rest(desk: Desk) -> None:
+    desk.write("jobs:\n  slow:\n    run: sleep 4; exit 7\n")
+    served = desk.serve()
+    served.wait_for("nothing is scheduled")
+    desk.runner("trigger", "slow")
+    served.wait_for("slow started")
+    served.process.send_signal(signal.SIGTERM)
+    served.wait_for("waiting up to 20 s for 1 run")
+    began = time.monotonic()
+    assert served.stop() == 0
+    assert time.monotonic() - began < 3
+    again = desk.serve()
+    again.wait_for("slow failed")
+    (run,) = desk.history()
+    assert run["status"] == "failed"
+    steps = run["steps"]
+    assert isinstance(steps, list)
+    assert steps[0]["exit_code"] == 7
+    assert steps[0]["attempt"] == 1
+
+
+def test_a_second_serve_stands_by_and_takes_over(desk: Desk) -> None:
+    desk.write(EVERY_SECOND)
+    first = desk.serve()
+    first.wait_for("tick succeeded")
+    second = desk.serve()
+    second.wait_for("is already served by process", str(first.process.pid), "standing by")
+    first.kill()
+    second.wait_for("tick started", patience=6)
+    assert second.stop() == 0
+
+
+def test_commands_reach_the_running_service(desk: Desk) -> None:
+    desk.write(EVERY_SECOND)
+    served = desk.serve()
+    served.wait_for("tick succeeded")
+    desk.runner("pause", "tick", "--note", "for a while")
+    served.wait_for("tick paused")
+    (job,) = json.loads(desk.runner("list", "--json").stdout)["jobs"]
+    assert job["state"] == "paused"
+    desk.runner("resume", "tick")
+    served.wait_for("tick resumed")
+    served.wait_for("tick succeeded")
+    unknown = desk.runner("trigger", "tock", check=False)
+    assert unknown.returncode == 5
+    assert "did you mean tick?" in unknown.stderr
+    assert served.stop() == 0
+    nobody = desk.runner("status", check=False)
+    assert nobody.returncode == 4
+    assert "start one with: runner serve" in nobody.stderr
+
+
+def test_a_trigger_can_be_followed_and_stopped(desk: Desk) -> None:
+    desk.write("jobs:\n  slow:\n    run: sleep 300\n    stop_grace_period: 1s\n")
+    served = desk.serve()
+    served.wait_for("nothing is scheduled")
+    run = desk.runner("trigger", "slow").stdout.strip()
+    served.wait_for("slow started")
+    desk.runner("stop", run)
+    served.wait_for("slow cancelled")
+    assert [r["status"] for r in desk.history()] == ["cancelled"]
+
+
+@pytest.mark.parametrize("kills", [25])
+def test_kills_lose_nothing_and_repeat_nothing(desk: Desk, tmp_path: Path, kills: int, until: Until) -> None:
+    """SIGKILL at any moment: every slot is accounted for once, and no process starts twice."""
+    starts = tmp_path / "starts"
+    desk.write(
+        """\
+jobs:
+  tick:
+    schedule: "* * * * * *"
+    catchup: {runs: all, window: 10m, max: 1000}
+    concurrency: {overlap: allow, max: 50}
+    on_interrupt: fail
+    run: echo "$RUNNER_SCHEDULED_AT $RUNNER_ATTEMPT" >> starts; sleep 0.4
+"""
+    )
+    for number in range(kills):
+        served = desk.serve()
+        served.wait_for("tick started")
+        # Another instant of the second each time, without chance: claims, spawns and ends are all hit.
+        time.sleep((number * 37 % 100) / 100)
+        served.kill()
+    served = desk.serve()
+    served.wait_for("tick started")
+    served.wait_for("tick succeeded")
+    assert served.stop() == 0
+    document = json.loads(desk.runner("history", "--json", "--all", "-n", "100000").stdout)
+    begun = [line.split()[0] for line in starts.read_text().splitlines()]
+    assert len(begun) == len(set(begun)), "a slot started twice"
+    recorded = [run["scheduled_at"] for run in document["runs"]]
+    assert len(recorded) == len(set(recorded))
+    assert {_utc(slot) for slot in begun} <= {_utc(slot) for slot in recorded}
+    slots = sorted(_utc(slot) for slot in recorded)
+    missing = [slot for slot in range(slots[0], slots[-1]) if slot not in set(slots)]
+    assert not missing, f"slots without a row: {missing}"
+    assert not [run for run in document["runs"] if run["status"] in ("running", "pending", "waiting")]
+
+
+def _utc(text: str) -> int:
+    from datetime import datetime
+
+    return int(datetime.fromisoformat(re.sub("Z$", "+00:00", text)).timestamp())
