@@ -40,7 +40,9 @@ def read(paths: Sequence[Path], trouble: Trouble) -> Files:
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
             if not found:
                 place = (Source(str(path), ""), 0, 0)
-                trouble.add("missing", "the directory holds no *.yaml file", place, help="put a jobs.yaml there")
+                trouble.add(
+                    "missing", "the directory holds no *.yaml file", place, help="put a jobs.yaml there"
+                )
             for each in found:
                 reader.file(each, [], ())
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-
 from runner.config.diagnose import make
 from runner.config.node import At
 from runner.errors import Problem
@@ -25,10 +24,20 @@ def of_all(specs: Sequence[JobSpec], places: Mapping[str, At], zone: str) -> lis
 
     unbounded = [spec.id for spec in specs if spec.policy.timeout is None and not _all_bounded(spec)]
     if unbounded:
-        warn("no-timeout", unbounded, f"nothing ends {_listed(unbounded)} if it hangs", "write `timeout: 1h` in the job or in `defaults`")
+        warn(
+            "no-timeout",
+            unbounded,
+            f"nothing ends {_listed(unbounded)} if it hangs",
+            "write `timeout: 1h` in the job or in `defaults`",
+        )
     silent = [spec.id for spec in specs if not spec.notify.on_failure]
     if silent and len(silent) == len(specs):
-        warn("no-notify", silent, "nobody hears when a job fails", "write `channels:`, and `notify: {on_failure: NAME}` in `defaults`")
+        warn(
+            "no-notify",
+            silent,
+            "nobody hears when a job fails",
+            "write `channels:`, and `notify: {on_failure: NAME}` in `defaults`",
+        )
     return found
 
 
@@ -39,5 +48,3 @@ def _all_bounded(spec: JobSpec) -> bool:
 def _listed(ids: Sequence[str]) -> str:
     shown = ", ".join(ids[:_FEW])
     return f"{shown} and {len(ids) - _FEW} more" if len(ids) > _FEW else shown
-
-

@@ -97,7 +97,12 @@ class _Load:
         if not jobs and files.documents and not trouble:
             first = files.documents[0]
             place = first.root.keys.get("jobs", first.root.at)
-            trouble.add("empty", "there are no jobs", place, help="write `jobs:`, and below it `hello:` with `run: echo hello`")
+            trouble.add(
+                "empty",
+                "there are no jobs",
+                place,
+                help="write `jobs:`, and below it `hello:` with `run: echo hello`",
+            )
         if any(problem.level == "error" for problem in trouble.problems):
             raise _ordered(trouble, files)
         made = [spec for _, spec in specs]
@@ -114,7 +119,7 @@ class _Load:
             calendars=calendars,
             tests=self._tests(files),
             warnings=unique(warnings),
-            files=tuple([*files.paths, *self._watched(files, made)]),
+            files=(*files.paths, *self._watched(files, made)),
             digest=files.digest,
             timezone=zone,
         )
@@ -132,14 +137,14 @@ class _Load:
         if model is not None:
             self.models.append(model)
         for name in ("jobs", "templates", "defaults"):
-            node = root.nodes.get(name)
-            if node is not None and node.value is not None and not isinstance(node, Map):
-                self.trouble.add("type", f"`{name}` needs a mapping, not {kind_of(node.value)}", node.at,
+            given = root.nodes.get(name)
+            if given is not None and given.value is not None and not isinstance(given, Map):
+                self.trouble.add("type", f"`{name}` needs a mapping, not {kind_of(given.value)}", node.at,
                                  help=f"write each below `{name}:` under its own name")  # fmt: skip
         for name in _SECTIONS:
-            node = root.nodes.get(name)
-            if isinstance(node, Map):
-                self._join(name, node)
+            section = root.nodes.get(name)
+            if isinstance(section, Map):
+                self._join(name, section)
 
     def _join(self, name: str, node: Map) -> None:
         below = self.sections.setdefault(name, Map(node.at))
@@ -147,7 +152,12 @@ class _Load:
             if key in below.nodes and name not in ("vars", "env"):
                 first = below.keys[key]
                 place = f"{first[0].file}:{first[1] + first[0].first_line}"
-                self.trouble.add("duplicate", f"`{key}` is declared twice under `{name}`", node.keys[key], help=f"it is also at {place}")
+                self.trouble.add(
+                    "duplicate",
+                    f"`{key}` is declared twice under `{name}`",
+                    node.keys[key],
+                    help=f"it is also at {place}",
+                )
             below.put(key, node.keys[key], child)
 
     def _mapping(self, name: str) -> Mapping[str, Any]:
@@ -201,7 +211,9 @@ class _Load:
         try:
             return (self.paths[0].parent / str(file.value)).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            self.trouble.add("file", f"{file.value} cannot be read: {getattr(error, 'strerror', None) or error}", file.at)
+            self.trouble.add(
+                "file", f"{file.value} cannot be read: {getattr(error, 'strerror', None) or error}", file.at
+            )
             return None
 
     def _maintenance(self, zone: str) -> tuple[Maintenance, ...]:
@@ -209,7 +221,11 @@ class _Load:
         for model in self.models:
             for each in model.maintenance or ():
                 start = _moment(each.start, zone)
-                end = start + each.duration if each.duration is not None else _moment(each.end or each.start, zone)
+                end = (
+                    start + each.duration
+                    if each.duration is not None
+                    else _moment(each.end or each.start, zone)
+                )
                 found.append(Maintenance(each.name, start, end, tuple(each.tags)))
         return tuple(found)
 
@@ -219,6 +235,8 @@ class _Load:
             tests = document.root.nodes.get("tests")
             for node in tests.nodes if isinstance(tests, Seq) else ():
                 value = node.value
+                if not isinstance(value, dict):
+                    continue
                 place = f"{document.path}:{node.at[1] + document.source.first_line}"
                 found.append(Expected(str(value["job"]), str(value.get("name", "")), value, place))
         return tuple(found)
@@ -239,11 +257,21 @@ class _Load:
                 continue
             at = jobs.keys[id]
             if not _good_id(id):
-                self.trouble.add("name", f"{id!r} cannot be the id of a job", at, length=len(id),
-                                 help="ids are lower case letters, digits and _ . -, and begin with a letter or digit")  # fmt: skip
+                help = "lower case letters, digits and _ . -, beginning with a letter or digit"
+                self.trouble.add("name", f"{id!r} cannot be the id of a job", at, length=len(id), help=help)
             elif not isinstance(node, Map):
-                help = "write `run: ...` below it" if node.value is None else f"did you mean `run: {node.value}`?"
-                self.trouble.add("type", f"the job {id!r} is {kind_of(node.value)}, not a mapping", at, length=len(id), help=help)
+                help = (
+                    "write `run: ...` below it"
+                    if node.value is None
+                    else f"did you mean `run: {node.value}`?"
+                )
+                self.trouble.add(
+                    "type",
+                    f"the job {id!r} is {kind_of(node.value)}, not a mapping",
+                    at,
+                    length=len(id),
+                    help=help,
+                )
             else:
                 yield id, _at(node, at), defaults
 
@@ -262,7 +290,13 @@ class _Load:
             if id in seen:
                 first = seen[id]
                 where = f"{first[0].file}:{first[1] + first[0].first_line}"
-                self.trouble.add("duplicate", f"the job {id!r} is there twice", node.at, length=len(id), help=f"it is also at {where}")
+                self.trouble.add(
+                    "duplicate",
+                    f"the job {id!r} is there twice",
+                    node.at,
+                    length=len(id),
+                    help=f"it is also at {where}",
+                )
                 continue
             seen[id] = node.at
             job = extended(node, templates, self.trouble)
@@ -321,12 +355,23 @@ class _Load:
             for key, job in named:
                 if job not in ids:
                     at = find(whole.node, (key,)).at
-                    self.trouble.add("unknown-job", f"there is no job {job!r}", at, help=did_you_mean(job, ids), key=spec.id)
+                    self.trouble.add(
+                        "unknown-job",
+                        f"there is no job {job!r}",
+                        at,
+                        help=did_you_mean(job, ids),
+                        key=spec.id,
+                    )
         for whole, spec in specs:
             ring = _ring(spec.id, follows)
             if ring:
                 at = find(whole.node, ("after",)).at
-                self.trouble.add("cycle", f"jobs start each other for ever: {' -> '.join(ring)}", at, help="take one `after` out")
+                self.trouble.add(
+                    "cycle",
+                    f"jobs start each other for ever: {' -> '.join(ring)}",
+                    at,
+                    help="take one `after` out",
+                )
                 return
 
     def _check_env_files(self, specs: Sequence[tuple[Whole, JobSpec]]) -> None:
@@ -339,7 +384,12 @@ class _Load:
                 seen.add(name)
                 if not (directory / name).is_file():
                     at = find(whole.node, ("env_file",)).at
-                    self.trouble.add("file", f"there is no env file {name}", at, help=f"write `{name}?` where it may be missing")
+                    self.trouble.add(
+                        "file",
+                        f"there is no env file {name}",
+                        at,
+                        help=f"write `{name}?` where it may be missing",
+                    )
 
     def _watched(self, files: Files, specs: Iterable[JobSpec]) -> list[Path]:
         """Files beside the configuration that change what it means."""

@@ -87,7 +87,9 @@ class _Job:
         trigger = self._trigger(zone)
         for word in ("watch", "webhook"):
             if getattr(model, word) is not None:
-                self._add("not-yet", f"`{word}` is not yet available", self.at(word), help="use a schedule for now")
+                self._add(
+                    "not-yet", f"`{word}` is not yet available", self.at(word), help="use a schedule for now"
+                )
         steps = self._steps()
         if model.only_after is not None and trigger is None:
             self._add("missing", "`only_after` gates a schedule, and there is none", self.at("only_after"),
@@ -137,7 +139,12 @@ class _Job:
     def _named(self, key: str, name: str | None, names: Mapping[str, Any], *path: str | int) -> str | None:
         if name is not None and name not in names:
             word = {"executor": "executor", "group": "group"}.get(key, key)
-            self._add(f"unknown-{word}", f"there is no {word} {name!r}", self.at(*path, key), help=_declare(word, name, names))
+            self._add(
+                f"unknown-{word}",
+                f"there is no {word} {name!r}",
+                self.at(*path, key),
+                help=_declare(word, name, names),
+            )
         return name
 
     # ── when ────────────────────────────────────────────────────────────────────────────────
@@ -149,7 +156,12 @@ class _Job:
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError):
-            self._add("unknown-timezone", f"there is no time zone {name!r}", self.at("timezone"), help=_zone_hint(name))
+            self._add(
+                "unknown-timezone",
+                f"there is no time zone {name!r}",
+                self.at("timezone"),
+                help=_zone_hint(name),
+            )
             return "UTC"
         return name
 
@@ -164,7 +176,12 @@ class _Job:
             place = find(node, error.path)
             fact = error.fact
             at = place.at
-            if isinstance(place, Map) and error.path and isinstance(error.path[-1], str) and error.path[-1] in place.keys:
+            if (
+                isinstance(place, Map)
+                and error.path
+                and isinstance(error.path[-1], str)
+                and error.path[-1] in place.keys
+            ):
                 at = place.keys[error.path[-1]]
             self._add("schedule", fact, at, help=error.hint)
             return None
@@ -193,7 +210,9 @@ class _Job:
         model = self.model.notify
         if model is None:
             return Notify()
-        return Notify(*(self._rules(model, kind) for kind in ("on_failure", "on_recovery", "on_late", "on_success")))
+        return Notify(
+            *(self._rules(model, kind) for kind in ("on_failure", "on_recovery", "on_late", "on_success"))
+        )
 
     def _rules(self, model: NotifyModel, kind: str) -> tuple[Rule, ...]:
         rules: list[RuleModel] = getattr(model, kind) or []
@@ -225,14 +244,36 @@ class _Job:
         found: list[Param] = []
         for name, each in (self.model.params or {}).items():
             options = tuple(each.options or ())
-            param = Param(name, each.type, each.default, each.required, each.description, options, each.pattern, each.min, each.max)  # fmt: skip
+            param = Param(
+                name,
+                each.type,
+                each.default,
+                each.required,
+                each.description,
+                options,
+                each.pattern,
+                each.min,
+                each.max,
+            )
             if each.type == "choice" and not options:
-                self._add("missing", f"the choice {name!r} has no options", self.at("params", name), help="write options: [a, b]")
-            elif each.default is not None and not (isinstance(each.default, str) and has_expression(each.default)):
+                self._add(
+                    "missing",
+                    f"the choice {name!r} has no options",
+                    self.at("params", name),
+                    help="write options: [a, b]",
+                )
+            elif each.default is not None and not (
+                isinstance(each.default, str) and has_expression(each.default)
+            ):
                 try:
                     value_of(param, each.default)
                 except SpecError as error:
-                    self._add("value", f"the default of {error.fact}", self.at("params", name, "default"), help=error.hint)
+                    self._add(
+                        "value",
+                        f"the default of {error.fact}",
+                        self.at("params", name, "default"),
+                        help=error.hint,
+                    )
             found.append(param)
         return tuple(found)
 
@@ -244,18 +285,33 @@ class _Job:
             return (self._only_step(),)
         for word in _WORK:
             if getattr(model, word) is not None:
-                self._add("conflict", f"a job has either `{word}` or `steps`", self.at(word), help=f"make `{word}` a step")
+                self._add(
+                    "conflict",
+                    f"a job has either `{word}` or `steps`",
+                    self.at(word),
+                    help=f"make `{word}` a step",
+                )
         steps: list[Step] = []
         seen: dict[str, int] = {}
         ids = [each.id or f"step{number}" for number, each in enumerate(model.steps, 1)]
         for number, (id, each) in enumerate(zip(ids, model.steps, strict=True)):
             if id in seen:
-                self._add("duplicate", f"two steps are called {id!r}", self.at("steps", number, "id"), help="rename one")
+                self._add(
+                    "duplicate",
+                    f"two steps are called {id!r}",
+                    self.at("steps", number, "id"),
+                    help="rename one",
+                )
             seen[id] = number
             needs = tuple(each.needs) if each.needs is not None else ((ids[number - 1],) if number else ())
             for need in needs:
                 if need not in ids:
-                    self._add("unknown-step", f"there is no step {need!r}", self.at("steps", number, "needs"), help=did_you_mean(need, ids))
+                    self._add(
+                        "unknown-step",
+                        f"there is no step {need!r}",
+                        self.at("steps", number, "needs"),
+                        help=did_you_mean(need, ids),
+                    )
             steps.append(self._step(id, each, needs, ("steps", number)))
         self._find_cycle(steps)
         return tuple(steps)
@@ -273,11 +329,18 @@ class _Job:
     def _step(self, id: str, model: StepModel, needs: tuple[str, ...], path: tuple[str | int, ...]) -> Step:
         foreach = None
         if model.foreach is not None and model.matrix is not None:
-            self._add("conflict", "a step has either `foreach` or `matrix`", self.at(*path, "matrix"), help="keep one")
+            self._add(
+                "conflict",
+                "a step has either `foreach` or `matrix`",
+                self.at(*path, "matrix"),
+                help="keep one",
+            )
         if model.foreach is not None or model.matrix is not None:
             items = model.foreach if isinstance(model.foreach, str) else tuple(model.foreach or ())
             fast = model.fail_fast if model.fail_fast is not None else True
-            foreach = Foreach(items if model.foreach is not None else None, model.matrix, model.max_parallel, fast)
+            foreach = Foreach(
+                items if model.foreach is not None else None, model.matrix, model.max_parallel, fast
+            )
         else:
             for word in ("max_parallel", "fail_fast"):
                 if getattr(model, word) is not None:
@@ -307,11 +370,23 @@ class _Job:
         given = [word for word in _WORK if getattr(model, word) is not None]
         if len(given) != 1:
             if given:
-                self._add("conflict", f"`{given[0]}` and `{given[1]}` stand side by side", self.at(*path, given[1]), help="keep one")
+                self._add(
+                    "conflict",
+                    f"`{given[0]}` and `{given[1]}` stand side by side",
+                    self.at(*path, given[1]),
+                    help="keep one",
+                )
             else:
                 where = self.node(*path).at
-                name = f"step {path[-1] + 1}" if path and isinstance(path[-1], int) else f"job {self.whole.id!r}"
-                self._add("missing", f"{name} has nothing to run", where, help="add `run: echo hello`, or command, python, http")
+                name = (
+                    f"step {path[-1] + 1}" if path and isinstance(path[-1], int) else f"job {self.whole.id!r}"
+                )
+                self._add(
+                    "missing",
+                    f"{name} has nothing to run",
+                    where,
+                    help="add `run: echo hello`, or command, python, http",
+                )
             return Command(script="")
         directory = _either(model, outer, "working_dir")
         if model.with_ is not None and model.python is None:
@@ -323,13 +398,17 @@ class _Job:
             return self._http(model, path)
         return self._command(model, outer, directory, path)
 
-    def _command(self, model: Work, outer: Work, directory: str | None, path: tuple[str | int, ...]) -> Command:
+    def _command(
+        self, model: Work, outer: Work, directory: str | None, path: tuple[str | int, ...]
+    ) -> Command:
         named = _either(model, outer, "shell") or ["sh"]
         shell = SHELLS.get(named[0], (named[0],)) if len(named) == 1 else tuple(named)
         if model.run is not None:
             self._check_script(model.run, named, path)
         elif model.command is not None and not model.command:
-            self._add("missing", "the command is empty", self.at(*path, "command"), help="write [program, argument]")
+            self._add(
+                "missing", "the command is empty", self.at(*path, "command"), help="write [program, argument]"
+            )
         success, limits = _either(model, outer, "success"), _either(model, outer, "limits")
         codes = tuple(success.exit_codes) if success is not None else (0,)
         grace = _either(model, outer, "stop_grace_period")
@@ -357,7 +436,9 @@ class _Job:
         try:
             if program in ("sh", "dash", "bash", "ash", "ksh", "zsh"):
                 for warning in lift(script, "bash" if program in ("bash", "zsh", "ksh") else "sh").warnings:
-                    self.trouble.add("injection", warning, node.at, level="warning", help="hand it over by env")
+                    self.trouble.add(
+                        "injection", warning, node.at, level="warning", help="hand it over by env"
+                    )
             else:
                 refuse(script, program)
         except ExpressionError as error:
@@ -367,7 +448,12 @@ class _Job:
         target = model.python or ""
         module, colon, name = target.partition(":")
         if not (colon and all(part.isidentifier() for part in [*module.split("."), *name.split(".")])):
-            self._add("value", f"{target!r} does not name a function", self.at(*path, "python"), help="write package.module:function")
+            self._add(
+                "value",
+                f"{target!r} does not name a function",
+                self.at(*path, "python"),
+                help="write package.module:function",
+            )
         values = model.with_ or {}
         return Call(target, kwargs=values, rendered=_any_expression(values), working_dir=directory)
 
@@ -380,7 +466,9 @@ class _Job:
                       help="write http: {get: https://example.com/health}")  # fmt: skip
             return Http("GET", "")
         method, url = requests[0]
-        return Http(method.upper(), url, dict(http.headers), http.json_, http.body, tuple(http.expect), http.timeout)
+        return Http(
+            method.upper(), url, dict(http.headers), http.json_, http.body, tuple(http.expect), http.timeout
+        )
 
     def _find_cycle(self, steps: list[Step]) -> None:
         needs = {step.id: step.needs for step in steps}
@@ -394,7 +482,9 @@ class _Job:
             return
         if id in chain:
             ring = " -> ".join([*chain[chain.index(id) :], id])
-            self._add("cycle", f"steps need each other: {ring}", self.at("steps"), help="take one `needs` out")
+            self._add(
+                "cycle", f"steps need each other: {ring}", self.at("steps"), help="take one `needs` out"
+            )
             done.update(chain)
             return
         chain.append(id)
@@ -443,7 +533,11 @@ def _said(node: Node | None) -> str:
 
 def _one(value: Any) -> str:
     if isinstance(value, dict):
-        head = [("" if key == "cron" else f"{key} ") + str(item) for key, item in value.items() if key in ("cron", "every", "at")]
+        head = [
+            ("" if key == "cron" else f"{key} ") + str(item)
+            for key, item in value.items()
+            if key in ("cron", "every", "at")
+        ]
         rest = [f"{key} {item}" for key, item in value.items() if key not in ("cron", "every", "at")]
         return ", ".join([*head, *rest])
     return str(value)
@@ -470,6 +564,3 @@ def _zone_hint(name: str) -> str:
 
     near = get_close_matches(name, available_timezones(), 1, 0.7)
     return f"did you mean {near[0]}?" if near else "write an IANA name, such as Europe/Oslo or UTC"
-
-
-

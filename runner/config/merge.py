@@ -64,9 +64,16 @@ def extended(job: Map, templates: Mapping[str, Map], trouble: Trouble, chain: tu
         name = str(each.value)
         if name in chain:
             ring = " -> ".join((*chain[chain.index(name) :], name))
-            trouble.add("cycle", f"templates extend each other: {ring}", each.at, help="take one `extends` out")
+            trouble.add(
+                "cycle", f"templates extend each other: {ring}", each.at, help="take one `extends` out"
+            )
         elif name not in templates:
-            trouble.add("unknown-template", f"there is no template {name!r}", each.at, help=did_you_mean(name, templates))
+            trouble.add(
+                "unknown-template",
+                f"there is no template {name!r}",
+                each.at,
+                help=did_you_mean(name, templates),
+            )
         else:
             template = extended(templates[name], templates, trouble, (*chain, name))
             result = template if result is None else merge(result, template)
@@ -94,7 +101,9 @@ class Whole:
     matrix: Mapping[str, Any]
 
 
-def whole_jobs(id: str, job: Map, globals: Map | None, env: Mapping[str, Any], trouble: Trouble) -> Iterator[Whole]:
+def whole_jobs(
+    id: str, job: Map, globals: Map | None, env: Mapping[str, Any], trouble: Trouble
+) -> Iterator[Whole]:
     """The jobs a definition stands for: one, or one for each combination of its matrix."""
     own = job.nodes.get("vars")
     texts = globals if not isinstance(own, Map) else own if globals is None else _deep(globals, own)
@@ -147,8 +156,14 @@ def variables(node: Map | None, context: Mapping[str, Any], trouble: Trouble) ->
                 last[name] = (child, error)
         if len(waiting) == before:
             break
-    for name, (child, error) in last.items():
-        trouble.add("expression", error.fact, place_of(child, error.offset), help=error.hint, key=f"vars.{name}")
+    for name, (child, trouble_of_it) in last.items():
+        trouble.add(
+            "expression",
+            trouble_of_it.fact,
+            place_of(child, trouble_of_it.offset),
+            help=trouble_of_it.hint,
+            key=f"vars.{name}",
+        )
     return values
 
 

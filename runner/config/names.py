@@ -43,7 +43,9 @@ class _Check:
         root = self.whole.node
         for key in _TEXTS:
             if key in root.nodes:
-                self._texts(root.nodes[key], self.spec.steps[0] if len(self.spec.steps) == 1 else None, secrets=True)
+                self._texts(
+                    root.nodes[key], self.spec.steps[0] if len(self.spec.steps) == 1 else None, secrets=True
+                )
         params = root.nodes.get("params")
         for param in params.nodes.values() if isinstance(params, Map) else ():
             self._texts(find(param, ("default",)), None, roots=frozenset({"run", "vars", "job", "matrix"}))
@@ -135,14 +137,26 @@ class _Check:
         if root in known:
             found = list(known[root])
             if rest[0] not in found:
-                word = {"vars": "var", "params": "parameter", "secrets": "secret", "steps": "step"}.get(root, "value")
-                fact = f"there is no {word} `{rest[0]}`" if word != "value" else f"`{root}` has no `{rest[0]}`"
-                self._add(f"unknown-{word}", fact, node, offset, did_you_mean(rest[0], found) or _declare(root))
+                word = {"vars": "var", "params": "parameter", "secrets": "secret", "steps": "step"}.get(
+                    root, "value"
+                )
+                fact = (
+                    f"there is no {word} `{rest[0]}`" if word != "value" else f"`{root}` has no `{rest[0]}`"
+                )
+                self._add(
+                    f"unknown-{word}", fact, node, offset, did_you_mean(rest[0], found) or _declare(root)
+                )
                 return
         if root == "matrix":
             axes = set(self.whole.matrix) | set(step.foreach.matrix or () if step and step.foreach else ())
             if rest[0] not in axes:
-                self._add("unknown-name", f"there is no matrix value `{rest[0]}`", node, offset, did_you_mean(rest[0], axes))
+                self._add(
+                    "unknown-name",
+                    f"there is no matrix value `{rest[0]}`",
+                    node,
+                    offset,
+                    did_you_mean(rest[0], axes),
+                )
         if root == "steps":
             self._step_name(rest, node, offset, step)
 
@@ -150,7 +164,11 @@ class _Check:
         wanted = self.steps[rest[0]]
         if step is not None and wanted.id not in self._before(step):
             fact = f"step `{wanted.id}` is not over when `{step.id}` starts"
-            help = f"add it: needs: [{wanted.id}]" if wanted.id != step.id else "a step cannot read its own outputs"
+            help = (
+                f"add it: needs: [{wanted.id}]"
+                if wanted.id != step.id
+                else "a step cannot read its own outputs"
+            )
             self._add("order", fact, node, offset, help)
         if len(rest) > 2 and rest[1] == "outputs" and not may_have(wanted, rest[2]):
             # A script may make up the name of its output as it runs.
@@ -159,7 +177,13 @@ class _Check:
             place, help = place_of(node, offset), _output_help(wanted, rest[2])
             self.trouble.add("unknown-output", fact, place, help=help, level=level)
         elif len(rest) > 1 and rest[1] not in ("outputs", "status", "exit_code", "instances"):
-            self._add("unknown-name", f"a step has no `{rest[1]}`", node, offset, f"did you mean steps.{wanted.id}.outputs.{rest[1]}?")
+            self._add(
+                "unknown-name",
+                f"a step has no `{rest[1]}`",
+                node,
+                offset,
+                f"did you mean steps.{wanted.id}.outputs.{rest[1]}?",
+            )
 
     def _before(self, step: Step) -> set[str]:
         found: set[str] = set()

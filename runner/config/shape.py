@@ -53,17 +53,25 @@ def _note(
         at = _key_at(root, path)
         known = list(_keys(model, path[:-1]))
         help = _help_for_unknown(name, known, (*prefix, *path[:-1]))
-        trouble.add("unknown-key", f"no key is called `{name}` here", at, help=help, length=len(name), key=key)
+        trouble.add(
+            "unknown-key", f"no key is called `{name}` here", at, help=help, length=len(name), key=key
+        )
     elif kind == "missing":
         parent = find(root, path[:-1])
         trouble.add("missing", f"`{name}` is missing", parent.at, help=f"write `{name}: ...`", key=key)
+    elif kind == "too_short":
+        trouble.add(
+            "missing", f"`{name}` is empty", node.at, help="write at least one, or take it out", key=key
+        )
     elif kind in _WANTED:
         got = kind_of(node.value)
         shown = f"`{name}`" if isinstance(path[-1] if path else "", str) and name else "it"
         fact = f"{shown} needs {_WANTED[kind]}, not {got}"
         trouble.add("type", fact, node.at, help=_type_help(_WANTED[kind], node), key=key)
     elif kind == "literal_error":
-        choices = [word.strip().strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        choices = [
+            word.strip().strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(",")
+        ]
         near = nearest(str(node.value), choices)
         help = f"did you mean `{near}`?" if near else f"one of: {', '.join(choices)}"
         trouble.add("value", f"{str(node.value)!r} is not one of its values", node.at, help=help, key=key)
@@ -76,7 +84,13 @@ def _note(
             fact = f"`{name}` {fact}"
         trouble.add("value", fact, node.at, help=help, key=key)
     elif kind == "string_pattern_mismatch":
-        trouble.add("name", _pattern_words(error, node, name), _pattern_at(root, path, node), key=key, help=_name_help(error))
+        trouble.add(
+            "name",
+            _pattern_words(error, node, name),
+            _pattern_at(root, path, node),
+            key=key,
+            help=_name_help(error),
+        )
     else:
         trouble.add("value", f"`{name}`: {_lower(error['msg'])}", node.at, key=key)
 
@@ -91,7 +105,11 @@ def _pattern_at(root: Map, path: tuple[str | int, ...], node: Node) -> At:
     """A name that is a key stands where the key stands."""
     parent = find(root, path[:-1])
     name = str(path[-1]) if path else ""
-    return parent.keys[name] if isinstance(parent, Map) and name in parent.keys and isinstance(node, Map) else node.at
+    return (
+        parent.keys[name]
+        if isinstance(parent, Map) and name in parent.keys and isinstance(node, Map)
+        else node.at
+    )
 
 
 def _pattern_words(error: Any, node: Node, name: str) -> str:
@@ -138,7 +156,9 @@ def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterable[str]:
         if isinstance(part, int):
             continue
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found = next((each for name, each in kind.model_fields.items() if _alias(name, each) == part), None)
+            found = next(
+                (each for name, each in kind.model_fields.items() if _alias(name, each) == part), None
+            )
             kind = _model_in(found.annotation) if found is not None else None
         if kind is None:
             return []
@@ -160,4 +180,8 @@ def _model_in(annotation: Any) -> Any:
         if found is not None:
             return found
     origin = getattr(annotation, "__origin__", None)
-    return _model_in(origin) if origin is not None and origin is not annotation and not isinstance(origin, type) else None
+    return (
+        _model_in(origin)
+        if origin is not None and origin is not annotation and not isinstance(origin, type)
+        else None
+    )

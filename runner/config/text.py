@@ -122,7 +122,7 @@ class _Builder:
             if kind is scalar_event:
                 mark = event.start_mark
                 text = event.value
-                value = plain(text) if event.implicit[0] and event.style is None else text
+                value = plain(text) if event.implicit[0] and not event.style else text
                 node = Scalar(value, (source, mark.line, mark.column), text)
                 if event.tag is not None or event.anchor is not None:
                     self._mark_scalar(node, event)

@@ -27,7 +27,9 @@ def check(params: tuple[Param, ...], given: Mapping[str, Any]) -> dict[str, Any]
     found = {name: value_of(known[name], value) for name, value in given.items()}
     for param in params:
         if param.required and param.default is None and param.name not in found:
-            raise SpecError(f"the parameter {param.name!r} is needed", hint=f"give it with -p {param.name}=VALUE")
+            raise SpecError(
+                f"the parameter {param.name!r} is needed", hint=f"give it with -p {param.name}=VALUE"
+            )
     return found
 
 
