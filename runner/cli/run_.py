@@ -23,6 +23,7 @@ def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as
     failed, 124 where its timeout ended it, 130 where it was cancelled. Ctrl-C cancels the run.
     """
     from runner.clock import SystemClock
+    from runner.history import History
     from runner.service.follow import Follower, follow_elsewhere
     from runner.service.foreground import Foreground
 
@@ -49,7 +50,7 @@ def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as
         run = here.run()
         if run is None:
             answer = frame.ask(place, "trigger", job=job, params=values, by=_me())
-            run = follow_elsewhere(store, place, str(answer["run"]), follower)
+            run = follow_elsewhere(History(store.engine), place, str(answer["run"]), follower)
     finally:
         signal.signal(signal.SIGINT, previous)
         follower.close()

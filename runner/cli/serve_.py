@@ -10,18 +10,18 @@ from runner.cli import frame
 from runner.errors import RunnerError
 
 
-class Length(click.ParamType):
+class Length(click.ParamType[int]):
     """A duration such as `20s`."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from runner.duration import parse
+        from runner.duration import parse_duration
 
         if isinstance(value, int):
             return value
         try:
-            return parse(str(value))
+            return parse_duration(str(value))
         except RunnerError as error:
             self.fail(str(error), param, ctx)
 

@@ -43,8 +43,10 @@ class Executor(Protocol):
     """Laws, checked by `runner.testing`'s contract suite: `start` returns at once; `done` is told exactly once
     per started attempt; nothing is ever raised into the engine (trouble is a failed Outcome)."""
 
-    capacity: int | None
-    """How many attempts it takes at once; the machine keeps the others waiting. None: it queues by itself."""
+    @property
+    def capacity(self) -> int | None:
+        """How many attempts it takes at once; the machine keeps the others waiting. None: it queues by itself."""
+        ...
 
     def open(self, done: Done) -> None:
         """Get ready; every outcome is told to `done`."""

@@ -12,8 +12,8 @@ from runner.core.action import Announce
 from runner.core.event import Delivered, Settings
 from runner.core.run import Request
 from runner.engine import Engine, Hands, Partition, Plan
-from runner.executors.base import Executor
 from runner.executors.local import LocalExecutor
+from runner.executors.output import path_of
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND
 from runner.notify.outbox import Outbox
@@ -46,12 +46,19 @@ class House:
         self.store = store
         self._clock = clock
         self._environ = environ
+        self._local: dict[str, LocalExecutor] = {}
         self.secrets = Secrets(config.secrets, place.file.parent, environ)
         self.hands = Hands(announce=announce)
         local = place.url.startswith("sqlite")
         self.engine = Engine(self.hands, clock, poll_requests=None if local else SECOND)
         self.outbox = Outbox(
-            config.channels, self._delivered, secrets=self.secrets, clock=clock, log=say, zone=config.timezone
+            config.channels,
+            self._delivered,
+            clock=clock,
+            log=say,
+            secrets=self.secrets,
+            zone=config.timezone,
+            log_of=lambda attempt: path_of(place.state, attempt),
         )
         self.hands.send = self.outbox.deliver
         self._make_executors(config)
@@ -96,15 +103,15 @@ class House:
         """Make or resize the executors of a configuration; the names of the new ones."""
         new: list[str] = []
         for name, wanted in config.executors.items():
-            known = self.hands.executors.get(name)
-            if isinstance(known, LocalExecutor):
+            known = self._local.get(name)
+            if known is not None:
                 known.resize(wanted.max_workers)
                 continue
-            self.hands.executors[name] = self._make_executor(name, config)
+            self.hands.executors[name] = self._local[name] = self._make_executor(name, config)
             new.append(name)
         return new
 
-    def _make_executor(self, name: str, config: Config) -> Executor:
+    def _make_executor(self, name: str, config: Config) -> LocalExecutor:
         wanted = config.executors[name]
         return LocalExecutor(
             name,

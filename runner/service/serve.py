@@ -35,6 +35,7 @@ log = logging.getLogger("runner.service")
 
 EXIT_CONFIG, EXIT_STUCK = 3, 70
 _STUCK_AFTER: Span = 60 * SECOND
+_SIGNALS = {int(signal.SIGTERM): "stop", int(signal.SIGINT): "stop", int(signal.SIGHUP): "reload"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,13 @@ class Service:
         return code
 
     def _catch_signals(self) -> dict[int, Any]:
-        words = {signal.SIGTERM: "stop", signal.SIGINT: "stop", signal.SIGHUP: "reload"}
-        return {
-            number: signal.signal(number, lambda _number, _frame, word=word: self._mail.put(word))
-            for number, word in words.items()
-        }
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            signal.signal(number, self._signalled)
+        return before
+
+    def _signalled(self, number: int, _frame: Any) -> None:
+        self._mail.put(_SIGNALS[number])
 
     def _open_store(self) -> bool:
         """Open the store, however long it takes to be there; False where a stop came first."""
