@@ -21,6 +21,7 @@ from runner.core.run import Request, Status
 from runner.errors import ConfigError, RunnerError, StoreCorrupt, StoreError
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, Span, iso
+from runner.notify.heartbeat import Pulse
 from runner.service.chronicle import Chronicle
 from runner.service.control import Control
 from runner.service.house import House
@@ -62,6 +63,7 @@ class Service:
         self._reloading = threading.Lock()
         self._cache = config.Cache()
         self._chronicle = Chronicle(report, clock)
+        self._pulse: Pulse | None = None
         self._since: Moment = clock.now()
         self._loaded_at: Moment = self._since
         self._broken = ""
@@ -80,6 +82,7 @@ class Service:
             prepare=self._first,
             on_request=self._asked,
         )
+        self._pulse = Pulse(lambda text: report.say("heartbeat", text, "warn"), secrets=self.house.secrets)
 
     # ── the main thread ─────────────────────────────────────────────────────────────────────
 
@@ -235,6 +238,8 @@ class Service:
         if leading:
             Leader.erase(self._place.state)
         self.house.close(leave=self._options.on_shutdown == "leave")
+        if self._pulse is not None:
+            self._pulse.close(2.0)
         self._store.close()
         self._report.say("stopped", "stopped")
 
@@ -314,6 +319,8 @@ class Service:
 
     def _heard(self, announce: Announce) -> None:
         self._chronicle.hear(announce)
+        if self._pulse is not None:
+            self._pulse.hear(announce)
         if announce.name == "lease.taken":
             self._lead()
         elif announce.name == "lease.held":
