@@ -1,5 +1,30 @@
-"""WHAT HAPPENED: reading jobs, runs and occurrences back from a database."""
+"""WHAT HAPPENED: reading jobs, runs and occurrences back, forgetting the old, and looking after the database."""
 
+from typing import Any
+
+from runner.history.move import Checked, backup, check, copy, export, import_
+from runner.history.purge import Purged, purge
 from runner.history.read import History
+from runner.history.remembered import Remembered
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 
-__all__ = ["History"]
+__all__ = [
+    "Checked",
+    "History",
+    "Purged",
+    "Remembered",
+    "backup",
+    "check",
+    "copy",
+    "export",
+    "history_of",
+    "import_",
+    "purge",
+]
+
+
+def history_of(store: Any) -> History | Remembered:
+    """The history of an open store, whichever it is."""
+    if isinstance(store, SQLAlchemyJobStore):
+        return History(store.engine, alias=store.alias)
+    return Remembered(store)

@@ -72,7 +72,13 @@ _FORGOTTEN = {("Outcome", "value"), ("Outcome", "exception")}
 
 def dumps(value: Any) -> str:
     """The value as JSON text; StoreError names what cannot be stored."""
-    return json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, as undecodable bytes leave it, is no UTF-8: written as an escape it comes back.
+        return json.dumps(encode(value), ensure_ascii=True, separators=(",", ":"))
+    return text
 
 
 def loads(text: str) -> Any:

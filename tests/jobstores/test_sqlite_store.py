@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from runner.core.run import Job
 from runner.errors import StoreCorrupt, StoreError
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.sqlalchemy.tables import metadata
-from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, spec
+from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
 
 
 class TestSQLite(JobStoreSuite):
@@ -181,3 +182,57 @@ def test_a_writer_killed_in_the_middle_leaves_whole_batches(store: SQLAlchemyJob
         child.wait()
         child.stdout.close()
         assert len({job.next_at for job in store.load(SOURCE).jobs}) == 1
+
+
+RACER = """
+import sys
+from runner.core.action import Save
+from runner.core.run import Job, Status
+from runner.errors import RunExists
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.testing.jobstore_suite import NOON, run, spec
+from dataclasses import replace
+store = SQLAlchemyJobStore(sys.argv[1])
+store.open()
+print("ready", flush=True)
+sys.stdin.readline()
+won = 0
+for number in range(200):
+    made = replace(run(spec(), NOON + number), created_at=int(sys.argv[2]), ended_at=NOON, status=Status.SUCCEEDED)
+    try:
+        store.write([Save(made)])
+        won += 1
+    except RunExists:
+        pass
+print(won, flush=True)
+"""
+
+
+def test_two_processes_cannot_both_write_a_run(store: SQLAlchemyJobStore, file: Path) -> None:
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, f"sqlite:///{file}", str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in (1, 2)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    won = []
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        said, _ = child.communicate(timeout=60)
+        won.append(int(said))
+    assert sum(won) == 200
+
+
+def test_text_that_is_no_utf8_is_kept(store: SQLAlchemyJobStore) -> None:
+    odd = replace(run(spec()), params={"bytes": "\udce9t\udce9", "nul": "\0"})
+    store.write([Save(odd)])
+    assert store.load(SOURCE).runs == (odd,)

@@ -21,6 +21,7 @@ class Digests:
         self._known: dict[int, tuple[JobSpec, str]] = {}
         self._specs: dict[str, JobSpec] = {}
         self.written: set[str] = set()
+        self.swept: str | None = None
 
     def of(self, spec: JobSpec) -> str:
         known = self._known.get(id(spec))

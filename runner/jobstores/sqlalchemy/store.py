@@ -182,7 +182,8 @@ class SQLAlchemyJobStore:
         """Every statement of the batch; the digests of specs that are in the database from now on."""
         new = [run for run in batch.runs if run.key not in self._live]
         known = [run for run in batch.runs if run.key in self._live]
-        fresh = self._write_specs(connection, [*(job.spec for job in batch.jobs), *(run.spec for run in new)])
+        specs = [*(job.spec for job in batch.jobs), *(run.spec for run in new)]
+        fresh = self._write_specs(connection, specs) if specs else set()
         if batch.gone:
             connection.execute(_DELETE_JOB, [{"k_source": key.source, "k_id": key.id} for key in batch.gone])
         self._write_jobs(connection, batch.jobs)
@@ -211,6 +212,10 @@ class SQLAlchemyJobStore:
 
     def _write_specs(self, connection: Connection, specs: Iterable[JobSpec]) -> set[str]:
         fresh: dict[str, JobSpec] = {}
+        swept = connection.execute(tables.SWEPT).scalar()
+        if swept != self._digests.swept:
+            self._digests.written.clear()
+            self._digests.swept = swept
         for spec in specs:
             digest = self._digests.of(spec)
             if digest not in self._digests.written:

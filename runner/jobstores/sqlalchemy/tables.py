@@ -5,7 +5,7 @@ A run's row is the row of its occurrence too: `occurrences` holds those that did
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, select
 
 metadata = MetaData()
 
@@ -124,3 +124,6 @@ leases = Table(
     Column("owner", Text, nullable=False),
     Column("until", BigInteger),
 )
+
+SWEPT = select(meta.c.value).where(meta.c.name == "swept").with_for_update(read=True)
+"""How often specs were purged: a writer that saw fewer looks again whether those it refers to are there."""

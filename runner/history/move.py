@@ -1,0 +1,250 @@
+"""Looking after a database: check it, back it up, copy it to another kind, write it out and read it in as text."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Engine, Table, func, insert, select
+from sqlalchemy.engine import make_url
+
+from runner.errors import RunnerError, StoreCorrupt, StoreError
+from runner.jobstores.codec import loads
+from runner.jobstores.sqlalchemy import tables
+from runner.jobstores.sqlalchemy.database import (
+    HEAD,
+    connect,
+    migrate,
+    reading,
+    transaction,
+    translated,
+    version_of,
+)
+
+BATCH = 500
+_TABLES = (
+    tables.specs,
+    tables.jobs,
+    tables.runs,
+    tables.occurrences,
+    tables.incidents,
+    tables.deliveries,
+    tables.requests,
+    tables.leases,
+)
+_TEXTS = {"spec": "specs", "steps": "runs", "params": "runs", "incident": "", "delivery": "", "request": ""}
+"""Columns that hold a record as text."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What `check` found: the schema's version, rows per table, and the problems, in words."""
+
+    version: str | None = None
+    rows: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not self.problems
+
+
+def check(url: str) -> Checked:
+    """Read everything: the file's own structure (SQLite), the schema's version, and every stored record.
+
+    Raises StoreError where the database cannot be reached at all; damage is listed in `problems`.
+    """
+    _must_exist(url)
+    found = Checked()
+    engine = connect(url)
+    try:
+        with translated("the database cannot be checked"), engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+                found.problems += [f"the file: {line}" for line in said if line != "ok"]
+            found.version = version_of(connection)
+            if found.version != HEAD:
+                known = found.version or "none of ours"
+                found.problems.append(f"the schema is {known}, this version's is {HEAD}")
+                return found
+        for table in _TABLES:
+            number = 0
+            for row in _rows(engine, table):
+                number += 1
+                found.problems += _unreadable(table, row)
+            found.rows[table.name] = number
+        found.problems += _orphans(engine)
+    except StoreCorrupt as error:
+        found.problems.append(error.fact)
+    finally:
+        engine.dispose()
+    return found
+
+
+def _unreadable(table: Table, row: dict[str, Any]) -> Iterator[str]:
+    for column in _TEXTS:
+        if column not in row:
+            continue
+        try:
+            loads(row[column])
+        except (RunnerError, ValueError, LookupError) as error:
+            key = ", ".join(str(row[each.name]) for each in table.primary_key.columns)
+            yield f"{table.name} ({key}): {column}: {error}"
+
+
+def _orphans(engine: Engine) -> Iterator[str]:
+    s = tables.specs
+    with translated("the database cannot be checked"), engine.connect() as connection, reading(connection):
+        for table in (tables.jobs, tables.runs):
+            there = select(s.c.digest).where(s.c.digest == table.c.digest).exists()
+            question = select(func.count()).select_from(table).where(~there)
+            if number := connection.execute(question).scalar_one():
+                yield f"{table.name}: {number} rows whose definition is not in the database"
+
+
+def backup(url: str, dest: Path) -> None:
+    """A whole copy as a SQLite file, made for its owner alone, while runners go on writing.
+
+    Raises StoreError where `dest` is there already or the database cannot be read.
+    """
+    if dest.exists():
+        raise StoreError(f"{dest} is there already", hint="name a file that is not")
+    _must_exist(url)
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        copy(url, f"sqlite:///{dest}")
+        return
+    partial = dest.with_name(f".{dest.name}.partial")
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        source = sqlite3.connect(f"file:{parsed.database}?mode=ro", uri=True)
+        target = sqlite3.connect(partial)
+        try:
+            source.backup(target)
+        finally:
+            target.close()
+            source.close()
+        # Only a whole backup ever bears the name.
+        partial.rename(dest)
+    except (sqlite3.Error, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"the backup cannot be made: {error}") from error
+
+
+def copy(source: str, dest: str) -> dict[str, int]:
+    """Everything from one database into an empty one of any kind; rows per table.
+
+    Nobody may lead the source meanwhile: what is written after the copy began may be left out.
+    """
+    _must_exist(source)
+    reader = connect(source)
+    try:
+        migrate(reader)
+        return _fill(dest, ((table, _rows(reader, table)) for table in _TABLES))
+    finally:
+        reader.dispose()
+
+
+def export(url: str, file: IO[str]) -> dict[str, int]:
+    """Everything as text: a line of JSON for each row, the first one says which schema; rows per table."""
+    _must_exist(url)
+    engine = connect(url)
+    counts: dict[str, int] = {}
+    try:
+        with translated("the database cannot be exported"):
+            migrate(engine)
+        file.write(json.dumps({"runner": "export", "schema": HEAD}) + "\n")
+        for table in _TABLES:
+            counts[table.name] = 0
+            for row in _rows(engine, table):
+                file.write(json.dumps([table.name, row], ensure_ascii=True) + "\n")
+                counts[table.name] += 1
+    finally:
+        engine.dispose()
+    return counts
+
+
+def import_(file: IO[str], url: str) -> dict[str, int]:
+    """Read what `export` wrote into an empty database; all or nothing; rows per table.
+
+    Raises StoreError for a file that is none of ours, or a line that cannot be read, by its number.
+    """
+    return _fill(url, _lines(file))
+
+
+def _lines(file: IO[str]) -> Iterator[tuple[Table, Iterable[dict[str, Any]]]]:
+    by_name = {table.name: table for table in _TABLES}
+    for number, line in enumerate(file, 1):
+        try:
+            value = json.loads(line)
+            if number == 1:
+                _first_line(value)
+            else:
+                name, row = value
+                table = by_name[name]
+                yield table, [{column.name: row[column.name] for column in table.columns}]
+        except (ValueError, TypeError, LookupError) as error:
+            raise StoreError(f"not a line of an export: {error}", place=f"line {number}") from None
+
+
+def _first_line(value: Any) -> None:
+    if not isinstance(value, dict) or value.get("runner") != "export":
+        raise StoreError("this file is no export", place="line 1", hint="runner db export writes one")
+    if value.get("schema") != HEAD:
+        fact = f"the export has schema {value.get('schema')}, and this version knows {HEAD}"
+        raise StoreError(fact, place="line 1", hint="import it with the version that wrote it")
+
+
+def _fill(dest: str, source: Iterable[tuple[Table, Iterable[dict[str, Any]]]]) -> dict[str, int]:
+    engine = connect(dest)
+    counts = {table.name: 0 for table in _TABLES}
+    try:
+        with translated("the database cannot be filled"):
+            migrate(engine)
+            _must_be_empty(engine)
+            waiting: list[dict[str, Any]] = []
+            last: Table | None = None
+            with engine.connect() as connection, transaction(connection):
+                for table, rows in source:
+                    for row in rows:
+                        if waiting and (table is not last or len(waiting) == BATCH):
+                            assert last is not None
+                            connection.execute(insert(last), waiting)
+                            waiting = []
+                        last = table
+                        waiting.append(row | {"until": None} if table is tables.leases else row)
+                        counts[table.name] += 1
+                if waiting and last is not None:
+                    connection.execute(insert(last), waiting)
+    finally:
+        engine.dispose()
+    return counts
+
+
+def _must_be_empty(engine: Engine) -> None:
+    with engine.connect() as connection, reading(connection):
+        for table in _TABLES:
+            if connection.execute(select(func.count()).select_from(table)).scalar_one():
+                raise StoreError(
+                    f"the target is not empty: there are rows in {table.name}",
+                    hint="copy into a new database; two histories are never mixed",
+                )
+
+
+def _must_exist(url: str) -> None:
+    """Looking must not make a SQLite file."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise StoreError(f"there is no database {parsed.database}")
+
+
+def _rows(engine: Engine, table: Table) -> Iterator[dict[str, Any]]:
+    with translated("the database cannot be read"), engine.connect() as connection, reading(connection):
+        found = connection.execution_options(yield_per=BATCH).execute(select(table))
+        for row in found.mappings():
+            yield dict(row)

@@ -1,0 +1,148 @@
+"""Checking, backing up and moving databases."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.core.action import Save
+from runner.core.run import Incident, Job, Occurrence, Request, Run, RunKey, Status
+from runner.errors import StoreError
+from runner.history import History, backup, check, copy, export, import_
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.moment import MINUTE, parse_iso
+from runner.spec import Command, JobSpec, Step
+
+NOON = parse_iso("2026-11-24T12:00:00Z")
+ETL = JobSpec("etl ☃", (Step("load", Command(script="true")),), source="/jobs.yaml")
+
+
+def one(number: int) -> Run:
+    slot = NOON + number * MINUTE
+    return Run(RunKey(ETL.key, slot), ETL, Status.SUCCEEDED, created_at=slot, ended_at=slot + 1)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database with something of everything in it."""
+    url = f"sqlite:///{tmp_path / 'runner.db'}"
+    store = SQLAlchemyJobStore(url)
+    store.open()
+    fence = store.hold(ETL.source, "me", NOON)
+    records = [
+        Job(ETL, NOON),
+        *(one(number) for number in range(1200)),
+        Occurrence(ETL.key, NOON - 1, "missed", "window"),
+        Incident(ETL.key, "failure", NOON),
+        Request("r", ETL.source, "pause", asked_at=NOON),
+    ]
+    store.write([Save(record) for record in records], fence)
+    store.close()
+    return url
+
+
+def told(url: str) -> tuple[object, ...]:
+    store = SQLAlchemyJobStore(url)
+    store.open()
+    history = History(store.engine)
+    found = (
+        history.jobs(),
+        history.runs(limit=5000),
+        history.occurrences(),
+        store.load(ETL.source),
+        store.asked(ETL.source),
+    )
+    assert history.unreadable == 0
+    store.close()
+    return found
+
+
+def test_a_good_database(url: str) -> None:
+    found = check(url)
+    assert found.good
+    assert found.version == "0001"
+    assert found.rows["runner_runs"] == 1200
+
+
+def test_damage_is_listed(url: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "runner.db") as connection:
+        connection.execute("UPDATE runner_runs SET steps = '{' WHERE slot = ?", (NOON,))
+        connection.execute("UPDATE runner_jobs SET digest = 'gone'")
+    connection.close()
+    problems = check(url).problems
+    assert len(problems) == 2
+    assert problems[0].startswith(
+        f"runner_runs (/jobs.yaml, etl ☃, {NOON}, ): steps: a stored value cannot be"
+    )
+    assert problems[1] == "runner_jobs: 1 rows whose definition is not in the database"
+
+
+def test_a_torn_file_is_a_finding_and_stays_as_it_is(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "runner.db"
+    torn = bytearray(file.read_bytes())
+    torn[4096 * 3 : 4096 * 40] = b"\xff" * (4096 * 37)
+    file.write_bytes(torn)
+    assert not check(url).good
+    assert file.read_bytes() == torn
+
+
+def test_looking_makes_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no database"):
+        check(f"sqlite:///{tmp_path / 'none.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_is_whole_and_private_while_a_writer_is_at_work(url: str, tmp_path: Path) -> None:
+    store = SQLAlchemyJobStore(url)
+    store.open()
+    store.write([Save(replace(one(5000), created_at=NOON))])
+    dest = tmp_path / "copy.db"
+    backup(url, dest)
+    store.close()
+    assert dest.stat().st_mode & 0o777 == 0o600
+    assert told(f"sqlite:///{dest}") == told(url)
+    with pytest.raises(StoreError, match=r"copy\.db is there already"):
+        backup(url, dest)
+
+
+def test_a_copy_holds_the_same(url: str, tmp_path: Path) -> None:
+    dest = f"sqlite:///{tmp_path / 'other.db'}"
+    assert copy(url, dest)["runner_runs"] == 1200
+    assert told(dest) == told(url)
+    with pytest.raises(StoreError, match="the target is not empty: there are rows in runner_specs"):
+        copy(url, dest)
+
+
+def test_out_as_text_and_in_again(url: str, tmp_path: Path) -> None:
+    text = io.StringIO()
+    export(url, text)
+    text.seek(0)
+    dest = f"sqlite:///{tmp_path / 'other.db'}"
+    assert import_(text, dest)["runner_runs"] == 1200
+    assert told(dest) == told(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}\n", "line 1: this file is no export (runner db export writes one)"),
+        ("nonsense\n", "line 1: not a line of an export: Expecting value: line 1 column 1 (char 0)"),
+        (
+            '{"runner": "export", "schema": "0000"}\n',
+            "line 1: the export has schema 0000, and this version knows 0001 "
+            "(import it with the version that wrote it)",
+        ),
+        (
+            '{"runner": "export", "schema": "0001"}\n["runner_jobs", {"id": "x"}]\n',
+            "line 2: not a line of an export: 'source'",
+        ),
+    ],
+)
+def test_a_file_that_is_no_export(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        import_(io.StringIO(text), f"sqlite:///{tmp_path / 'other.db'}")
+    assert str(caught.value) == said
