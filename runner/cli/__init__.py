@@ -20,6 +20,8 @@ VERBS: dict[str, str] = {
     "next": "the coming occurrences",
     "history": "past runs",
     "logs": "the output of a run",
+    "why": "why a job did or did not run at a moment",
+    "calendar": "how busy the coming days are",
     "trigger": "ask the running service to run a job now",
     "pause": "stop scheduling a job until it is resumed",
     "resume": "go on scheduling a paused job",

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import click
+
+from runner.cli import frame, reading
+
+STATUSES = "pending running waiting succeeded failed timed_out cancelled interrupted".split()
+
+
+@click.command("history")
+@click.argument("job", required=False)
+@click.option(
+    "-n", "--count", type=click.IntRange(1), default=20, show_default=True, help="how many, the newest"
+)
+@click.option(
+    "--all", "everything", is_flag=True, help="also occurrences that were skipped, missed or merged"
+)
+@click.option(
+    "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="only these; repeatable"
+)
+@click.option("--since", metavar="T", help="from this moment on: 2026-12-24, or a length of time back: -7d")
+@frame.file_option
+@frame.json_option
+def command(
+    job: str | None,
+    count: int,
+    everything: bool,
+    statuses: tuple[str, ...],
+    since: str | None,
+    file: str | None,
+    as_json: bool,
+) -> None:
+    """Past and live runs, newest first."""
+    from runner.views import history
+
+    with reading.desk(file) as desk:
+        start = reading.moment(since, desk, str(desk.zone))
+        past = desk.history
+        # A job that is no longer in the file still has its history.
+        if job is not None and (past is None or not past.runs(job=job, limit=1)):
+            desk.job(job)
+        runs = past.runs(job=job, statuses=statuses, since=start, limit=count) if past is not None else []
+        others = (
+            past.occurrences(job=job, since=start, limit=count) if past is not None and everything else []
+        )
+        if len(runs) == count:
+            others = [one for one in others if one.slot >= runs[-1].key.slot]
+        if as_json:
+            zones = {each.key: each.spec.timezone for each in desk.jobs}
+            frame.print_json(history.document(runs, others, zones))
+        else:
+            reading.show(history.table(runs, others, now=desk.now, zone=desk.zone))

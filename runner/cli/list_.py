@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import click
+
+from runner.cli import frame, reading
+
+
+@click.command("list")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="only jobs with this tag; repeatable")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(["scheduled", "paused", "broken", "finished"]),
+    help="only jobs in this state; repeatable",
+)
+@frame.file_option
+@frame.json_option
+def command(file: str | None, as_json: bool, tags: tuple[str, ...], states: tuple[str, ...]) -> None:
+    """The jobs, their state, when they run next and how they last ended."""
+    from runner.views import listing
+
+    with reading.desk(file) as desk:
+        jobs = [
+            job
+            for job in desk.jobs
+            if (not tags or set(tags) & set(job.spec.tags)) and (not states or job.state in states)
+        ]
+        last = desk.history.last() if desk.history is not None else {}
+        if as_json:
+            frame.print_json(listing.document(jobs, last))
+        else:
+            reading.show(listing.table(jobs, last, now=desk.now, zone=desk.zone))

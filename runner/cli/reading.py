@@ -1,0 +1,133 @@
+"""What the verbs that show something share: the jobs as they stand, the history, the reader's zone, the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli import frame
+from runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from runner.core.run import Job
+    from runner.history import History
+    from runner.moment import Moment
+    from runner.service.place import Place
+    from runner.spec import JobSpec
+    from runner.views.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a verb looks at. `history` is None where nothing was ever written down."""
+
+    place: Place
+    jobs: tuple[Job, ...]
+    history: History | None
+    now: Moment
+    zone: tzinfo
+
+    def job(self, id: str) -> Job:
+        """The job of this id, this file's first; exit 5 where there is none, naming the nearest."""
+        for job in self.jobs:
+            if job.spec.id == id:
+                return job
+        raise unknown(id, [job.spec.id for job in self.jobs], self.place)
+
+
+@contextlib.contextmanager
+def desk(file: str | None) -> Iterator[Desk]:
+    """Read the file and what the store knows, beside a running service or without one. Nothing is made or changed.
+
+    Where the file is broken the last good schedule is shown, with a word on stderr; where there is none either, the
+    problems are printed, with exit 3.
+    """
+    from runner.clock import SystemClock
+    from runner.views.current import current
+    from runner.views.when import zone_of
+
+    place = frame.place_of(file)
+    now = SystemClock().now()
+    with _history(place) as history:
+        stored = history.jobs() if history is not None else []
+        specs, zone = _specs(place, stored)
+        yield Desk(place, current(specs, stored, now=now), history, now, zone_of(zone))
+        if history is not None and history.unreadable:
+            click.echo(f"{history.unreadable} records cannot be read and are not shown", err=True)
+
+
+def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
+    from runner import config
+
+    try:
+        loaded = config.load(place.file)
+    except ConfigError as error:
+        known = [job.spec for job in stored if job.spec.source == place.source]
+        if not known:
+            click.echo(str(error), err=True)
+            raise SystemExit(frame.EXIT_CONFIG) from None
+        click.echo(f"{place.file} is broken (runner validate); this is the last good schedule", err=True)
+        return known, frame.local_zone()
+    return list(loaded.jobs), loaded.timezone
+
+
+@contextlib.contextmanager
+def _history(place: Place) -> Iterator[History | None]:
+    """The history, where there is a database; a file that is not there is not made for being looked at."""
+    from sqlalchemy.engine import make_url
+
+    url = make_url(place.url)
+    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
+        yield None
+        return
+    from runner.history import History
+    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+
+    store = SQLAlchemyJobStore(place.url)
+    store.open()
+    try:
+        yield History(store.engine)
+    finally:
+        store.close()
+
+
+def unknown(id: str, ids: list[str], place: Place) -> Exception:
+    from difflib import get_close_matches
+
+    near = get_close_matches(id, ids, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(ids[:10])}"
+    return frame.fault(
+        frame.EXIT_UNKNOWN, f"there is no job {id!r} in {place.file}", hint=hint if ids else ""
+    )
+
+
+def show(table: Table) -> None:
+    """Print a table as wide as the terminal; whole, and without colours, into a pipe or a file."""
+    from runner.views.table import text
+
+    terminal = sys.stdout.isatty()
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    click.echo(text(table, width=shutil.get_terminal_size().columns if terminal else None, colour=colour))
+
+
+def moment(text: str | None, desk: Desk, zone: str) -> Moment | None:
+    """A moment a person typed: `now`, a length of time ahead or back (`2h`, `-1d`), or ISO 8601 in `zone`."""
+    if text is None:
+        return None
+    from runner.duration import parse_duration
+    from runner.errors import DurationError
+
+    if text == "now":
+        return desk.now
+    sign = -1 if text.startswith("-") else 1
+    with contextlib.suppress(DurationError):
+        return desk.now + sign * parse_duration(text.lstrip("+-"))
+    return frame.moment_of(text, zone)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import click
+
+from runner.cli import frame, reading
+
+
+@click.command("why")
+@click.argument("job")
+@click.option(
+    "--at", metavar="T", required=True, help="the moment: 2026-12-24T08:00, or a length of time back: -2h"
+)
+@frame.file_option
+@frame.json_option
+def command(job: str, at: str, file: str | None, as_json: bool) -> None:
+    """Why a job did or did not run at a moment: its rule, field by field, and what is written down."""
+    from runner.moment import MINUTE
+    from runner.views import why
+
+    with reading.desk(file) as desk:
+        found = desk.job(job)
+        asked = reading.moment(at, desk, found.spec.timezone) or desk.now
+        runs, others = [], []
+        if desk.history is not None:
+            source, id = found.key.source, found.key.id
+            until = asked + MINUTE
+            runs = desk.history.runs(source=source, job=id, since=asked, until=until)
+            others = desk.history.occurrences(source=source, job=id, since=asked, until=until)
+        made = why.answer(found, asked, now=desk.now, zone=desk.zone, runs=runs, others=others)
+        if as_json:
+            frame.print_json(why.document(made))
+        else:
+            click.echo(why.text(made, now=desk.now, zone=desk.zone))

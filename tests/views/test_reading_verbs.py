@@ -1,0 +1,244 @@
+"""list, next, history, why and calendar on a jobs file and a real database; no service runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from runner import config
+from runner.cli import calendar_, history_, list_, next_, why_
+from runner.clock import SystemClock
+from runner.core.action import Save
+from runner.core.run import Job, Occurrence, Outcome, Record, Run, RunKey, Status, StepRun
+from runner.errors import RunnerError
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, to_datetime
+from runner.spec import JobSpec
+from runner.views.when import zone_of
+
+FILE = """\
+defaults: {timezone: Europe/Oslo}
+jobs:
+  etl:
+    schedule: "0 2 * * *"
+    run: echo etl
+  ping:
+    schedule: every 15m
+    run: echo ping
+  reindex:
+    run: echo by hand
+"""
+OSLO = zone_of("Europe/Oslo")
+VERBS = {
+    "list": list_.command,
+    "next": next_.command,
+    "history": history_.command,
+    "why": why_.command,
+    "calendar": calendar_.command,
+}
+
+
+class Desk:
+    def __init__(self, directory: Path) -> None:
+        self.file = directory / "jobs.yaml"
+        self.file.write_text(FILE)
+        self.state = directory / "state"
+        self.now = SystemClock().now()
+        # The latest 02:00 in Oslo that is over.
+        self.slot = self.spec("etl").trigger.next_after(self.now - DAY)  # type: ignore[union-attr]
+
+    def spec(self, id: str) -> JobSpec:
+        return next(spec for spec in config.load(self.file).jobs if spec.id == id)
+
+    def keep(self, *records: Record) -> None:
+        self.state.mkdir(exist_ok=True)
+        store = SQLAlchemyJobStore(f"sqlite:///{self.state / 'runner.db'}")
+        store.open()
+        store.write([Save(record) for record in records])
+        store.close()
+
+    def call(self, verb: str, *args: str) -> Result:
+        environ = {"RUNNER_STATE_DIR": str(self.state), "RUNNER_DATABASE_URL": None}
+        return CliRunner().invoke(VERBS[verb], [*args, "-f", str(self.file)], env=environ)
+
+    def said(self, verb: str, *args: str) -> str:
+        result = self.call(verb, *args)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, verb: str, *args: str) -> Any:
+        document = json.loads(self.said(verb, *args, "--json"))
+        assert document["version"] == 1
+        return document
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def run(spec: JobSpec, slot: Moment, status: Status = Status.SUCCEEDED) -> Run:
+    code = 0 if status.good else 3
+    (step,) = spec.steps
+    state = StepRun(step.id, "", status, 1, None, slot, slot + 63 * SECOND, Outcome(status, exit_code=code))
+    steps = {step.id: state}
+    return Run(
+        RunKey(spec.key, slot),
+        spec,
+        status,
+        steps=steps,
+        created_at=slot,
+        started_at=slot,
+        ended_at=slot + 63 * SECOND,
+    )
+
+
+def iso(moment: Moment) -> str:
+    return to_datetime(moment, OSLO).isoformat()
+
+
+# ── nothing was ever written down ───────────────────────────────────────────────────────────
+
+
+def test_a_file_is_enough_and_nothing_is_made(desk: Desk) -> None:
+    jobs = desk.json("list")["jobs"]
+    assert [(job["id"], job["state"], job["schedule"], job["last"]) for job in jobs] == [
+        ("etl", "scheduled", "0 2 * * *", None),
+        ("ping", "scheduled", "every 15m", None),
+        ("reindex", "scheduled", "", None),
+    ]
+    assert desk.said("history") == "nothing has run yet\n"
+    assert not desk.state.exists()
+
+
+def test_next_of_all_and_of_one(desk: Desk) -> None:
+    etl = desk.json("next", "etl", "-n", "3", "--at", "2026-03-27T12:00")["occurrences"]
+    assert [each["at"] for each in etl] == [
+        "2026-03-28T02:00:00+01:00",
+        "2026-03-29T03:00:00+02:00",
+        "2026-03-30T02:00:00+02:00",
+    ]
+    both = desk.json("next", "-n", "200")["occurrences"]
+    assert {each["job"] for each in both} == {"etl", "ping"}
+    assert desk.said("next", "reindex") == "nothing is planned\n"
+
+
+def test_calendar_names_what_is_always_due(desk: Desk) -> None:
+    document = desk.json("calendar", "--days", "3")
+    assert document["often"] == ["ping (every 15m)"]
+    assert [day["total"] for day in document["days"][1:]] == [1, 1]
+    assert "due all the time, not counted: ping (every 15m)" in desk.said("calendar")
+
+
+def test_why_without_records(desk: Desk) -> None:
+    document = desk.json("why", "etl", "--at", "2026-11-20T02:00:30")
+    assert (document["verdict"], document["next"]) == ("not planned", "2026-11-21T02:00:00+01:00")
+    assert desk.json("why", "etl", "--at", iso(desk.slot + 7 * DAY))["verdict"] in ("planned", "not planned")
+    assert desk.json("why", "etl", "--at", "2020-11-20T02:00")["verdict"] == "unknown"
+
+
+# ── with what a service wrote ───────────────────────────────────────────────────────────────
+
+
+def test_list_shows_state_and_last_run(desk: Desk) -> None:
+    etl, ping = desk.spec("etl"), desk.spec("ping")
+    until = desk.now + 3 * DAY
+    desk.keep(
+        Job(etl, next_at=desk.slot + DAY, failures=2),
+        Job(ping, state="paused", paused_until=until),
+        run(etl, desk.slot - DAY),
+        run(etl, desk.slot, Status.FAILED),
+    )
+    first, second, _ = desk.json("list")["jobs"]
+    assert (first["failures"], first["last"]["status"], first["last"]["took"]) == (2, "failed", 63.0)
+    assert (second["state"], second["paused_until"], second["next_at"]) == ("paused", iso(until), None)
+    table = desk.said("list").splitlines()
+    assert "failing (2 in a row)" in table[1]
+    assert "✗" in table[1]
+    assert [job["id"] for job in desk.json("list", "--state", "paused")["jobs"]] == ["ping"]
+
+
+def test_history_narrowed_down_and_with_all(desk: Desk) -> None:
+    etl, ping = desk.spec("etl"), desk.spec("ping")
+    lost = Occurrence(ping.key, desk.slot - HOUR, "missed", "window", last=desk.slot - MINUTE, count=4)
+    desk.keep(
+        run(etl, desk.slot, Status.FAILED), run(ping, desk.slot + MINUTE), run(etl, desk.slot - DAY), lost
+    )
+    assert [each["id"].split("@")[0] for each in desk.json("history")["runs"]] == ["ping", "etl", "etl"]
+    assert len(desk.json("history", "etl")["runs"]) == 2
+    assert len(desk.json("history", "--status", "failed")["runs"]) == 1
+    assert len(desk.json("history", "-n", "1")["runs"]) == 1
+    assert len(desk.json("history", "--since", iso(desk.slot))["runs"]) == 2
+    everything = desk.json("history", "--all")["runs"]
+    assert [each["status"] for each in everything] == ["succeeded", "failed", "missed", "succeeded"]
+    assert (everything[2]["count"], everything[2]["reason"]) == (4, "window")
+    assert "4 times until" in desk.said("history", "--all")
+
+
+def test_history_of_a_job_that_is_gone(desk: Desk) -> None:
+    desk.keep(run(desk.spec("etl"), desk.slot))
+    desk.file.write_text(FILE.replace("  etl:", "  load:"))
+    assert len(desk.json("history", "etl")["runs"]) == 1
+
+
+def test_why_knows_what_was_written(desk: Desk) -> None:
+    etl = desk.spec("etl")
+    desk.keep(
+        run(etl, desk.slot, Status.FAILED),
+        Occurrence(etl.key, desk.slot - DAY, "skipped", "paused", decided_at=1),
+    )
+    ran = desk.json("why", "etl", "--at", iso(desk.slot))
+    assert (ran["verdict"], ran["run"]["status"]) == ("ran", "failed")
+    skipped = desk.json("why", "etl", "--at", iso(desk.slot - DAY))
+    assert (skipped["verdict"], skipped["occurrence"]["reason"]) == ("skipped", "paused")
+    assert "it was planned, but skipped: the job was paused" in desk.said(
+        "why", "etl", "--at", iso(desk.slot - DAY)
+    )
+
+
+# ── what goes wrong ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "args", [("next", "elt"), ("history", "elt"), ("why", "elt", "--at", "now"), ("calendar", "elt")]
+)
+def test_a_job_nobody_knows(desk: Desk, args: tuple[str, ...]) -> None:
+    error = desk.call(*args).exception
+    assert isinstance(error, RunnerError)
+    assert error.fact == f"there is no job 'elt' in {desk.file}"
+    assert error.hint == "did you mean etl?"
+    assert getattr(error, "exit_code", None) == 5
+
+
+def test_a_moment_nobody_can_read(desk: Desk) -> None:
+    error = desk.call("next", "--at", "tomorrowish").exception
+    assert isinstance(error, RunnerError)
+    assert getattr(error, "exit_code", None) == 2
+
+
+def test_a_broken_file_shows_the_last_good_schedule(desk: Desk) -> None:
+    desk.keep(Job(desk.spec("etl"), next_at=desk.slot + DAY))
+    desk.file.write_text("jobs: [\n")
+    result = desk.call("list", "--json")
+    assert result.exit_code == 0
+    assert [job["id"] for job in json.loads(result.stdout)["jobs"]] == ["etl"]
+    assert result.stderr == f"{desk.file} is broken (runner validate); this is the last good schedule\n"
+
+
+def test_a_broken_file_without_a_past_is_an_error(desk: Desk) -> None:
+    desk.file.write_text("jobs: [\n")
+    result = desk.call("list")
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert "error" in result.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_what_it_does(verb: str) -> None:
+    result = CliRunner().invoke(VERBS[verb], ["--help"])
+    assert result.exit_code == 0
+    assert "--json" in result.output
