@@ -8,7 +8,7 @@ STATUSES = "pending running waiting succeeded failed timed_out cancelled interru
 
 
 @click.command("history")
-@click.argument("job", required=False)
+@click.argument("job", metavar="[JOB|RUN]", required=False)
 @click.option(
     "-n", "--count", type=click.IntRange(1), default=20, show_default=True, help="how many, the newest"
 )
@@ -30,10 +30,14 @@ def command(
     file: str | None,
     as_json: bool,
 ) -> None:
-    """Past and live runs, newest first."""
+    """Past and live runs, newest first; of a run's id, that run with its steps."""
+    from runner.history.read import parse_run_id
     from runner.views import history
 
     with reading.desk(file) as desk:
+        if job is not None and parse_run_id(job) is not None:
+            _one(desk, job, as_json)
+            return
         start = reading.moment(since, desk, str(desk.zone))
         past = desk.history
         # A job that is no longer in the file still has its history.
@@ -50,3 +54,17 @@ def command(
             frame.print_json(history.document(runs, others, zones))
         else:
             reading.show(history.table(runs, others, now=desk.now, zone=desk.zone))
+
+
+def _one(desk: reading.Desk, id: str, as_json: bool) -> None:
+    from runner.views import run as view
+
+    run = desk.history.find(id, source=desk.place.source) if desk.history is not None else None
+    if run is None and desk.history is not None:
+        run = desk.history.find(id)
+    if run is None:
+        raise frame.fault(frame.EXIT_UNKNOWN, f"there is no run {id!r}", hint="runner history lists them")
+    if as_json:
+        frame.print_json(view.document(run))
+    else:
+        reading.show(view.table(run, now=desk.now, zone=desk.zone))

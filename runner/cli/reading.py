@@ -82,10 +82,8 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
 @contextlib.contextmanager
 def _history(place: Place) -> Iterator[History | None]:
     """The history, where there is a database; a file that is not there is not made for being looked at."""
-    from sqlalchemy.engine import make_url
-
-    url = make_url(place.url)
-    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
+    database = place.url.removeprefix("sqlite:///").partition("?")[0]
+    if database != place.url and not os.path.exists(database):
         yield None
         return
     from runner.history import History

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame
+from runner.cli import frame, reading
 
 
 @click.command("status")
@@ -15,21 +15,8 @@ def command(file: str | None, as_json: bool) -> None:
     if as_json:
         frame.print_json(answer)
         return
-    leader, config, store = answer["leader"], answer["config"], answer["store"]
-    commit = f" at commit {answer['commit']}" if answer.get("commit") else ""
-    lines = [
-        f"{answer['file']}{commit}",
-        f"  led by process {leader['pid']} on {leader['host']} since {leader['since']} (runner {answer['version']})",
-        f"  state   {answer['state_dir']}",
-        f"  config  {'good, read ' + answer['loaded_at'] if config['ok'] else 'broken since ' + config['since']}",
-        f"  store   {'good' if store['ok'] else store['error']}",
-        f"  jobs    {answer['jobs']}",
-        f"  running {', '.join(answer['running']) or 'nothing'}",
-    ]
-    if answer["waiting"]:
-        lines.append(f"  waiting {', '.join(answer['waiting'])}")
-    if answer["draining"]:
-        lines.append("  stopping: nothing new starts")
-    click.echo("\n".join(lines))
-    if not config["ok"]:
-        click.echo(config["error"])
+    from runner.clock import SystemClock
+    from runner.views import status
+    from runner.views.when import zone_of
+
+    reading.show(status.table(answer, now=SystemClock().now(), zone=zone_of(frame.local_zone())))

@@ -14,12 +14,13 @@ from runner.cli import frame, reading
 @frame.json_option
 def command(job: str, at: str, file: str | None, as_json: bool) -> None:
     """Why a job did or did not run at a moment: its rule, field by field, and what is written down."""
-    from runner.moment import MINUTE
+    from runner.moment import MINUTE, SECOND
     from runner.views import why
 
     with reading.desk(file) as desk:
         found = desk.job(job)
         asked = reading.moment(at, desk, found.spec.timezone) or desk.now
+        asked -= asked % SECOND
         runs, others = [], []
         if desk.history is not None:
             source, id = found.key.source, found.key.id

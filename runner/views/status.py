@@ -11,11 +11,6 @@ from runner.views.table import Cell, Column, Table, rows
 from runner.views.when import away, when
 
 
-def document(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What the leader answered, as it is."""
-    return dict(answer)
-
-
 def table(answer: Mapping[str, Any], *, now: Moment, zone: tzinfo) -> Table:
     """One line for each thing that is so; what is wrong stands out."""
     leader, config, store = (answer.get(key) or {} for key in ("leader", "config", "store"))
@@ -46,7 +41,7 @@ def table(answer: Mapping[str, Any], *, now: Moment, zone: tzinfo) -> Table:
         cells.append((Cell("waiting", "dim"), ", ".join(answer["waiting"])))
     if answer.get("draining"):
         cells.append((Cell("stopping", "warn"), Cell("nothing new starts", "warn")))
-    notes = (str(config.get("error", "")),) if broken else ()
+    notes = (str(config.get("error", "")).rstrip(),) if broken else ()
     return Table((Column(""), Column("", gives=True)), rows(cells), notes=notes)
 
 

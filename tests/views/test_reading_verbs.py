@@ -141,6 +141,10 @@ def test_why_without_records(desk: Desk) -> None:
     assert desk.json("why", "etl", "--at", "2020-11-20T02:00")["verdict"] == "unknown"
 
 
+def test_why_means_whole_seconds(desk: Desk) -> None:
+    assert desk.json("why", "reindex", "--at", "-90s")["at"].count(".") == 0
+
+
 # ── with what a service wrote ───────────────────────────────────────────────────────────────
 
 
@@ -177,6 +181,19 @@ def test_history_narrowed_down_and_with_all(desk: Desk) -> None:
     assert [each["status"] for each in everything] == ["succeeded", "failed", "missed", "succeeded"]
     assert (everything[2]["count"], everything[2]["reason"]) == (4, "window")
     assert "4 times until" in desk.said("history", "--all")
+
+
+def test_history_of_one_run_shows_its_steps(desk: Desk) -> None:
+    failed = run(desk.spec("etl"), desk.slot, Status.FAILED)
+    desk.keep(failed)
+    document = desk.json("history", failed.id)["run"]
+    assert (document["id"], document["steps"][0]["exit_code"]) == (failed.id, 3)
+    shown = desk.said("history", failed.id).splitlines()
+    assert shown[0].split() == ["STATUS", "STEP", "STARTED", "TOOK", "ATTEMPT", "WHY"]
+    assert shown[-1].startswith(f"{failed.id} failed after 1m 3s")
+    error = desk.call("history", "etl@2001-01-01T00:00:00Z").exception
+    assert isinstance(error, RunnerError)
+    assert str(error) == "there is no run 'etl@2001-01-01T00:00:00Z' (runner history lists them)"
 
 
 def test_history_of_a_job_that_is_gone(desk: Desk) -> None:
