@@ -301,6 +301,10 @@ class SQLAlchemyJobStore:
                 with transaction(connection):
                     number = leases.take_row(connection, source, owner, now)
                 return None if number is None else Fence(source, owner, number, now + leases.LEASE)
+            except IntegrityError:
+                # Somebody else wrote the source's first lease at this very moment.
+                self._drop_connection()
+                return None
             except Exception:
                 self._drop_connection()
                 raise

@@ -9,20 +9,29 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Tab
 
 metadata = MetaData()
 
-SOURCE = String(512)
-ID = String(255)
-NONCE = String(32)
-WORD = String(32)
+
+def _string(length: int) -> String:
+    """Text that is compared byte by byte, on MariaDB too."""
+    return String(length).with_variant(String(length, "utf8mb4_nopad_bin"), "mysql", "mariadb")
+
+
+# Together they fit MariaDB's longest key, 3072 bytes.
+SOURCE = _string(440)
+ID = _string(255)
+NONCE = _string(32)
+WORD = _string(32)
+DIGEST = _string(64)
+LONG = Text().with_variant(Text(2**32 - 1, "utf8mb4_bin"), "mysql", "mariadb")
 
 meta = Table(
-    "runner_meta", metadata, Column("name", WORD, primary_key=True), Column("value", Text, nullable=False)
+    "runner_meta", metadata, Column("name", WORD, primary_key=True), Column("value", LONG, nullable=False)
 )
 
 specs = Table(
     "runner_specs",
     metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("spec", Text, nullable=False),
+    Column("digest", DIGEST, primary_key=True),
+    Column("spec", LONG, nullable=False),
 )
 
 jobs = Table(
@@ -30,10 +39,10 @@ jobs = Table(
     metadata,
     Column("source", SOURCE, primary_key=True),
     Column("id", ID, primary_key=True),
-    Column("digest", String(64), nullable=False),
+    Column("digest", DIGEST, nullable=False),
     Column("next_at", BigInteger),
     Column("state", WORD, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", LONG, nullable=False),
     Column("paused_until", BigInteger),
     Column("passed", BigInteger),
     Column("last_status", WORD),
@@ -50,13 +59,13 @@ runs = Table(
     Column("job", ID, primary_key=True),
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     Column("nonce", NONCE, primary_key=True),
-    Column("digest", String(64), nullable=False),
+    Column("digest", DIGEST, nullable=False),
     Column("status", WORD, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", LONG, nullable=False),
     Column("origin", WORD, nullable=False),
-    Column("made_by", Text, nullable=False),
-    Column("params", Text, nullable=False),
-    Column("steps", Text, nullable=False),
+    Column("made_by", LONG, nullable=False),
+    Column("params", LONG, nullable=False),
+    Column("steps", LONG, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
@@ -74,11 +83,11 @@ occurrences = Table(
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     Column("nonce", NONCE, primary_key=True),
     Column("state", WORD, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", LONG, nullable=False),
     Column("last", BigInteger),
     Column("count", Integer, nullable=False),
     Column("into", BigInteger),
-    Column("detail", Text, nullable=False),
+    Column("detail", LONG, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
     Index("runner_occurrences_recent", "decided_at"),
 )
@@ -91,28 +100,28 @@ incidents = Table(
     Column("kind", WORD, primary_key=True),
     Column("since", BigInteger, primary_key=True, autoincrement=False),
     Column("closed_at", BigInteger),
-    Column("incident", Text, nullable=False),
+    Column("incident", LONG, nullable=False),
 )
 
 deliveries = Table(
     "runner_deliveries",
     metadata,
-    Column("id", String(64), primary_key=True),
+    Column("id", DIGEST, primary_key=True),
     Column("source", SOURCE, nullable=False),
     Column("state", WORD, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("delivery", Text, nullable=False),
+    Column("delivery", LONG, nullable=False),
     Index("runner_deliveries_waiting", "source", "state"),
 )
 
 requests = Table(
     "runner_requests",
     metadata,
-    Column("id", String(64), primary_key=True),
+    Column("id", DIGEST, primary_key=True),
     Column("source", SOURCE, nullable=False),
     Column("state", WORD, nullable=False),
     Column("asked_at", BigInteger, nullable=False),
-    Column("request", Text, nullable=False),
+    Column("request", LONG, nullable=False),
     Index("runner_requests_asked", "source", "state"),
 )
 
@@ -121,7 +130,7 @@ leases = Table(
     metadata,
     Column("source", SOURCE, primary_key=True),
     Column("number", BigInteger, nullable=False),
-    Column("owner", Text, nullable=False),
+    Column("owner", LONG, nullable=False),
     Column("until", BigInteger),
 )
 

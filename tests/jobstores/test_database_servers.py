@@ -1,0 +1,123 @@
+"""The contract on PostgreSQL and MariaDB, real servers; and what is theirs: leases with a deadline, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import store_servers
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, delete, text
+
+from runner.core.action import Save
+from runner.core.run import Job, Status
+from runner.errors import LeaseLost, StoreError
+from runner.history import History, check, copy, purge
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy.tables import metadata
+from runner.moment import DAY
+from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
+
+
+@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with getattr(store_servers, request.param)() as url:
+        yield url
+
+
+def emptied(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(delete(table))
+    engine.dispose()
+
+
+class TestServers(JobStoreSuite):
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[SQLAlchemyJobStore]:
+        self.url = url
+        self.others: list[SQLAlchemyJobStore] = []
+        store = SQLAlchemyJobStore(url)
+        store.open()
+        emptied(url)
+        yield store
+        for each in (store, *self.others):
+            each.close()
+
+    def reopened(self, store: SQLAlchemyJobStore) -> SQLAlchemyJobStore:
+        other = SQLAlchemyJobStore(self.url)
+        other.open()
+        self.others.append(other)
+        return other
+
+    def test_the_migrations_make_what_the_tables_say(self, store: Any) -> None:
+        with store.engine.connect() as connection:
+            # MariaDB calls a text of that length by another name.
+            types = store.engine.dialect.name == "postgresql"
+            opts = {"version_table": "runner_alembic_version", "compare_type": types}
+            context = MigrationContext.configure(connection, opts=opts)
+            assert compare_metadata(context, metadata) == []
+
+    def test_the_lead_passes_on_when_its_time_is_up(self, store: Any) -> None:
+        other = self.reopened(store)
+        first = store.hold(SOURCE, "me", NOON)
+        assert first is not None
+        assert other.hold(SOURCE, "you", NOON + 99 * DAY) is None, "the database's clock decides, not ours"
+        with store.engine.begin() as connection:
+            connection.execute(text("UPDATE runner_leases SET until = until - 4000001"))
+        second = other.hold(SOURCE, "you", NOON)
+        assert second is not None
+        assert second.number == first.number + 1
+        with pytest.raises(LeaseLost, match=f"the lead of {SOURCE} went to another runner"):
+            store.write([Save(Job(spec()))], first)
+        assert store.hold(SOURCE, "me", NOON) is None
+
+    def test_ids_that_differ_in_case_or_a_space_are_two(self, store: Any) -> None:
+        ids = ["job", "Job", "job ", "jöb"]
+        store.write([Save(Job(spec(id), NOON)) for id in ids])
+        assert {job.key.id for job in self.reopened(store).load(SOURCE).jobs} == set(ids)
+
+    def test_a_long_output_is_kept_whole(self, store: Any) -> None:
+        long = replace(run(spec()), params={"x": "y" * 300_000})
+        store.write([Save(long)])
+        assert self.reopened(store).load(SOURCE).runs == (long,)
+
+    def test_the_longest_keys(self, store: Any) -> None:
+        source = "/" + "d" * 439
+        job = Job(spec("☃" * 255, source=source), NOON)
+        store.write([Save(job)])
+        assert self.reopened(store).load(source).jobs == (job,)
+        with pytest.raises(StoreError, match="the batch cannot be written"):
+            store.write([Save(Job(spec("x" * 256)))])
+
+    def test_a_server_that_ends_the_connection_is_a_store_error_once(self, store: Any, url: str) -> None:
+        store.write([Save(Job(spec("before")))])
+        mysql = url.startswith("mysql")
+        question = "SELECT CONNECTION_ID()" if mysql else "SELECT pg_backend_pid()"
+        session = store._connected().execute(text(question)).scalar()
+        store._connected().rollback()
+        with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+            kill = "KILL :session" if mysql else "SELECT pg_terminate_backend(:session)"
+            connection.execute(text(kill), {"session": session})
+        with pytest.raises(StoreError, match="the batch cannot be written"):
+            store.write([Save(Job(spec("meanwhile")))])
+        store.write([Save(Job(spec("after")))])
+        assert {job.key.id for job in store.load(SOURCE).jobs} == {"before", "after"}
+
+    def test_history_is_purged_and_moved(self, store: Any, url: str, tmp_path: Path) -> None:
+        old = replace(run(spec(), NOON - 99 * DAY), status=Status.SUCCEEDED, ended_at=NOON - 99 * DAY)
+        new = replace(run(spec()), status=Status.SUCCEEDED, ended_at=NOON)
+        store.write([Save(Job(spec(), NOON)), Save(old), Save(new)])
+        assert purge(store.engine, NOON).runs == (old.key,)
+        assert check(url).good
+        file = f"sqlite:///{tmp_path / 'moved.db'}"
+        before = (History(store.engine).runs(), store.load(SOURCE))
+        copy(url, file)
+        emptied(url)
+        copy(file, url)
+        assert (History(store.engine).runs(), self.reopened(store).load(SOURCE)) == before
