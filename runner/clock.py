@@ -86,7 +86,7 @@ class Alarm:
             self._selector.register(descriptor, selectors.EVENT_READ)
 
     def ring(self) -> None:
-        """Wake the waiter, from any thread or signal handler; rings before a wait are kept."""
+        """Wake the waiter, from any thread or signal handler; rings before a wait are kept, after `close` lost."""
         if not self._rung:
             self._rung = True
             with contextlib.suppress(BlockingIOError):
@@ -105,6 +105,8 @@ class Alarm:
             os.read(self._read, 4096)
 
     def close(self) -> None:
+        # Whoever rings later must not write into a file that got this descriptor's number.
+        self._rung = True
         self._selector.close()
         os.close(self._read)
         os.close(self._write)

@@ -138,6 +138,7 @@ class Engine:
         finally:
             self._thread = None
             self._refuse_the_rest()
+            self._alarm.close()
 
     def turn(self) -> None:
         """One turn: everything that is due or in the inbox now."""
@@ -150,7 +151,7 @@ class Engine:
         polling = self._polling(now)
         for alias, partition in list(self._partitions.items()):
             mine = entries.pop(alias, [])
-            if not partition.ready(now):
+            if not partition.ready(now, tick=not self._paused):
                 self._inbox.extendleft((alias, entry) for entry in reversed(mine))
                 continue
             if by:

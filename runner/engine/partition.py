@@ -88,7 +88,7 @@ class Partition:
     def leading(self) -> bool:
         return self.machine is not None
 
-    def lead(self, now: Moment) -> bool:
+    def lead(self, now: Moment, *, tick: bool = True) -> bool:
         """Try to become leader: take the lease, read what is known, settle what an earlier process left.
 
         `early` is worked out before anything is decided, `prepare` after the occurrences of the downtime were.
@@ -121,10 +121,12 @@ class Partition:
         self._feed(now, Entry(Started(found.alive, found.ended, found.gone)), batch)
         for bad in loaded.unreadable:
             self._feed(now, Entry(Broken(bad.key, bad.reason)), batch)
-        self._feed(now, Entry(Tick()), batch)
+        if tick:
+            self._feed(now, Entry(Tick()), batch)
         if self._prepare is not None:
             self._feed(now, Entry(self._prepare), batch)
-            self._feed(now, Entry(Tick()), batch)
+            if tick:
+                self._feed(now, Entry(Tick()), batch)
         batch.actions.append(Announce("lease.taken", self.source))
         self._perform(now, batch)
         return True
@@ -189,11 +191,11 @@ class Partition:
             moments.append(self._fence.until - _RENEW_BEFORE)
         return min(moments, default=None)
 
-    def ready(self, now: Moment) -> bool:
+    def ready(self, now: Moment, *, tick: bool = True) -> bool:
         """Whether entries may be handled: it leads, and nothing is held back."""
         if self.machine is None:
             if not self.refused and (self._retry_at is None or now >= self._retry_at):
-                self.lead(now)
+                self.lead(now, tick=tick)
         else:
             self._renew(now)
         if self._held is not None:
