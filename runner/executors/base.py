@@ -65,3 +65,12 @@ class Executor(Protocol):
     def close(self, *, leave: bool = False) -> None:
         """End: what runs is stopped, or left for the next process where `leave` and the executor can."""
         ...
+
+
+class MaxInstancesReachedError(Exception):
+    """As many runs of the job are under way as it allows. Listeners hear of it; nothing in the house raises it."""
+
+    def __init__(self, job: Any) -> None:
+        super().__init__(
+            f'Job "{job.id}" has already reached its maximum number of instances ({job.max_instances})'
+        )

@@ -86,3 +86,27 @@ class JobStore(Protocol):
     def answer(self, request: str) -> Request | None:
         """The request of this id as it stands now."""
         ...
+
+
+class JobLookupError(KeyError):
+    """There is no job of this id in the store."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"No job by the id of {job_id} was found")
+
+
+class ConflictingIdError(KeyError):
+    """The store has a job of this id already."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job identifier ({job_id}) conflicts with an existing job")
+
+
+class TransientJobError(ValueError):
+    """The job cannot be stored: nobody could find its function again by a name."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"Job ({job_id}) cannot be added to this job store because a reference to the callable could not be "
+            "determined."
+        )

@@ -1,0 +1,315 @@
+"""What all schedulers are: the programming interface of jobs over one engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TextIO, TypeVar
+
+from runner import events
+from runner.clock import Clock
+from runner.core.run import Job as Record
+from runner.events import JobEvent, SchedulerEvent
+from runner.executors.reference import reference
+from runner.job import Job
+from runner.jobstores.base import JobLookupError, JobStore
+from runner.schedulers import plugins
+from runner.schedulers.asking import Wish, plan_of
+from runner.schedulers.house import by_time, is_memory
+from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
+from runner.schedulers.making import Asked, changed, draft, moment, storable, undefined
+from runner.schedulers.plans import NextAt
+from runner.spec import JobKey
+from runner.triggers import Trigger
+
+__all__ = ["STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BaseScheduler(Lifecycle):
+    """Adds, changes and removes jobs, and tells what becomes of them. Every method may be called from any thread."""
+
+    def __init__(
+        self, gconfig: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **options: Any
+    ) -> None:
+        self._pending: list[tuple[Job, NextAt, bool]] = []
+        super().__init__(gconfig, clock=clock, **options)
+
+    def _about(self, record: Record) -> Job:
+        return Job(self, record, live=False)
+
+    # ── jobs ────────────────────────────────────────────────────────────────────────────────
+
+    def add_job(
+        self,
+        func: Callable[..., Any] | str,
+        trigger: Trigger | str | None = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        misfire_grace_time: float | None = undefined,
+        coalesce: bool = undefined,
+        max_instances: int = undefined,
+        next_run_time: Any = undefined,
+        jobstore: str = "default",
+        executor: str = "default",
+        replace_existing: bool = False,
+        *,
+        timeout: Any = None,
+        retry: Any = None,
+        history: int | None = None,
+        **trigger_args: Any,
+    ) -> Job:
+        """Add a job; without a trigger it runs at once, with `next_run_time=None` it is added paused.
+
+        `timeout` (seconds, timedelta or text) stops a run, `retry` (a number, a dict or a Retry) tries a failed one
+        again, `history` is how many finished runs are kept. ConflictingIdError where the id is taken and
+        `replace_existing` is not set. While the scheduler is stopped the job is pending.
+        """
+        asked = Asked(
+            func,
+            self._trigger(trigger, trigger_args),
+            args,
+            kwargs,
+            id,
+            name,
+            misfire_grace_time,
+            coalesce,
+            max_instances,
+            executor,
+            timeout,
+            retry,
+            history,
+        )
+        spec = draft(asked, self._defaults, source=self._house.source, store=jobstore, zone=self._zone)
+        if trigger is None and misfire_grace_time is undefined:
+            spec = replace(spec, policy=replace(spec.policy, grace=None))
+        next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
+        first = next_at if isinstance(next_at, int) else None
+        job = Job(self, Record(spec, next_at=first), pending=True)
+        with self._lock:
+            if self.state == STATE_STOPPED:
+                self._pending.append((job, next_at, replace_existing))
+                self._logger.info(
+                    "Adding job tentatively -- it will be properly scheduled when the scheduler starts"
+                )
+                return job
+        self._really_add(job, next_at, replace_existing)
+        return job
+
+    def scheduled_job(self, trigger: Trigger | str, *args: Any, **kwargs: Any) -> Callable[[F], F]:
+        """Add the decorated function as `add_job` does, with these arguments; one of the same id is replaced."""
+        names = (
+            "args kwargs id name misfire_grace_time coalesce max_instances next_run_time jobstore executor"
+        ).split()
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+
+        def decorate(function: F) -> F:
+            self.add_job(function, trigger, replace_existing=True, **given)
+            return function
+
+        return decorate
+
+    def _trigger(self, trigger: Any, arguments: dict[str, Any]) -> Trigger:
+        if isinstance(trigger, Trigger):
+            return trigger
+        if trigger is None:
+            trigger = "date"
+        elif not isinstance(trigger, str):
+            raise TypeError(f"Expected a trigger instance or string, got {type(trigger).__name__} instead")
+        if trigger not in ("and", "or"):
+            arguments.setdefault("timezone", self._zone)
+        made: Trigger = plugins.load("trigger", trigger)(**arguments)
+        return made
+
+    def _add_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        for job, next_at, replacing in pending:
+            self._really_add(job, next_at, replacing)
+
+    def _really_add(self, job: Job, next_at: NextAt, replacing: bool) -> None:
+        spec = job._record.spec
+        alias = spec.store
+        if not is_memory(self._store(alias)):
+            spec = storable(spec)
+        self._change(alias, Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing}), spec.key)
+        job._record = self._house.record(spec.key) or replace(job._record, spec=spec)
+        job._pending = False
+        self._logger.info('Added job "%s" to job store "%s"', job.name, alias)
+        self._dispatch(JobEvent(events.EVENT_JOB_ADDED, spec.id, alias))
+
+    def _change(self, alias: str, wish: Wish, key: JobKey) -> None:
+        """Have it done and written. We tell of it ourselves, in the caller's thread, so the echo is not told."""
+        kinds = {("added", key), ("changed", key)} if wish.verb != "remove" else {("removed", key)}
+        self._mine |= kinds
+        try:
+            self._house.act(alias, plan_of(wish, self._house.source, alias), wish)
+        finally:
+            engine = self._house.engine
+            engine.call(lambda now: self._mine.difference_update(kinds))
+
+    def _store(self, alias: str) -> JobStore:
+        try:
+            return self._house.stores[alias]
+        except KeyError:
+            raise KeyError(f"No such job store: {alias}") from None
+
+    def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
+        """Change attributes of a job; `next_run_time` moves it, None pauses it. JobLookupError where there is none."""
+        if "next_run_time" in changes:
+            changes["next_run_time"] = moment(changes["next_run_time"], self._zone)
+        if self.state == STATE_STOPPED:
+            return self._modify_pending(job_id, jobstore, changes)
+        alias = self._alias_of(job_id, jobstore)
+        if "func" in changes and callable(changes["func"]) and not is_memory(self._store(alias)):
+            changes["func"] = reference(changes["func"])
+        return self._modify(job_id, alias, "change", changes=changes)
+
+    def _modify(self, job_id: str, alias: str, verb: str, **args: Any) -> Job:
+        key = JobKey(alias, self._house.source, job_id)
+        self._change(alias, Wish(verb, {"job": job_id, **args}), key)
+        self._dispatch(JobEvent(events.EVENT_JOB_MODIFIED, job_id, alias))
+        found = self.get_job(job_id, alias)
+        if found is None:
+            raise JobLookupError(job_id)
+        return found
+
+    def _modify_pending(self, job_id: str, jobstore: str | None, changes: Mapping[str, Any]) -> Job:
+        index = self._pending_index(job_id, jobstore)
+        job, next_at, replacing = self._pending[index]
+        rest = dict(changes)
+        if "next_run_time" in rest:
+            next_at = rest.pop("next_run_time")
+        record = replace(
+            job._record,
+            spec=changed(job._record.spec, rest),
+            next_at=next_at if isinstance(next_at, int) else None,
+        )
+        job._record = record
+        self._pending[index] = (job, next_at, replacing)
+        self._dispatch(JobEvent(events.EVENT_JOB_MODIFIED, job_id, record.spec.store))
+        return job
+
+    def reschedule_job(
+        self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
+    ) -> Job:
+        """Give a job another trigger; its next run time is the trigger's first from now, also if it was paused."""
+        made = self._trigger(trigger, trigger_args)
+        if self.state == STATE_STOPPED:
+            return self._modify_pending(job_id, jobstore, {"trigger": made, "next_run_time": "auto"})
+        return self._modify(job_id, self._alias_of(job_id, jobstore), "reschedule", trigger=made)
+
+    def pause_job(self, job_id: str, jobstore: str | None = None) -> Job:
+        """Let nothing of the job start until it is resumed; what came due meanwhile is not made up for."""
+        if self.state == STATE_STOPPED:
+            return self._modify_pending(job_id, jobstore, {"next_run_time": None})
+        return self._modify(job_id, self._alias_of(job_id, jobstore), "pause")
+
+    def resume_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Go on with a paused job; None where it is never due again, and is removed for that."""
+        if self.state == STATE_STOPPED:
+            return self._modify_pending(job_id, jobstore, {"next_run_time": "auto"})
+        alias = self._alias_of(job_id, jobstore)
+        self._change(alias, Wish("resume", {"job": job_id}), JobKey(alias, self._house.source, job_id))
+        found = self.get_job(job_id, alias)
+        if found is not None:
+            self._dispatch(JobEvent(events.EVENT_JOB_MODIFIED, job_id, alias))
+        return found
+
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        """Take a job out; what runs of it goes on to its end. JobLookupError where there is none."""
+        if self.state == STATE_STOPPED:
+            index = self._pending_index(job_id, jobstore)
+            alias = self._pending.pop(index)[0]._record.spec.store
+        else:
+            alias = self._alias_of(job_id, jobstore)
+            self._change(alias, Wish("remove", {"job": job_id}), JobKey(alias, self._house.source, job_id))
+        self._dispatch(JobEvent(events.EVENT_JOB_REMOVED, job_id, alias))
+        self._logger.info("Removed job %s", job_id)
+
+    def remove_all_jobs(self, jobstore: str | None = None) -> None:
+        """Take out every job of a store, or of all of them."""
+        if self.state == STATE_STOPPED:
+            self._pending = [
+                each for each in self._pending if jobstore not in (None, each[0]._record.spec.store)
+            ]
+        else:
+            for alias in self._aliases(jobstore):
+                records = self._house.records(alias)
+                self._mine |= {("removed", record.key) for record in records}
+                self._house.act(
+                    alias, plan_of(Wish("remove_all"), self._house.source, alias), Wish("remove_all")
+                )
+        self._dispatch(SchedulerEvent(events.EVENT_ALL_JOBS_REMOVED, jobstore))
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────
+
+    def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
+        """The jobs of a store, or of all, the next due first; while the scheduler is stopped the pending ones.
+
+        `pending` is accepted for the sake of old programs and says nothing.
+        """
+        if self.state == STATE_STOPPED:
+            return [job for job, _, _ in self._pending if jobstore in (None, job._record.spec.store)]
+        return [
+            Job(self, record)
+            for alias in self._aliases(jobstore)
+            for record in by_time(self._house.records(alias))
+        ]
+
+    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """The job of this id, or None."""
+        if self.state == STATE_STOPPED:
+            try:
+                return self._pending[self._pending_index(job_id, jobstore)][0]
+            except JobLookupError:
+                return None
+        for alias in self._aliases(jobstore):
+            record = self._record_of(job_id, alias)
+            if record is not None:
+                return Job(self, record)
+        return None
+
+    def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
+        """Write the jobs of a store, or of all, in lines for people; to stdout unless said."""
+        lines: list[str] = []
+        if self.state == STATE_STOPPED:
+            lines.append("Pending jobs:")
+            lines += [f"    {job}" for job in self.get_jobs(jobstore)] or ["    No pending jobs"]
+        else:
+            for alias in sorted(self._aliases(jobstore)):
+                lines.append(f"Jobstore {alias}:")
+                lines += [f"    {job}" for job in self.get_jobs(alias)] or ["    No scheduled jobs"]
+        print("\n".join(lines), file=out or sys.stdout)
+
+    def present(self, job: Job) -> Record | None:
+        return self._house.record(job.key)
+
+    def _record_of(self, job_id: str, alias: str) -> Record | None:
+        found = self._house.record(JobKey(alias, self._house.source, job_id))
+        if found is not None:
+            return found
+        if self._house.leads(alias):
+            return None
+        return next((each for each in self._house.records(alias) if each.spec.id == job_id), None)
+
+    def _aliases(self, jobstore: str | None) -> Sequence[str]:
+        if jobstore is None:
+            return list(self._house.stores)
+        self._store(jobstore)
+        return [jobstore]
+
+    def _alias_of(self, job_id: str, jobstore: str | None) -> str:
+        for alias in self._aliases(jobstore):
+            if self._record_of(job_id, alias) is not None:
+                return alias
+        raise JobLookupError(job_id)
+
+    def _pending_index(self, job_id: str, jobstore: str | None) -> int:
+        for index, (job, _, _) in enumerate(self._pending):
+            if job.id == job_id and jobstore in (None, job._record.spec.store):
+                return index
+        raise JobLookupError(job_id)

@@ -1,0 +1,315 @@
+"""The engine of a scheduler with its stores and executors: started, asked, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from uuid import uuid4
+
+from runner.clock import Clock
+from runner.core.action import Announce, Change, Forget, Save
+from runner.core.event import Broken, Event, Resumed, Settings
+from runner.core.machine import Machine
+from runner.core.run import Job as Record
+from runner.core.run import Run, Status
+from runner.engine import Engine, Hands, Partition, Plan
+from runner.engine.partition import Entry
+from runner.errors import RunnerError, StoreError
+from runner.executors.base import Executor
+from runner.executors.reference import resolve
+from runner.jobstores.base import JobStore
+from runner.jobstores.memory import MemoryJobStore
+from runner.moment import SECOND, Moment
+from runner.schedulers import asking
+from runner.spec import Call, JobKey
+
+log = logging.getLogger("runner.scheduler")
+
+_PATIENCE = 5.0
+"""How many seconds a change of a job waits for a store that fails or a lead that is held elsewhere."""
+
+
+class House:
+    """`stores` and `hands.executors` may be filled before `start`; later they come and go by the methods."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        name: str,
+        announce: Callable[[Announce], None],
+        allowed: Sequence[str] | None = None,
+    ) -> None:
+        self.source = f"api:{name}"
+        self.stores: dict[str, JobStore] = {}
+        self.hands = Hands(announce=self._announce)
+        self._clock = clock
+        self._tell = announce
+        self._allowed = allowed
+        self._engine: Engine | None = None
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+
+    def now(self) -> Moment:
+        return self._clock.now()
+
+    # ── starting and ending ─────────────────────────────────────────────────────────────────
+
+    def start(self, *, paused: bool) -> None:
+        """Open everything, read the stores and decide what came due meanwhile; then turn in a thread of its own."""
+        for store in self.stores.values():
+            store.open()
+        durable = any(not is_memory(store) for store in self.stores.values())
+        engine = Engine(self.hands, self._clock, poll_requests=SECOND if durable else None)
+        self.hands.open(engine.done)
+        self._engine = engine
+        for alias in self.stores:
+            self._attach(alias)
+        if paused:
+            engine.pause()
+        engine.turn()
+        self._thread = threading.Thread(target=engine.run, name="runner-clock", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
+        """End. `wait`: until every run is over, but for those of executors that are `mine`: they need the caller."""
+        engine = self.engine
+        if wait:
+            engine.pause()
+            while self._busy(mine):
+                self._ended.clear()
+                if self._busy(mine):
+                    self._ended.wait(0.2)
+        stopped: Future[None] = Future()
+        engine.call(lambda now: _stop_all(engine, now, stopped))
+        if not engine.on_clock_thread:
+            stopped.result(30)
+        self.hands.close(leave=not wait)
+        engine.end()
+        thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(30)
+        for partition in list(engine.partitions.values()):
+            partition.release()
+        for store in self.stores.values():
+            _empty(store, self.source, self._clock.now())
+            store.close()
+        self._engine = None
+
+    def abandon(self) -> None:
+        """The host is gone and will never shut us down: end the clock thread, whoever is on it."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.end()
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            raise RunnerError("the scheduler is not running")
+        return self._engine
+
+    @property
+    def running(self) -> bool:
+        return self._engine is not None
+
+    def _busy(self, mine: Callable[[str], bool]) -> bool:
+        for partition in self.engine.partitions.values():
+            machine = partition.machine
+            for run in list(machine.runs.values()) if machine is not None else ():
+                if not mine(run.spec.executor) and run.status in (Status.RUNNING, Status.PENDING):
+                    return True
+        return False
+
+    def _announce(self, announce: Announce) -> None:
+        if announce.name == "run.ended":
+            self._ended.set()
+        self._tell(announce)
+
+    # ── stores and executors ────────────────────────────────────────────────────────────────
+
+    def add_store(self, alias: str, store: JobStore) -> None:
+        store.alias = alias
+        self.stores[alias] = store
+        if self._engine is not None:
+            store.open()
+            self._attach(alias)
+            self._settle()
+
+    def remove_store(self, alias: str, *, shutdown: bool) -> JobStore:
+        store = self.stores.pop(alias)
+        if self._engine is not None:
+            engine = self._engine
+            gone: Future[None] = Future()
+
+            def detach(now: Moment) -> None:
+                partition = engine.detach(alias)
+                partition.release()
+                gone.set_result(None)
+
+            engine.call(detach)
+            if not engine.on_clock_thread:
+                gone.result(30)
+            if shutdown:
+                store.close()
+        return store
+
+    def add_executor(self, alias: str, executor: Executor) -> None:
+        self.hands.executors[alias] = executor
+        if self._engine is not None:
+            executor.open(self._engine.done)
+            self._engine.configure(self._settings())
+
+    def remove_executor(self, alias: str, *, shutdown: bool) -> Executor:
+        executor = self.hands.executors.pop(alias)
+        if self._engine is not None:
+            self._engine.configure(self._settings())
+            if shutdown:
+                executor.close(leave=True)
+        return executor
+
+    def _settings(self) -> Settings:
+        return Settings(executors=self.hands.capacities)
+
+    def _attach(self, alias: str) -> None:
+        engine = self.engine
+        partition = Partition(
+            self.stores[alias],
+            self.source,
+            owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+            settings=self._settings(),
+            hands=self.hands,
+            done=engine.done,
+            early=self._look_for_functions,
+            on_request=lambda request: asking.take(engine, alias, request),
+        )
+        engine.attach(alias, partition)
+
+    def _settle(self) -> None:
+        """Return when the clock thread has had a turn."""
+        turned = threading.Event()
+        engine = self.engine
+        if engine.on_clock_thread:
+            return
+        engine.call(lambda now: engine.call(lambda _: turned.set()))
+        engine.poke()
+        turned.wait(30)
+
+    def _look_for_functions(self, machine: Machine, now: Moment) -> Sequence[Event]:
+        """Set aside the stored jobs whose function cannot be found, and take back those whose function can again."""
+        events: list[Event] = []
+        for job in machine.jobs.values():
+            reason = self._missing(job)
+            if reason and job.state != "broken":
+                events.append(Broken(job.key, reason))
+            elif not reason and job.state == "broken":
+                events.append(Resumed(job.key))
+        return events
+
+    def _missing(self, job: Record) -> str:
+        work = job.spec.steps[0].work
+        if not isinstance(work, Call) or not isinstance(work.target, str):
+            return ""
+        try:
+            resolve(work.target, self._allowed)
+        except (LookupError, ValueError) as error:
+            return str(error.args[0])
+        return ""
+
+    # ── jobs ────────────────────────────────────────────────────────────────────────────────
+
+    def act(self, alias: str, plan: Plan, wish: asking.Wish) -> None:
+        """Have the plan done and written, here or by whoever leads; what it raises is raised here."""
+        engine = self.engine
+        partition = engine.partitions[alias]
+        if engine.on_clock_thread:
+            _at_once(partition, self._clock.now(), plan)
+        elif partition.standing_by:
+            asking.ask(self.stores[alias], self.source, wish, self._clock, engine)
+        else:
+            self._await(engine.ask(plan, alias), partition)
+
+    def _await(self, answer: Future[None], partition: Partition) -> None:
+        waited = 0.0
+        while True:
+            try:
+                return answer.result(0.5)
+            except TimeoutError:
+                waited += 0.5
+            if waited >= _PATIENCE and (partition.trouble or not partition.leading):
+                why = partition.trouble or "another scheduler leads it"
+                raise StoreError(
+                    f"the store {partition.store.alias!r} does not answer: {why}",
+                    hint="the change is kept, and will be made when the store is back",
+                )
+
+    def records(self, alias: str) -> Sequence[Record]:
+        """The jobs of a store as they stand now."""
+        partition = self.engine.partitions[alias]
+        machine = partition.machine
+        if machine is not None:
+            return list(machine.jobs.values())
+        return self.stores[alias].load(self.source).jobs
+
+    def leads(self, alias: str) -> bool:
+        """Whether this scheduler is the one that turns the store's jobs."""
+        return self._engine is not None and self._engine.partitions[alias].leading
+
+    def record(self, key: JobKey) -> Record | None:
+        """One of them, where this scheduler leads; None elsewhere."""
+        partition = self._engine.partitions.get(key.store) if self._engine is not None else None
+        machine = partition.machine if partition is not None else None
+        return machine.jobs.get(key) if machine is not None else None
+
+
+def is_memory(store: JobStore) -> bool:
+    """Whether a store keeps the very values it is given, functions without a name among them."""
+    return isinstance(store, MemoryJobStore)
+
+
+def _at_once(partition: Partition, now: Moment, plan: Plan) -> None:
+    """Called by a job that runs on the clock thread itself: nobody else could turn meanwhile."""
+    raised: list[BaseException] = []
+
+    def guarded(machine: Machine, moment: Moment) -> Sequence[Event]:
+        try:
+            return plan(machine, moment)
+        except Exception as error:
+            raised.append(error)
+            return ()
+
+    partition.turn(now, [Entry(guarded)], tick=False)
+    if raised:
+        raise raised[0]
+
+
+def _stop_all(engine: Engine, now: Moment, stopped: Future[None]) -> None:
+    try:
+        for partition in engine.partitions.values():
+            partition.stop(now, cancel=False)
+    finally:
+        stopped.set_result(None)
+
+
+def _empty(store: JobStore, source: str, now: Moment) -> None:
+    """A memory store forgets its jobs when its scheduler ends, as programs that start it again expect."""
+    if not isinstance(store, MemoryJobStore):
+        return
+    loaded = store.load(source)
+    changes: list[Change] = [Forget(job.key) for job in loaded.jobs]
+    changes += [Save(_ended(run, now)) for run in loaded.runs]
+    with contextlib.suppress(StoreError):
+        store.write(changes)
+
+
+def _ended(run: Run, now: Moment) -> Run:
+    return replace(run, status=Status.CANCELLED, reason="shutdown", ended_at=now)
+
+
+def by_time(records: Sequence[Record]) -> list[Record]:
+    """The order in which people read jobs: the next due first, those never due last."""
+    return sorted(records, key=lambda job: (job.next_at is None, job.next_at or 0, job.spec.id))

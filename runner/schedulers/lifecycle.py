@@ -1,0 +1,323 @@
+"""Starting and ending a scheduler, its stores, executors and listeners; front-ends say in whose thread things run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import tzinfo
+from functools import partial
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+from runner import events
+from runner.clock import Clock, SystemClock
+from runner.core.action import Announce
+from runner.core.run import Job as Record
+from runner.core.run import Run
+from runner.events import EVENT_ALL, SchedulerEvent
+from runner.executors.base import Executor
+from runner.jobstores.base import JobStore
+from runner.jobstores.memory import MemoryJobStore
+from runner.schedulers import (
+    SchedulerAlreadyRunningError,
+    SchedulerNotRunningError,
+    options,
+    plugins,
+    telling,
+)
+from runner.schedulers.hosts import Host, HostGone, QueueHost
+from runner.schedulers.house import House
+from runner.spec import JobKey
+from runner.triggers.zones import zone
+
+STATE_STOPPED = 0
+STATE_RUNNING = 1
+STATE_PAUSED = 2
+
+Listener = Callable[[Any], Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OWN_CHANGES = {
+    "job.added": "added",
+    "job.changed": "changed",
+    "job.paused": "changed",
+    "job.resumed": "changed",
+    "job.removed": "removed",
+}
+
+
+class Lifecycle:
+    """A scheduler but for its jobs; base.BaseScheduler adds those."""
+
+    def __init__(
+        self, gconfig: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **options: Any
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.RLock()
+        self._listeners: list[tuple[Listener, int]] = []
+        self._mask = 0
+        self._mine: set[tuple[str, JobKey]] = set()
+        self._host: Host | None = None
+        self.state = STATE_STOPPED
+        self.configure(gconfig or {}, **options)
+
+    def __getstate__(self) -> Any:
+        raise TypeError(
+            "Schedulers cannot be serialized. Ensure that you are not passing a scheduler instance as an argument to "
+            "a job, or scheduling an instance method where the instance contains a scheduler as an attribute."
+        )
+
+    # ── configuring ─────────────────────────────────────────────────────────────────────────
+
+    def configure(
+        self, gconfig: Mapping[str, Any] | None = None, prefix: str | None = "apscheduler.", **given: Any
+    ) -> None:
+        """Take options from a dict with prefixed keys (`runner.` or `apscheduler.`) and from keywords, which win.
+
+        SchedulerAlreadyRunningError while it runs. What the options name is in docs/library.md.
+        """
+        if self.state != STATE_STOPPED:
+            raise SchedulerAlreadyRunningError
+        read = options.read(gconfig or {}, prefix, given)
+        self._configured(read)
+        self._house = House(self._clock, read.name, self._hear, read.allowed_modules)
+        for alias, executor in read.executors.items():
+            self.add_executor(executor, alias)
+        for alias, store in read.jobstores.items():
+            self.add_jobstore(store, alias)
+
+    def _configured(self, read: options.Options) -> None:
+        self._logger = read.logger
+        self._zone = read.zone
+        self._defaults = read.defaults
+        self._options = read
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone of triggers and times that name none."""
+        return zone(self._zone).info
+
+    # ── starting and ending ─────────────────────────────────────────────────────────────────
+
+    def start(self, paused: bool = False) -> Any:
+        """Start; with `paused` nothing becomes due until `resume`. SchedulerAlreadyRunningError where it runs."""
+        with self._lock:
+            if self.state != STATE_STOPPED:
+                raise SchedulerAlreadyRunningError
+            self._host = self._make_host()
+            if "default" not in self._house.hands.executors:
+                self.add_executor(self._default_executor(), "default")
+            if "default" not in self._house.stores:
+                self.add_jobstore(MemoryJobStore(), "default")
+            for executor in self._house.hands.executors.values():
+                self._bind(executor)
+            self._house.start(paused=paused)
+            self.state = STATE_PAUSED if paused else STATE_RUNNING
+            try:
+                self._add_pending()
+            except Exception:
+                self._end(wait=False)
+                raise
+        self._logger.info("Scheduler started")
+        self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
+
+    def shutdown(self, wait: bool = True) -> None:
+        """End; with `wait` only when all that runs has ended. SchedulerNotRunningError where it does not run."""
+        with self._lock:
+            if self.state == STATE_STOPPED:
+                raise SchedulerNotRunningError
+            self.state = STATE_STOPPED
+        self._end(wait=wait)
+        self._logger.info("Scheduler has been shut down")
+        self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
+
+    def _end(self, *, wait: bool) -> None:
+        self._house.stop(wait=wait, mine=self._needs_host)
+        host, self._host = self._host, None
+        self.state = STATE_STOPPED
+        if host is not None:
+            with suppress(HostGone):
+                host.drain()
+            self._leave_host(host)
+
+    def pause(self) -> None:
+        """Let nothing become due until `resume`; what runs goes on."""
+        self._require_running()
+        if self.state == STATE_RUNNING:
+            self.state = STATE_PAUSED
+            self._house.engine.pause()
+            self._logger.info("Paused scheduler job processing")
+            self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_PAUSED))
+
+    def resume(self) -> None:
+        self._require_running()
+        if self.state == STATE_PAUSED:
+            self.state = STATE_RUNNING
+            self._house.engine.resume()
+            self._logger.info("Resumed scheduler job processing")
+            self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_RESUMED))
+
+    def wakeup(self) -> None:
+        """Look at once whether something is due or asked for."""
+        self._require_running()
+        self._house.engine.poke()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not shut down; also while paused."""
+        return self.state != STATE_STOPPED
+
+    def _require_running(self) -> None:
+        if self.state == STATE_STOPPED:
+            raise SchedulerNotRunningError
+
+    # ── for front-ends ──────────────────────────────────────────────────────────────────────
+
+    def _make_host(self) -> Host:
+        return QueueHost.with_thread()
+
+    def _leave_host(self, host: Host) -> None:
+        if isinstance(host, QueueHost):
+            host.close()
+
+    def _default_executor(self) -> Executor:
+        made: Executor = plugins.load("executor", "threadpool")(10)
+        return made
+
+    def _bind(self, executor: Executor) -> None:
+        """Tell an executor of the host's loop, where it wants to know."""
+
+    def _needs_host(self, alias: str) -> bool:
+        """Whether this executor's runs end only while the thread that calls `shutdown` goes on."""
+        return False
+
+    def _add_pending(self) -> None:
+        """Add the jobs that waited for the start."""
+
+    def _about(self, record: Record) -> Any:
+        """The job of a record, as it shows itself to people."""
+        raise TypeError(f"{type(self).__name__} has no jobs")
+
+    # ── executors and stores ────────────────────────────────────────────────────────────────
+
+    def add_executor(self, executor: Executor | str, alias: str = "default", **executor_opts: Any) -> None:
+        """Add an executor, or make one of a kind by name; ValueError where the alias is taken."""
+        with self._lock:
+            if alias in self._house.hands.executors:
+                raise ValueError(f'This scheduler already has an executor by the alias of "{alias}"')
+            made = self._made("executor", executor, executor_opts)
+            if self.state != STATE_STOPPED:
+                self._bind(made)
+            self._house.add_executor(alias, made)
+        self._dispatch(SchedulerEvent(events.EVENT_EXECUTOR_ADDED, alias))
+
+    def remove_executor(self, alias: str, shutdown: bool = True) -> None:
+        with self._lock:
+            if alias not in self._house.hands.executors:
+                raise KeyError(f"No such executor: {alias}")
+            self._house.remove_executor(alias, shutdown=shutdown)
+        self._dispatch(SchedulerEvent(events.EVENT_EXECUTOR_REMOVED, alias))
+
+    def add_jobstore(self, jobstore: JobStore | str, alias: str = "default", **jobstore_opts: Any) -> None:
+        """Add a store, or make one of a kind by name; ValueError where the alias is taken."""
+        with self._lock:
+            if alias in self._house.stores:
+                raise ValueError(f'This scheduler already has a job store by the alias of "{alias}"')
+            self._house.add_store(alias, self._made("job store", jobstore, jobstore_opts))
+        self._dispatch(SchedulerEvent(events.EVENT_JOBSTORE_ADDED, alias))
+
+    def remove_jobstore(self, alias: str, shutdown: bool = True) -> None:
+        with self._lock:
+            if alias not in self._house.stores:
+                raise KeyError(f"No such job store: {alias}")
+            self._house.remove_store(alias, shutdown=shutdown)
+        self._dispatch(SchedulerEvent(events.EVENT_JOBSTORE_REMOVED, alias))
+
+    def _made(self, kind: plugins.Kind, given: Any, arguments: Mapping[str, Any]) -> Any:
+        if isinstance(given, str):
+            return plugins.load(kind, given)(**arguments)
+        if not options.is_one(kind, given):
+            article = "an executor" if kind == "executor" else "a job store"
+            raise TypeError(f"Expected {article} instance or a string, got {type(given).__name__} instead")
+        return given
+
+    # ── listeners ───────────────────────────────────────────────────────────────────────────
+
+    def add_listener(self, callback: Listener, mask: int = EVENT_ALL) -> None:
+        """Call this with every event of the mask. It may be a coroutine function, and may call the scheduler."""
+        with self._lock:
+            self._listeners = [*self._listeners, (callback, mask)]
+            self._mask |= mask
+
+    def remove_listener(self, callback: Listener) -> None:
+        with self._lock:
+            self._listeners = [each for each in self._listeners if each[0] != callback]
+            self._mask = 0
+            for _, mask in self._listeners:
+                self._mask |= mask
+
+    def _dispatch(self, event: SchedulerEvent) -> None:
+        """Tell listeners, in this thread; what they raise is logged."""
+        for callback, mask in self._listeners:
+            if not event.code & mask:
+                continue
+            try:
+                result = callback(event)
+                if isawaitable(result):
+                    host = self._host or QueueHost()
+                    host.follow(result, self._listener_failed)
+            except BaseException as error:
+                self._listener_failed(error)
+                if not isinstance(error, Exception):
+                    raise
+
+    def _listener_failed(self, error: BaseException) -> None:
+        self._logger.error("Error notifying listener", exc_info=(type(error), error, error.__traceback__))
+
+    def _hear(self, announce: Announce) -> None:
+        """Called on the clock thread: hand on what somebody wants to know."""
+        change = _OWN_CHANGES.get(announce.name)
+        if change is not None and (change, announce.value.key) in self._mine:
+            self._mine.discard((change, announce.value.key))
+            return
+        mask = telling.MASKS.get(announce.name)
+        if mask is None:
+            return
+        wanted = mask & self._mask or announce.name in telling.LOUD
+        if not wanted and isinstance(announce.value, Run):
+            name = f"runner.executors.{announce.value.spec.executor}"
+            wanted = logging.getLogger(name).isEnabledFor(logging.INFO)
+        host = self._host
+        if not wanted or host is None:
+            return
+        try:
+            host.post(partial(self._tell, announce, self._subject(announce)))
+        except HostGone:
+            self._logger.warning("The scheduler's event loop was closed; the scheduler ends")
+            self.state = STATE_STOPPED
+            self._house.abandon()
+
+    def _subject(self, announce: Announce) -> Any:
+        """The job an announcement is about, as it is now: a later change must not show in an earlier record."""
+        value = announce.value
+        if isinstance(value, Record):
+            return self._about(value)
+        spec = value.spec if isinstance(value, Run) else None
+        key = value.key.job if spec is not None else value.job
+        known = self._house.record(key)
+        assert known is not None or spec is not None
+        return self._about(known or Record(spec))  # type: ignore[arg-type]
+
+    def _tell(self, announce: Announce, job: Any) -> None:
+        try:
+            telling.write(announce, job)
+            if announce.name == "occurrence.missed":
+                found = telling.missed(announce.value, job.trigger)
+            else:
+                found = telling.told(announce)
+            for event in found:
+                self._dispatch(event)
+        except Exception:
+            self._logger.exception("could not tell of %s", announce.name)

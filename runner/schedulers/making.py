@@ -1,0 +1,276 @@
+"""From what a program says in `add_job` and `modify_job` to the spec of a job, and to its first moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from runner.duration import parse_duration
+from runner.executors.reference import name_of, reference, resolve
+from runner.jobstores.base import TransientJobError
+from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
+from runner.schedulers.arguments import check
+from runner.spec import Call, Catchup, Concurrency, JobSpec, Policy, Retention, Retry, Step
+from runner.triggers import Trigger
+from runner.triggers.date import DateTrigger
+from runner.triggers.times import moment_of
+
+STEP = "call"
+"""The id of the one step of a Python job."""
+
+_ALL = Catchup("all", window=2**62, max=2**31)
+_LATEST = Catchup("latest")
+
+
+class Undefined:
+    """Stands for "not given" where None means something."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "<undefined>"
+
+
+undefined: Final[Any] = Undefined()
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a job gets where `add_job` says nothing (`job_defaults`)."""
+
+    misfire_grace_time: float | None = 1
+    coalesce: bool = True
+    max_instances: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `add_job` was given."""
+
+    func: Any
+    trigger: Trigger
+    args: Any = None
+    kwargs: Any = None
+    id: Any = None
+    name: Any = None
+    misfire_grace_time: Any = undefined
+    coalesce: Any = undefined
+    max_instances: Any = undefined
+    executor: Any = "default"
+    timeout: Any = None
+    retry: Any = None
+    history: Any = None
+
+
+def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: str) -> JobSpec:
+    """The job as somebody asked for it; TypeError and ValueError say what is wrong with which argument."""
+    if asked.id is not None and (not isinstance(asked.id, str) or not asked.id):
+        raise TypeError("id must be a nonempty string")
+    id = uuid4().hex if asked.id is None else asked.id
+    changes = {
+        "func": asked.func,
+        "args": () if asked.args is None else asked.args,
+        "kwargs": {} if asked.kwargs is None else asked.kwargs,
+        "trigger": asked.trigger,
+        "executor": asked.executor,
+        "misfire_grace_time": _or(asked.misfire_grace_time, defaults.misfire_grace_time),
+        "coalesce": _or(asked.coalesce, defaults.coalesce),
+        "max_instances": _or(asked.max_instances, defaults.max_instances),
+        "timeout": asked.timeout,
+        "retry": asked.retry,
+        "history": asked.history,
+    }
+    if asked.name is not None:
+        changes["name"] = asked.name
+    empty = JobSpec(
+        id,
+        (Step(STEP, Call("")),),
+        source=source,
+        store=store,
+        timezone=zone,
+        remove_when_done=True,
+    )
+    return changed(empty, changes)
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is undefined else value
+
+
+def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
+    """The spec with other values for the attributes of its job; the arguments are checked against the function."""
+    changes = dict(changes)
+    if "id" in changes:
+        raise ValueError("The job ID may not be changed")
+    step = spec.steps[0]
+    if {"func", "args", "kwargs"} & changes.keys():
+        call = _call(step.work, changes)
+        step = replace(step, work=call)
+        if not spec.name and "name" not in changes:
+            spec = replace(spec, name=_name(call))
+    if "retry" in changes:
+        step = replace(step, retry=_retry(changes.pop("retry")))
+    spec = replace(spec, steps=(step,), policy=_policy(spec.policy, changes))
+    if "name" in changes:
+        spec = replace(spec, name=_text(changes.pop("name"), "name must be a nonempty string"))
+    if "executor" in changes:
+        spec = replace(spec, executor=_text(changes.pop("executor"), "executor must be a string"))
+    if "trigger" in changes:
+        trigger = changes.pop("trigger")
+        if not isinstance(trigger, Trigger):
+            raise TypeError(f"Expected a trigger instance, got {type(trigger).__name__} instead")
+        spec = replace(spec, trigger=trigger, schedule=str(trigger))
+    if changes:
+        names = ", ".join(changes)
+        raise AttributeError(f"The following are not modifiable attributes of Job: {names}")
+    return spec
+
+
+def _text(value: Any, complaint: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(complaint)
+    return value
+
+
+def _call(work: Any, changes: dict[str, Any]) -> Call:
+    assert isinstance(work, Call)
+    target = changes.pop("func", work.target)
+    args = changes.pop("args", work.args)
+    kwargs = changes.pop("kwargs", work.kwargs)
+    if isinstance(target, str):
+        function = resolve(target)
+    elif callable(target):
+        function = target
+    else:
+        raise TypeError("func must be a callable or a textual reference to one")
+    if isinstance(args, str) or not isinstance(args, Iterable):
+        raise TypeError("args must be a non-string iterable")
+    if isinstance(kwargs, str) or not isinstance(kwargs, Mapping):
+        raise TypeError("kwargs must be a dict-like object")
+    args, kwargs = tuple(args), dict(kwargs)
+    check(function, args, kwargs)
+    return Call(target, args, kwargs)
+
+
+def _name(call: Call) -> str:
+    return name_of(resolve(call.target) if isinstance(call.target, str) else call.target)
+
+
+def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
+    if "misfire_grace_time" in changes:
+        grace = changes.pop("misfire_grace_time")
+        if grace is not None and (not isinstance(grace, int | float) or grace <= 0):
+            raise TypeError("misfire_grace_time must be either None or a positive integer")
+        policy = replace(policy, grace=None if grace is None else round(grace * SECOND))
+    if "coalesce" in changes:
+        policy = replace(policy, catchup=_LATEST if changes.pop("coalesce") else _ALL)
+    if "max_instances" in changes:
+        most = changes.pop("max_instances")
+        if not isinstance(most, int) or most <= 0:
+            raise TypeError("max_instances must be a positive integer")
+        policy = replace(policy, concurrency=Concurrency("allow", most))
+    if "timeout" in changes:
+        policy = replace(policy, timeout=_span(changes.pop("timeout"), "timeout"))
+    if "history" in changes:
+        runs = changes.pop("history")
+        policy = replace(policy, retention=Retention() if runs is None else Retention(runs=int(runs)))
+    return policy
+
+
+def _span(value: Any, what: str) -> Span | None:
+    """Seconds, a timedelta, or text such as `90s`, as microseconds."""
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        return value // timedelta(microseconds=1)
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
+        return round(value * SECOND)
+    raise TypeError(f"{what} must be a number of seconds, a timedelta or a text such as '90s'")
+
+
+def _retry(value: Any) -> Retry:
+    if value is None:
+        return Retry()
+    if isinstance(value, Retry):
+        return value
+    if isinstance(value, int):
+        return Retry(max=value)
+    if isinstance(value, Mapping):
+        given = dict(value)
+        for key in ("delay", "max_delay"):
+            if key in given:
+                given[key] = _span(given[key], f"retry {key}")
+        return Retry(**given)
+    raise TypeError(
+        "retry must be a number of retries, a dict (max, delay, backoff, max_delay, jitter) or a Retry"
+    )
+
+
+# ── moments ─────────────────────────────────────────────────────────────────────────────────
+
+
+def first(trigger: Trigger, now: Moment) -> Moment | None:
+    """When a job added now is due first; a date that has passed is due at once, and is then missed by its grace."""
+    ask: Callable[..., datetime | None] | None = getattr(trigger, "get_next_fire_time", None)
+    if ask is None:
+        return trigger.next_after(now - MICROSECOND)
+    found = ask(None, to_datetime(now))
+    return None if found is None else from_datetime(found)
+
+
+def anchored(trigger: Trigger, now: Moment) -> Trigger:
+    """The trigger, with a start where it has none and counts from one."""
+    anchor: Callable[[Moment], Trigger] | None = getattr(trigger, "anchored", None)
+    return trigger if anchor is None else anchor(now)
+
+
+def moment(when: Any, zone: str) -> Moment | None:
+    """`next_run_time` as somebody gave it, a naive one on the scheduler's wall clock."""
+    if when is not None and not isinstance(when, datetime | date | str):
+        raise TypeError(f"Unsupported type for next_run_time: {type(when).__name__}")
+    return moment_of(when, zone, "next_run_time")
+
+
+def same_but_start(given: Trigger, known: Trigger) -> bool:
+    """Whether the second is the first, anchored earlier: adding it again must not move the job's place in time."""
+    if isinstance(given, DateTrigger) or isinstance(known, DateTrigger):
+        return given == known
+    try:
+        return _fits(given.to_json(), known.to_json())
+    except TypeError:
+        return given == known
+
+
+_ANCHORS = ("start", "start_date")
+
+
+def _fits(given: Any, known: Any) -> bool:
+    if isinstance(given, dict) and isinstance(known, dict):
+        more = {key for key in known if key not in given}
+        return more <= set(_ANCHORS) and all(key in known and _fits(given[key], known[key]) for key in given)
+    if isinstance(given, list) and isinstance(known, list):
+        return len(given) == len(known) and all(map(_fits, given, known))
+    return bool(given == known)
+
+
+# ── for a store ─────────────────────────────────────────────────────────────────────────────
+
+
+def storable(spec: JobSpec) -> JobSpec:
+    """The spec with its function as a reference; TransientJobError where it has none."""
+    step = spec.steps[0]
+    assert isinstance(step.work, Call)
+    if isinstance(step.work.target, str):
+        return spec
+    try:
+        text = reference(step.work.target)
+    except ValueError as error:
+        raise TransientJobError(spec.id) from error
+    return replace(spec, steps=(replace(step, work=replace(step.work, target=text)),))

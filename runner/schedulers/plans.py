@@ -1,0 +1,105 @@
+"""Changes of jobs, worked out on the clock thread from what the machine knows at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed
+from runner.core.machine import Machine
+from runner.core.run import Job as Record
+from runner.engine import Plan
+from runner.jobstores.base import ConflictingIdError, JobLookupError
+from runner.moment import Moment
+from runner.schedulers.making import anchored, changed, first, same_but_start
+from runner.spec import JobKey, JobSpec
+
+NextAt = Moment | Literal["auto"] | None
+
+
+def _known(machine: Machine, key: JobKey) -> Record:
+    record = machine.jobs.get(key)
+    if record is None:
+        raise JobLookupError(key.id)
+    return record
+
+
+def add(spec: JobSpec, next_at: NextAt, *, replacing: bool) -> Plan:
+    """A new job, or with `replacing` another definition of a known one; ConflictingIdError without."""
+
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        known = machine.jobs.get(spec.key)
+        if known is not None and not replacing:
+            raise ConflictingIdError(spec.id)
+        assert spec.trigger is not None
+        fresh = replace(spec, trigger=anchored(spec.trigger, now))
+        assert fresh.trigger is not None
+        if known is None:
+            return [Added(fresh, first(fresh.trigger, now) if next_at == "auto" else next_at)]
+        if next_at != "auto":
+            return [Changed(fresh, next_at)]
+        before = known.spec.trigger
+        if known.state != "finished" and before is not None and same_but_start(spec.trigger, before):
+            return [Changed(replace(spec, trigger=before), "auto")]
+        return [Changed(fresh, "auto" if known.state == "paused" else first(fresh.trigger, now))]
+
+    return plan
+
+
+def change(key: JobKey, changes: Mapping[str, Any]) -> Plan:
+    """Other attributes; `next_run_time` (a moment or None) moves its place in time."""
+
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        known = _known(machine, key)
+        rest = dict(changes)
+        next_at: NextAt = rest.pop("next_run_time", "auto")
+        spec = changed(known.spec, rest)
+        if "trigger" in rest and spec.trigger is not None:
+            spec = replace(spec, trigger=anchored(spec.trigger, now))
+        return [Changed(spec, next_at)]
+
+    return plan
+
+
+def reschedule(key: JobKey, trigger: Any) -> Plan:
+    """Another trigger; the next time is its first from now, also for a job that was paused."""
+
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        known = _known(machine, key)
+        fresh = anchored(trigger, now)
+        spec = replace(known.spec, trigger=fresh, schedule=str(fresh))
+        return [Changed(spec, first(fresh, now))]
+
+    return plan
+
+
+def pause(key: JobKey) -> Plan:
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        _known(machine, key)
+        return [Paused(key)]
+
+    return plan
+
+
+def resume(key: JobKey) -> Plan:
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        _known(machine, key)
+        return [Resumed(key)]
+
+    return plan
+
+
+def remove(key: JobKey) -> Plan:
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        _known(machine, key)
+        return [Removed(key)]
+
+    return plan
+
+
+def remove_all() -> Plan:
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        return [Removed(key) for key in list(machine.jobs)]
+
+    return plan
