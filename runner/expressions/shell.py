@@ -1,8 +1,8 @@
 """A value never becomes script text: expressions of a shell script are lifted into environment variables.
 
 Each `${{ }}` is replaced by a reference written for the quoting it stands in, so that the value arrives as one word,
-byte for byte, and nothing in it is ever executed. Where the walk below should misjudge a corner of the shell's
-grammar, the reference may be split into words, but a reference is still all that stands in the script.
+byte for byte, and nothing in it is ever executed. Where a place has no such reference, or a command would run the
+value as a script, it is an error that says how to write it.
 """
 
 from __future__ import annotations
@@ -10,25 +10,76 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from runner.errors import ExpressionError
-from runner.expressions.scan import Part, parts
+from runner.expressions.filters import as_text
+from runner.expressions.render import evaluate, render
+from runner.expressions.scan import Part, has_expression, parts
+from runner.expressions.shellwalk import EXPRESSION, Place, Site, Walk
 
 PREFIX = "RUNNER_VALUE_"
+MOST_VALUE = 128 * 1024 - 64
+"""Bytes of one variable: what Linux takes, less its name."""
 
-_RAW = re.compile(r"\|\s*raw\s*$")
-_NUMERIC = re.compile(r"\s-(?:eq|ne|lt|le|gt|ge)\s")
-_RUNS_TEXT = re.compile(r"(?:^|[;&|]\s*|\s)(eval|(?:ba|da|z|k)?sh\s+-\w*c|ssh|su\s+-c)\s")
+_LAST_FILTER = re.compile(r"\|\s*(\w+)\s*$")
+_SHELLS = re.compile(r"(?:.*/)?(?:ba|da|k|z|a)?sh")
+_RUNS_TEXT = re.compile(r"-[a-zA-Z]*c")
+_NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+_NAMING = frozenset({"unset", "read", "declare", "typeset", "local", "mapfile", "readarray", "getopts"})
+_INTERPRETERS = frozenset({"awk", "gawk", "mawk", "sed", "jq", "ssh", "su", "xargs", "parallel", "watch"})
+_PROGRAM_OPTIONS = frozenset({"-c", "-e", "-r", "--command", "--eval", "--execute", "--expression"})
+
+_REFERENCES = {
+    Place.BARE: '"${%s}"',
+    Place.PATTERN: '"${%s}"',
+    Place.DOUBLE: "${%s}",
+    Place.HEREDOC: "${%s}",
+    Place.SINGLE: "'\"${%s}\"'",
+    Place.ARITHMETIC: " ${%s}",
+}
+_REFUSED = {
+    Place.ARITHMETIC: (
+        "the shell evaluates what stands in (( ))",
+        "calculate in the expression, or say that it is a number: ${{ n | int }}",
+    ),
+    Place.SUBSCRIPT: (
+        "bash evaluates what stands in a subscript",
+        "say that it is a number: ${{ n | int }}",
+    ),
+    Place.PARAMETER: (
+        "an expression cannot stand there inside ${ }",
+        "assign it first: value=${{ ... }}, then use ${value}",
+    ),
+    Place.ANSI: ("an expression cannot stand inside $' '", 'close the quotes before it, or use " "'),
+    Place.BACKTICKS: ("an expression cannot stand in backticks with a backslash", "write $( ) instead"),
+    Place.ESCAPED: ("an expression cannot stand behind a backslash", "leave the backslash out"),
+    Place.DELIMITER: (
+        "an expression cannot be the delimiter of a here-document",
+        "write a fixed word there, such as EOF",
+    ),
+    Place.QUOTED_HEREDOC: (
+        "a here-document with a quoted delimiter takes everything as it is",
+        "write the delimiter without quotes (<<EOF), or hand the value over with env: {NAME: ${{ ... }}}",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
-    """`variables`: name to the text of its expression. What is left of `${{ }}` in `script` is marked `| raw`."""
+    """A script without values. `variables`: name to the text of the expression whose value it gets.
+
+    What is left of `${{ }}` in `script` is marked `| raw`; `filled` inserts it.
+    """
 
     script: str
     variables: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def filled(self, context: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+        """The script to run and the variables it needs. ExpressionError where a value cannot be one."""
+        values = {name: _value(text, context) for name, text in self.variables.items()}
+        return (str(render(self.script, context)) if has_expression(self.script) else self.script), values
 
 
 def lift(script: str, shell: Literal["sh", "bash"] = "sh") -> Lifted:
@@ -36,9 +87,21 @@ def lift(script: str, shell: Literal["sh", "bash"] = "sh") -> Lifted:
     found = {part.start: part for part in parts(script) if part.expression}
     if not found:
         return Lifted(script)
-    walk = _Walk(script, found, shell)
-    walk.run()
-    return Lifted("".join(walk.out), walk.variables, tuple(walk.warnings))
+    try:
+        sites = Walk(script, found, shell).sites
+    except RecursionError:
+        raise ExpressionError("the script is nested too deep", hint="move it into a file") from None
+    names: dict[str, str] = {}
+    warnings: list[str] = []
+    pieces: list[str] = []
+    at = 0
+    for site in sorted(sites, key=lambda site: site.part.start):
+        part = site.part
+        pieces.append(script[at : part.start])
+        at = part.end
+        pieces.append(_replacement(site, script, shell, names, warnings))
+    variables = {name: text for text, name in names.items()}
+    return Lifted("".join([*pieces, script[at:]]), variables, tuple(warnings))
 
 
 def refuse(script: str, interpreter: str) -> None:
@@ -52,320 +115,109 @@ def refuse(script: str, interpreter: str) -> None:
             )
 
 
-@dataclass(slots=True)
-class _Heredoc:
-    word: str
-    quoted: bool
-    tabs: bool
+def _replacement(site: Site, script: str, shell: str, names: dict[str, str], warnings: list[str]) -> str:
+    part, last = site.part, _last_filter(site.part)
+    if site.place is Place.COMMENT:
+        inert = "$ " + script[part.start + 1 : part.end]  # never read, and no expression any more
+        return inert.replace("\n", " ")
+    if last == "raw":
+        warnings.append(f"{_shown(part)} becomes script text: whatever it holds is executed")
+        return script[part.start : part.end]
+    if site.place in (Place.ARITHMETIC, Place.SUBSCRIPT) and last in ("int", "length", "count"):
+        return _REFERENCES[Place.ARITHMETIC] % _name(part, names)
+    if site.place in _REFUSED:
+        raise _error(part, *_REFUSED[site.place])
+    _judge(site, shell, last, warnings)
+    return _REFERENCES[site.place] % _name(part, names)
 
 
-class _Walk:
-    """One pass over a script with a stack of what each place is: bare, dq, paren, command, brace, arith, tick."""
+def _name(part: Part, names: dict[str, str]) -> str:
+    return names.setdefault(part.text, f"{PREFIX}{len(names) + 1}")
 
-    def __init__(self, script: str, found: Mapping[int, Part], shell: str) -> None:
-        self.script = script
-        self.found = found
-        self.shell = shell
-        self.at = 0
-        self.out: list[str] = []
-        self.variables: dict[str, str] = {}
-        self.warnings: list[str] = []
-        self.stack: list[str] = ["bare"]
-        self.heredocs: list[_Heredoc] = []
-        self._names: dict[str, str] = {}
 
-    def run(self) -> None:
-        while self.at < len(self.script):
-            part = self.found.get(self.at)
-            if part is not None:
-                self._expression(part, self.stack[-1])
-            elif self.stack[-1] == "dq":
-                self._quoted()
-            elif self.stack[-1] == "brace":
-                self._brace()
-            elif self.stack[-1] in ("arith", "arithparen"):
-                self._arith()
-            else:
-                self._bare()
-
-    # ── expressions ─────────────────────────────────────────────────────────────────────────
-
-    def _expression(self, part: Part, mode: str) -> None:
-        self.at = part.end
-        if _RAW.search(part.text):
-            self.warnings.append(f"${{{{ {part.text} }}}} becomes script text: whatever it holds is executed")
-            self.out.append(self.script[part.start : part.end])
-            return
-        self._check_line(part)
-        match mode:
-            case "bare" | "paren" | "command":
-                self.out.append(f'"${{{self._variable(part)}}}"')
-            case "dq" | "heredoc" | "comment":
-                self.out.append(f"${{{self._variable(part)}}}")
-            case "sq":
-                self.out.append(f"'\"${{{self._variable(part)}}}\"'")
-            case "arith" | "arithparen":
-                raise _error(
-                    part,
-                    "a value inside (( )) is evaluated by the shell",
-                    "do the arithmetic in the expression: ${{ a + 1 }}",
-                )
-            case "brace":
-                raise _error(
-                    part,
-                    "an expression cannot stand inside ${ }",
-                    "assign it first: value=${{ ... }}, and use ${value#...}",
-                )
-            case "tick":
-                raise _error(part, "an expression cannot stand inside backticks", "write $( ) instead")
-            case "ansi":
-                raise _error(part, "an expression cannot stand inside $' '", 'write it inside " "')
-            case _:
-                raise _error(
-                    part,
-                    "a here-document with a quoted delimiter takes everything as it is",
-                    "write the delimiter without quotes, or use env",
-                )
-
-    def _check_line(self, part: Part) -> None:
-        start = self.script.rfind("\n", 0, part.start) + 1
-        end = self.script.find("\n", part.end)
-        line = self.script[start : len(self.script) if end < 0 else end]
-        if self.shell == "bash" and "[[" in line and _NUMERIC.search(line):
-            raise _error(
-                part,
-                "[[ ]] evaluates what it compares as numbers",
-                "write [ ... -eq ... ], or compare in `if:`",
-            )
-        found = _RUNS_TEXT.search(line[: part.start - start])
-        if found:
-            self.warnings.append(
-                f"${{{{ {part.text} }}}} is handed to `{found[1]}`, which may run it as text"
-            )
-
-    def _variable(self, part: Part) -> str:
-        name = self._names.get(part.text)
-        if name is None:
-            name = self._names[part.text] = f"{PREFIX}{len(self._names) + 1}"
-            self.variables[name] = part.text
-        return name
-
-    # ── the shell's quoting ─────────────────────────────────────────────────────────────────
-
-    def _take(self, count: int = 1) -> str:
-        text = self.script[self.at : self.at + count]
-        self.out.append(text)
-        self.at += count
-        return text
-
-    def _bare(self) -> None:
-        script, at = self.script, self.at
-        char = script[at]
-        if char == "\\":
-            self._escape()
-        elif char == "'":
-            self._until_quote("sq")
-        elif script.startswith("$'", at) and self.shell == "bash":
-            self._take()
-            self._until_quote("ansi")
-        elif char == '"':
-            self._open('"', "dq")
-        elif script.startswith("$((", at):
-            self._open("$((", "arith")
-        elif script.startswith("((", at) and self.shell == "bash" and self._word_begins():
-            self._open("((", "arith")
-        elif script.startswith("$(", at):
-            self._open("$(", "command")
-        elif script.startswith("${", at):
-            self._open("${", "brace")
-        elif char == "`":
-            self._tick()
-        elif char == "#" and self._word_begins():
-            self._comment()
-        elif script.startswith("<<", at) and not script.startswith("<<<", at):
-            self._heredoc_word()
-        elif script.startswith("<<<", at):
-            self._take(3)
-        elif char == "\n":
-            self._take()
-            if self.heredocs:
-                self._heredoc_bodies()
-        elif char == "(":
-            self._open("(", "paren")
-        elif char == ")":
-            self._take()
-            if self.stack[-1] in ("paren", "command"):
-                self.stack.pop()
-        else:
-            self._take()
-
-    def _quoted(self) -> None:
-        script, at = self.script, self.at
-        char = script[at]
-        if char == "\\":
-            self._escape()
-        elif char == '"':
-            self._take()
-            self.stack.pop()
-        elif script.startswith("$((", at):
-            self._open("$((", "arith")
-        elif script.startswith("$(", at):
-            self._open("$(", "command")
-        elif script.startswith("${", at):
-            self._open("${", "brace")
-        elif char == "`":
-            self._tick()
-        else:
-            self._take()
-
-    def _brace(self) -> None:
-        char = self.script[self.at]
-        if char == "\\":
-            self._escape()
-        elif char == "'" and "dq" not in self.stack:
-            self._until_quote("brace")
-        elif char == '"':
-            self._open('"', "dq")
-        elif self.script.startswith("${", self.at):
-            self._open("${", "brace")
-        elif self.script.startswith("$(", self.at):
-            self._open("$(", "command")
-        else:
-            self._take()
-            if char == "}":
-                self.stack.pop()
-
-    def _arith(self) -> None:
-        if self.script.startswith("))", self.at):
-            self._take(2)
-            self.stack.pop()
-        elif self.script.startswith("$(", self.at) and not self.script.startswith("$((", self.at):
-            self._open("$(", "command")
-        elif self.script[self.at] == "(":
-            self._open("(", "arithparen")
-        elif self.script[self.at] == ")" and self.stack[-1] == "arithparen":
-            self._take()
-            self.stack.pop()
-        else:
-            self._take()
-
-    def _open(self, text: str, mode: str) -> None:
-        self._take(len(text))
-        self.stack.append(mode)
-
-    def _escape(self) -> None:
-        following = self.found.get(self.at + 1)
-        if following is not None:
-            raise _error(
-                following, "an expression cannot stand behind a backslash", "leave the backslash out"
-            )
-        self._take(2)
-
-    def _word_begins(self) -> bool:
-        return self.at == 0 or self.script[self.at - 1] in " \t\n;&|()"
-
-    def _until_quote(self, mode: str) -> None:
-        """Everything up to the closing single quote; with `ansi` a backslash escapes."""
-        self._take()
-        while self.at < len(self.script):
-            part = self.found.get(self.at)
-            if part is not None:
-                self._expression(part, mode)
-                continue
-            char = self._take()
-            if char == "\\" and mode == "ansi":
-                self._take()
-            elif char == "'":
-                return
-
-    def _tick(self) -> None:
-        self._take()
-        while self.at < len(self.script):
-            part = self.found.get(self.at)
-            if part is not None:
-                self._expression(part, "tick")
-                continue
-            char = self._take()
-            if char == "\\":
-                self._take()
-            elif char == "`":
-                return
-
-    def _comment(self) -> None:
-        while self.at < len(self.script) and self.script[self.at] != "\n":
-            part = self.found.get(self.at)
-            if part is not None:
-                self._expression(part, "comment")
-            else:
-                self._take()
-
-    # ── here-documents ──────────────────────────────────────────────────────────────────────
-
-    def _heredoc_word(self) -> None:
-        match = re.compile(r"<<(-?)[ \t]*((?:\\.|'[^']*'|\"[^\"]*\"|[^\s;&|<>()])+)").match(
-            self.script, self.at
+def _judge(site: Site, shell: str, last: str, warnings: list[str]) -> None:
+    """Refuse, or warn of, commands that read their arguments as programs."""
+    before, name = site.words[: site.word], site.words[0]
+    if last != "sh" and _executes(before, site.word):
+        raise _error(
+            site.part,
+            f"`{' '.join(word for word in before if EXPRESSION not in word)}` runs its argument as a script",
+            "hand it over as an argument of its own ($1), with env, or quoted once more: ${{ ... | sh }}",
         )
-        if match is None:
-            self._take(2)
-            return
-        for start in range(match.start(2), match.end(2)):
-            if start in self.found:
-                raise _error(
-                    self.found[start], "an expression cannot be a here-document's delimiter", "name it"
-                )
-        word = match[2]
-        plain = re.sub(r"[\\'\"]", "", word)
-        self.heredocs.append(_Heredoc(plain, plain != word, bool(match[1])))
-        self._take(match.end() - self.at)
+    if shell == "bash":
+        _judge_bash(site, before, name)
+    if name == "for" and before[-1:] == ["in"] and site.begins:
+        warnings.append(f"{_shown(site.part)} is one word for the loop; use foreach for a list")
+    elif last not in ("sh", "int", "json") and _interprets(site, name.rpartition("/")[2]):
+        warnings.append(
+            f"{_shown(site.part)} becomes part of what `{name}` interprets; use its own way to pass values"
+        )
 
-    def _heredoc_bodies(self) -> None:
-        heredocs, self.heredocs = self.heredocs, []
-        for heredoc in heredocs:
-            while self.at < len(self.script):
-                end = self.script.find("\n", self.at)
-                end = len(self.script) if end < 0 else end + 1
-                line = self.script[self.at : end].rstrip("\n")
-                if (line.lstrip("\t") if heredoc.tabs else line) == heredoc.word:
-                    self._take(end - self.at)
-                    break
-                self._heredoc_line(end, "quoted heredoc" if heredoc.quoted else "heredoc")
 
-    def _heredoc_line(self, end: int, mode: str) -> None:
-        depth = len(self.stack)
-        while self.at < end or len(self.stack) > depth:
-            if self.at >= len(self.script):
-                return
-            part = self.found.get(self.at)
-            if part is not None:
-                self._expression(part, mode if len(self.stack) == depth else self.stack[-1])
-            elif len(self.stack) > depth:
-                self._inner()
-            elif mode == "heredoc" and self.script[self.at] == "\\":
-                self._escape()
-            elif mode == "heredoc" and self.script.startswith("$((", self.at):
-                self._open("$((", "arith")
-            elif mode == "heredoc" and self.script.startswith("$(", self.at):
-                self._open("$(", "command")
-            elif mode == "heredoc" and self.script.startswith("${", self.at):
-                self._open("${", "brace")
-            elif mode == "heredoc" and self.script[self.at] == "`":
-                self._tick()
-            else:
-                self._take()
+def _interprets(site: Site, name: str) -> bool:
+    """Whether the expression is a part of a program in another language, or of a remote command."""
+    if not site.word:
+        return False
+    if name in ("ssh", "su"):
+        return site.word > 1
+    if name in _INTERPRETERS:
+        return site.words[site.word] != EXPRESSION
+    return site.words[site.word - 1] in _PROGRAM_OPTIONS and not _SHELLS.fullmatch(name)
 
-    def _inner(self) -> None:
-        match self.stack[-1]:
-            case "dq":
-                self._quoted()
-            case "brace":
-                self._brace()
-            case "arith" | "arithparen":
-                self._arith()
-            case _:
-                self._bare()
+
+def _executes(before: list[str], word: int) -> bool:
+    """Whether the next word is a script to the command that stands before it."""
+    if not before:
+        return False
+    heads = [each for each in before if each not in ("command", "builtin", "exec", "sudo", "env", "nohup")]
+    if heads and (heads[0] == "eval" or heads == ["trap"] or heads == ["trap", "--"]):
+        return True
+    return bool(_RUNS_TEXT.fullmatch(before[-1])) and any(_SHELLS.fullmatch(each) for each in before)
+
+
+def _judge_bash(site: Site, before: list[str], name: str) -> None:
+    """What bash evaluates where other shells compare or store."""
+    after = site.words[site.word + 1 : site.word + 2]
+    if name not in ("[", "test") and (set(before[-1:]) | set(after)) & _NUMERIC and not _counted(site.part):
+        raise _error(
+            site.part,
+            "bash evaluates what [[ ]] compares as numbers",
+            "write [ ... -eq ... ], or say that it is a number: ${{ n | int }}",
+        )
+    if name == "let" or (before[-1:] == ["-v"] and name in ("[[", "[", "test", "printf")):
+        raise _error(
+            site.part, f"bash evaluates the arguments of {name}", "compare in `if:`, or use another name"
+        )
+    if name in _NAMING and site.begins and site.word:
+        raise _error(site.part, f"bash evaluates the names given to {name}", "write a fixed name there")
+
+
+def _counted(part: Part) -> bool:
+    return _last_filter(part) in ("int", "length", "count")
+
+
+def _last_filter(part: Part) -> str:
+    match = _LAST_FILTER.search(part.text)
+    return match[1] if match else ""
+
+
+def _value(text: str, context: Mapping[str, Any]) -> str:
+    value = as_text(evaluate(text, context))
+    if "\0" in value:
+        raise ExpressionError(
+            f"${{{{ {text} }}}} holds a NUL character", hint="a command cannot be given one"
+        )
+    if len(value.encode("utf-8", "surrogateescape")) > MOST_VALUE:
+        raise ExpressionError(
+            f"${{{{ {text} }}}} is longer than the {MOST_VALUE // 1024} KiB a command can be given",
+            hint="hand large data over in a file: ${{ run.dir }} is private to the run",
+        )
+    return value
+
+
+def _shown(part: Part) -> str:
+    return f"${{{{ {part.text} }}}}"
 
 
 def _error(part: Part, fact: str, hint: str) -> ExpressionError:
-    error = ExpressionError(f"${{{{ {part.text} }}}}: {fact}", hint=hint)
-    error.offset = part.start
-    return error
+    return ExpressionError(f"{_shown(part)}: {fact}", hint=hint, offset=part.start)
