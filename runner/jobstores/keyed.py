@@ -1,0 +1,365 @@
+"""The job store on top of keys and values: what is written where. Redis, MongoDB, ZooKeeper, etcd and RethinkDB stand
+on it and bring their own way to write many values at once.
+
+A row is text under (table, source, key). Tables: `jobs`, `runs` (the live ones), `past` (the finished), `occurrences`
+(those that did not run), `incidents` (open), `deliveries` (waiting), `requests` (asked), `answers` (all, source `*`).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from abc import ABC, abstractmethod
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from runner.core.action import Change, Save
+from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status
+from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
+from runner.jobstores.base import Fence, Loaded, Unreadable
+from runner.jobstores.batch import Batch
+from runner.jobstores.codec import dumps, loads
+from runner.moment import SECOND, Moment, Span
+from runner.spec import JobKey, JobSpec
+
+LEASE: Span = 4 * SECOND
+MOST_SKIPPED = 1_000
+"""Occurrences of a job that did not run and are remembered. Of finished runs, the job's retention says how many."""
+MOST_ANSWERS = 1_000
+ANYWHERE = "*"
+
+
+class Row(NamedTuple):
+    table: str
+    source: str
+    key: str
+
+
+class Put(NamedTuple):
+    """Write the row, or delete it where `text` is None."""
+
+    row: Row
+    text: str | None
+
+
+class KeyedJobStore(ABC):
+    """Everything but the server's own commands, which are the abstract methods below.
+
+    Whatever `errors` names is raised as StoreError.
+    """
+
+    errors: tuple[type[BaseException], ...] = (OSError,)
+
+    def __init__(self, alias: str = "default") -> None:
+        self.alias = alias
+        self._lock = threading.RLock()
+        self._opened = False
+        self._live: set[RunKey] = set()
+        self._specs: dict[int, tuple[JobSpec, str]] = {}
+        self._trails: dict[tuple[str, str], dict[str, deque[str]]] = {}
+
+    # ── what a server brings ────────────────────────────────────────────────────────────────
+
+    @abstractmethod
+    def _connect(self) -> None: ...
+
+    @abstractmethod
+    def _disconnect(self) -> None: ...
+
+    @abstractmethod
+    def _commit(self, fence: Fence | None, absent: Sequence[Row], puts: Sequence[Put]) -> Sequence[Row]:
+        """All of `puts` or nothing. LeaseLost unless the fence is the newest. Rows of `absent` that are there after
+        all are returned, and then nothing is written. Of a row that comes twice the last text stays."""
+
+    @abstractmethod
+    def _all(self, table: str, source: str) -> Sequence[tuple[str, str]]:
+        """(key, text) of every row of a source, in any order."""
+
+    @abstractmethod
+    def _get(self, row: Row) -> str | None: ...
+
+    @abstractmethod
+    def _sources(self) -> Sequence[str]:
+        """Every source that ever wrote."""
+
+    @abstractmethod
+    def _take(self, source: str, owner: str, now: Moment) -> int | None:
+        """Take or renew the lead for `LEASE`; its number, or None while it is somebody else's."""
+
+    @abstractmethod
+    def _end(self, fence: Fence) -> None:
+        """Give the lead back, if it is still this one."""
+
+    # ── the protocol ────────────────────────────────────────────────────────────────────────
+
+    def open(self) -> None:
+        """Connect. May be called again after `close`."""
+        with self._lock, self._translated("the store cannot be opened"):
+            if not self._opened:
+                self._connect()
+                self._opened = True
+
+    def close(self) -> None:
+        with self._lock:
+            if self._opened:
+                self._opened = False
+                self._trails.clear()
+                self._live.clear()
+                with self._translated("the store cannot be closed"):
+                    self._disconnect()
+
+    def load(self, source: str) -> Loaded:
+        with self._using("the jobs cannot be read"):
+            unreadable: list[Unreadable] = []
+            jobs = self._jobs(source, unreadable)
+            runs = sorted(self._runs("runs", source, unreadable), key=lambda run: run.key.slot)
+            incidents = [self._ours(loads(text)) for _, text in self._all("incidents", source)]
+            deliveries = [self._ours(loads(text)) for _, text in self._all("deliveries", source)]
+            self._live = {key for key in self._live if key.job.source != source} | {run.key for run in runs}
+            # What another process finished meanwhile is counted again at the next write.
+            self._trails = {key: trail for key, trail in self._trails.items() if key[1] != source}
+            return Loaded(tuple(jobs), tuple(runs), tuple(incidents), tuple(deliveries), tuple(unreadable))
+
+    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        with self._using("the batch cannot be written"):
+            batch = Batch(changes)
+            absent = {_past(run.key): run.key for run in batch.runs if run.key not in self._live}
+            puts = list(self._puts(batch))
+            there = self._commit(fence, list(absent), puts)
+            if there:
+                raise RunExists(absent[row] for row in there)
+            for run in batch.runs:
+                (self._live.discard if run.status.final else self._live.add)(run.key)
+
+    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+        with self._using("the lead cannot be taken"):
+            number = self._take(source, owner, now)
+            return None if number is None else Fence(source, owner, number, now + LEASE)
+
+    def release(self, fence: Fence) -> None:
+        with self._using("the lead cannot be given back"):
+            self._end(fence)
+
+    def ask(self, request: Request) -> None:
+        self.write([Save(request)])
+
+    def asked(self, source: str) -> Sequence[Request]:
+        with self._using("the requests cannot be read"):
+            found = [loads(text) for _, text in self._all("requests", source)]
+            return sorted(found, key=lambda request: (request.asked_at, request.id))
+
+    def answer(self, request: str) -> Request | None:
+        with self._using("the requests cannot be read"):
+            text = self._get(Row("answers", ANYWHERE, request))
+            found: Request | None = loads(text) if text is not None else None
+            return found
+
+    # ── for history ─────────────────────────────────────────────────────────────────────────
+
+    def jobs(self) -> list[Job]:
+        with self._using("the jobs cannot be read"):
+            return [job for source in self._sources() for job in self._jobs(source, [])]
+
+    def live(self) -> list[Run]:
+        with self._using("the runs cannot be read"):
+            return [run for source in self._sources() for run in self._runs("runs", source, [])]
+
+    def finished(self) -> list[Run]:
+        """The finished runs that are remembered: as many of each job as its retention says."""
+        with self._using("the runs cannot be read"):
+            return [run for source in self._sources() for run in self._runs("past", source, [])]
+
+    def occurrences(self) -> list[Occurrence]:
+        """The occurrences that did not run and are remembered."""
+        with self._using("the occurrences cannot be read"):
+            found = [
+                loads(text) for source in self._sources() for _, text in self._all("occurrences", source)
+            ]
+            return [replace(each, job=each.job._replace(store=self.alias)) for each in found]
+
+    # ── rows ────────────────────────────────────────────────────────────────────────────────
+
+    def _puts(self, batch: Batch) -> Iterator[Put]:
+        for key in batch.gone:
+            yield Put(Row("jobs", key.source, key.id), None)
+        for job in batch.jobs:
+            yield Put(Row("jobs", job.key.source, job.key.id), self._with_spec(job))
+        for run in batch.runs:
+            yield from self._run_puts(run)
+        for each in batch.occurrences:
+            row = Row("occurrences", each.job.source, _trail_key(each.job.id, each.slot, each.nonce))
+            yield Put(row, dumps(each))
+            yield from self._forgotten(row, each.job.id, MOST_SKIPPED)
+        for incident in batch.incidents:
+            row = Row("incidents", incident.job.source, _text([incident.job.id, incident.kind]))
+            yield Put(row, dumps(incident) if incident.closed_at is None else None)
+        for delivery in batch.deliveries:
+            row = Row("deliveries", delivery.news.job.source, delivery.id)
+            yield Put(row, dumps(delivery) if delivery.state == "waiting" else None)
+        for request in batch.requests:
+            text = dumps(request)
+            yield Put(Row("requests", request.source, request.id), text if request.state == "asked" else None)
+            row = Row("answers", ANYWHERE, request.id)
+            yield Put(row, text)
+            yield from self._forgotten(row, "", MOST_ANSWERS)
+
+    def _run_puts(self, run: Run) -> Iterator[Put]:
+        past = _past(run.key)
+        live = past._replace(table="runs")
+        if not run.status.final:
+            yield Put(live, self._with_spec(run))
+            return
+        yield Put(live, None)
+        yield Put(past, self._with_spec(run))
+        yield from self._forgotten(past, run.key.job.id, max(1, run.spec.policy.retention.runs))
+
+    def _forgotten(self, row: Row, job: str, most: int) -> Iterator[Put]:
+        """Deletes what a job's trail holds too much once this row is in it."""
+        trail = self._trail(row.table, row.source)[job]
+        if row.key not in trail:
+            trail.append(row.key)
+        while len(trail) > most:
+            yield Put(row._replace(key=trail.popleft()), None)
+
+    def _trail(self, table: str, source: str) -> dict[str, deque[str]]:
+        """The keys of a table that only grows, oldest first, by job; read once."""
+        found = self._trails.get((table, source))
+        if found is None:
+            found = self._trails[(table, source)] = defaultdict(deque)
+            keys = [key for key, _ in self._all(table, source)]
+            if table == "answers":
+                found[""].extend(keys)
+            else:
+                for slot, nonce, job in sorted(_untext(key) for key in keys):
+                    found[job].append(_trail_key(job, slot, nonce))
+        return found
+
+    def _with_spec(self, record: Job | Run) -> str:
+        """A record and its spec as text; a spec is encoded once, however many rows bear it."""
+        spec = record.spec
+        known = self._specs.get(id(spec))
+        if known is None or known[0] is not spec:
+            if len(self._specs) > 20_000:
+                self._specs.clear()
+            known = self._specs[id(spec)] = (spec, dumps(spec))
+        if isinstance(record, Run):
+            return f"[{known[1]},{dumps(_run_fields(record))}]"
+        return f"[{known[1]},{dumps(_job_fields(record))}]"
+
+    def _jobs(self, source: str, unreadable: list[Unreadable]) -> list[Job]:
+        found = []
+        for key, text in self._all("jobs", source):
+            try:
+                spec, fields = loads(text)
+                found.append(_job_of(replace(spec, store=self.alias), fields))
+            except (RunnerError, ValueError, TypeError) as error:
+                unreadable.append(Unreadable(JobKey(self.alias, source, key), str(error)))
+        return found
+
+    def _runs(self, table: str, source: str, unreadable: list[Unreadable]) -> list[Run]:
+        found = []
+        for key, text in self._all(table, source):
+            slot, nonce, job = _untext(key)
+            try:
+                spec, fields = loads(text)
+                run_key = RunKey(JobKey(self.alias, source, job), slot, nonce)
+                found.append(_run_of(run_key, replace(spec, store=self.alias), fields))
+            except (RunnerError, ValueError, TypeError) as error:
+                unreadable.append(Unreadable(JobKey(self.alias, source, job), str(error)))
+        return found
+
+    def _ours(self, record: Any) -> Any:
+        """The record with its job in this store, whatever the store's name was when it was written."""
+        if isinstance(record, Incident):
+            run = record.run and record.run._replace(job=record.run.job._replace(store=self.alias))
+            return replace(record, job=record.job._replace(store=self.alias), run=run)
+        if isinstance(record, Delivery):
+            return replace(record, news=replace(record.news, job=record.news.job._replace(store=self.alias)))
+        return record
+
+    # ── errors ──────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def _using(self, what: str) -> Iterator[None]:
+        with self._lock, self._translated(what):
+            if not self._opened:
+                raise StoreError(f"{what}: the store {self.alias!r} is not open")
+            try:
+                yield
+            except BaseException:
+                # What was planned was not written: what is known of the server is read again.
+                self._trails.clear()
+                raise
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except self.errors as error:
+            said = str(error).strip().splitlines()
+            raise StoreError(f"{what}: {said[0] if said else type(error).__name__}") from error
+
+
+def lost(fence: Fence) -> LeaseLost:
+    return LeaseLost(f"the lead of {fence.source} went to another runner")
+
+
+def _past(key: RunKey) -> Row:
+    return Row("past", key.job.source, _trail_key(key.job.id, key.slot, key.nonce))
+
+
+def _trail_key(job: str, slot: Moment, nonce: str) -> str:
+    return _text([slot, nonce, job])
+
+
+def _text(parts: Sequence[Any]) -> str:
+    return json.dumps(parts, separators=(",", ":"))
+
+
+def _untext(key: str) -> tuple[Moment, str, str]:
+    slot, nonce, job = json.loads(key)
+    return slot, nonce, job
+
+
+def _job_fields(job: Job) -> list[Any]:
+    return [
+        job.next_at,
+        job.state,
+        job.reason,
+        job.paused_until,
+        job.passed,
+        job.last_status,
+        job.last_success,
+        job.failures,
+        job.backs,
+        job.late_at,
+    ]
+
+
+def _job_of(spec: JobSpec, fields: Sequence[Any]) -> Job:
+    fields = [*fields]
+    fields[5] = Status(fields[5]) if fields[5] else None
+    return Job(spec, *fields)
+
+
+def _run_fields(run: Run) -> list[Any]:
+    return [
+        run.status,
+        run.reason,
+        run.origin,
+        run.by,
+        dict(run.params),
+        list(run.steps.values()),
+        [run.created_at, run.started_at, run.ended_at, run.due, run.last_success],
+    ]
+
+
+def _run_of(key: RunKey, spec: JobSpec, fields: Sequence[Any]) -> Run:
+    status, reason, origin, by, params, steps, times = fields
+    states = {state.id: state for state in steps}
+    return Run(key, spec, Status(status), reason, origin, by, params, states, *times)

@@ -1,0 +1,129 @@
+"""Jobs, runs and alerts in Redis: a hash for each table of a source, one script for each turn.
+
+Redis answers a script before the disk does unless it runs with `appendonly yes` and `appendfsync always`; only then is
+a run that began on record after a power cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from runner.jobstores.base import Fence
+from runner.jobstores.keyed import ANYWHERE, LEASE, KeyedJobStore, Put, Row, lost
+from runner.moment import Moment
+
+_COMMIT = """
+local source, number, guards = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if source ~= '' and redis.call('HGET', KEYS[1], source) ~= number then return -1 end
+local at, there = 4, {}
+for index = 1, guards do
+  if redis.call('HEXISTS', ARGV[at], ARGV[at + 1]) == 1 then there[#there + 1] = index - 1 end
+  at = at + 2
+end
+if #there > 0 then return there end
+while at <= #ARGV do
+  if ARGV[at + 2] == '' then redis.call('HDEL', ARGV[at], ARGV[at + 1])
+  else redis.call('HSET', ARGV[at], ARGV[at + 1], ARGV[at + 2]) end
+  at = at + 3
+end
+return there
+"""
+_TAKE = """
+local owner = redis.call('GET', KEYS[2])
+if owner == ARGV[2] then
+  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+  return tonumber(redis.call('HGET', KEYS[1], ARGV[1]))
+end
+if owner then return -1 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+redis.call('SADD', KEYS[3], ARGV[1])
+return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+"""
+_END = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[3] and redis.call('GET', KEYS[2]) == ARGV[2] then
+  redis.call('DEL', KEYS[2])
+end
+"""
+
+
+class RedisJobStore(KeyedJobStore):
+    """`url` as redis-py takes it (`redis://host:6379/0`), or its connection arguments, or a `client` of one's own.
+
+    All keys begin with `prefix`. A client must answer with text (`decode_responses=True`).
+    """
+
+    errors = (OSError, redis.RedisError)
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        client: Any = None,
+        prefix: str = "runner",
+        alias: str = "default",
+        **connect_args: Any,
+    ) -> None:
+        super().__init__(alias)
+        self._url = url
+        self._given = client
+        self._arguments = {"socket_timeout": 5, "socket_connect_timeout": 5, **connect_args}
+        self._prefix = "{" + prefix + "}"
+        self._client: Any = client
+
+    def _connect(self) -> None:
+        if self._given is None:
+            arguments: dict[str, Any] = {**self._arguments, "decode_responses": True}
+            url = self._url
+            self._client = redis.Redis.from_url(url, **arguments) if url else redis.Redis(**arguments)
+        self._client.ping()
+        self._commit_script = self._client.register_script(_COMMIT)
+        self._take_script = self._client.register_script(_TAKE)
+        self._end_script = self._client.register_script(_END)
+
+    def _disconnect(self) -> None:
+        if self._given is None:
+            self._client.close()
+
+    def _commit(self, fence: Fence | None, absent: Sequence[Row], puts: Sequence[Put]) -> Sequence[Row]:
+        arguments: list[Any] = [fence.source if fence else "", fence.number if fence else 0, len(absent)]
+        for row in absent:
+            arguments += (self._hash(row.table, row.source), row.key)
+        for row, text in puts:
+            arguments += (self._hash(row.table, row.source), row.key, text or "")
+        pipeline = self._client.pipeline(transaction=True)
+        for source in {put.row.source for put in puts} - {ANYWHERE}:
+            pipeline.sadd(self._name("sources"), source)
+        self._commit_script(keys=[self._name("fences")], args=arguments, client=pipeline)
+        there = pipeline.execute()[-1]
+        if there == -1:
+            assert fence is not None
+            raise lost(fence)
+        return [absent[index] for index in there]
+
+    def _all(self, table: str, source: str) -> Sequence[tuple[str, str]]:
+        return list(self._client.hgetall(self._hash(table, source)).items())
+
+    def _get(self, row: Row) -> str | None:
+        found: str | None = self._client.hget(self._hash(row.table, row.source), row.key)
+        return found
+
+    def _sources(self) -> Sequence[str]:
+        return sorted(self._client.smembers(self._name("sources")))
+
+    def _take(self, source: str, owner: str, now: Moment) -> int | None:
+        keys = [self._name("fences"), self._name("lease", source), self._name("sources")]
+        number = int(self._take_script(keys=keys, args=[source, owner, LEASE // 1000]))
+        return None if number < 0 else number
+
+    def _end(self, fence: Fence) -> None:
+        keys = [self._name("fences"), self._name("lease", fence.source)]
+        self._end_script(keys=keys, args=[fence.source, fence.owner, fence.number])
+
+    def _hash(self, table: str, source: str) -> str:
+        return self._name(table, source)
+
+    def _name(self, *parts: str) -> str:
+        return ":".join((self._prefix, *parts))

@@ -1,0 +1,39 @@
+"""The contract on a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import store_servers
+from keyed_laws import KeyedLaws
+
+from runner.errors import StoreError
+from runner.jobstores.redis import RedisJobStore
+from runner.testing.jobstore_suite import SOURCE
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with store_servers.redis() as url:
+        yield url
+
+
+class TestRedis(KeyedLaws):
+    @pytest.fixture
+    def store(self, server: str) -> Iterator[RedisJobStore]:
+        self.make = lambda: RedisJobStore(server)
+        store = self.opened()
+        store._client.flushdb()
+        yield store
+        self.close()
+
+    def expire(self, store: Any) -> None:
+        store._client.delete("{runner}:lease:" + SOURCE)
+
+
+def test_no_server_is_a_store_error() -> None:
+    store = RedisJobStore(f"redis://127.0.0.1:{store_servers.free_port()}/0")
+    with pytest.raises(StoreError, match="the store cannot be opened: Error 111 connecting to"):
+        store.open()
