@@ -25,8 +25,12 @@ _SPARSE = 100 * MILLISECOND
 
 
 def piece_path(path: Path, number: int) -> Path:
-    """The file of one piece: 0 is the head, the tail counts from 1."""
-    return path if number == 0 else path.with_name(f"{path.name}.{number:08d}")
+    """The file of one piece: 0 is the head, the tail counts from 1 in a directory beside it."""
+    return path if number == 0 else tail_dir(path) / f"{number:08d}"
+
+
+def tail_dir(path: Path) -> Path:
+    return path.with_name(f"{path.name}.d")
 
 
 def index_path(path: Path) -> Path:
@@ -38,16 +42,16 @@ def pieces(path: Path) -> list[tuple[int, int]]:
     found = []
     try:
         found.append((0, path.stat().st_size))
+        entries = os.scandir(tail_dir(path))
     except OSError:
-        return []
-    prefix = f"{path.name}."
-    for entry in path.parent.glob(f"{prefix}[0-9]*"):
-        number = entry.name.removeprefix(prefix)
-        if number.isdigit():
-            try:
-                found.append((int(number), entry.stat().st_size))
-            except OSError:
-                continue
+        return found
+    with entries:
+        for entry in entries:
+            if entry.name.isdigit():
+                try:
+                    found.append((int(entry.name), entry.stat().st_size))
+                except OSError:
+                    continue
     return sorted(found)
 
 
@@ -65,6 +69,8 @@ class Log:
         self._number = 0
         self._size = 0
         self._entry: tuple[int, Moment] | None = None
+        self.written = False
+        """Whether there is anything to read."""
 
     @property
     def opened(self) -> bool:
@@ -100,7 +106,6 @@ class Log:
 
     def _room(self) -> int:
         if self._file < 0:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             known = pieces(self._path)
             self._open(known[-1][0] if known else 0)
         room = capacity(self._number) - self._size
@@ -114,11 +119,16 @@ class Log:
     def _open(self, number: int) -> None:
         path = piece_path(self._path, number)
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._file = os.open(path, flags, 0o600)
+        try:
+            self._file = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(path, flags, 0o600)
         self._index = os.open(index_path(path), flags | os.O_APPEND, 0o600)
         self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._number = number
         self._entry = None
+        self.written = True
 
     def _drop(self, number: int) -> None:
         if number < 1:

@@ -9,7 +9,6 @@ import struct
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from runner.core.run import AttemptKey, Outcome
@@ -34,7 +33,7 @@ class Mask(Protocol):
 class Ended:
     """What is known of a command that ended. `exit_code` None: nobody saw its end."""
 
-    directory: Path
+    directory: str
     exit_code: int | None
     started_at: Moment
     ended_at: Moment

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
 from collections.abc import Callable, Mapping
@@ -38,7 +40,7 @@ class Commands:
 
     def launch(self, task: Task, work: Command) -> Launch:
         """Everything rendered and looked up. RunnerError says what is wrong with it."""
-        directory = attempt_dir(self.state_dir, task.attempt)
+        directory = str(attempt_dir(self.state_dir, task.attempt))
         rendering = self.rendering(task)
         env = self.environment(task, rendering, clean=work.clean_env)
         argv, files, lifted = arguments(work, directory, rendering)
@@ -55,7 +57,7 @@ class Commands:
     def resume(self, task: Task, work: Command) -> Launch:
         """Of an attempt that began in an earlier process: enough to watch it, stop it and judge its end."""
         return Launch(
-            Order(attempt_dir(self.state_dir, task.attempt), (), {}, "", {}),
+            Order(str(attempt_dir(self.state_dir, task.attempt)), (), {}, "", {}),
             stop_signal(work.stop_signal),
             work.stop_grace,
             partial(self._judge, task, work.success),
@@ -64,7 +66,8 @@ class Commands:
 
     def rendering(self, task: Task) -> Rendering:
         """What the task's texts are made with; the run's private directory is there from now on."""
-        scratch_dir(self.state_dir, task.run.key).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(scratch_dir(self.state_dir, task.run.key), 0o700)
         return Rendering(task, self.state_dir, self._secrets)
 
     def mask(self) -> Callable[[], MaskingStream] | None:
@@ -99,7 +102,7 @@ class Commands:
             error = self._matched(task, success.fail_on_output)
         if not error:
             try:
-                found = outputs.read(end.directory / environment.OUTPUT)
+                found = outputs.read(f"{end.directory}/{environment.OUTPUT}")
             except (RunnerError, OSError) as trouble:
                 error = str(trouble)
         return Outcome(
@@ -124,7 +127,7 @@ class Commands:
 
 
 def arguments(
-    work: Command, directory: Path, rendering: Rendering
+    work: Command, directory: str, rendering: Rendering
 ) -> tuple[tuple[str, ...], dict[str, bytes], dict[str, str]]:
     """The argument list, the files it needs, and the variables its script refers to.
 
@@ -138,7 +141,7 @@ def arguments(
     script, values = rendering.script(work.script or "", work.shell)
     if Path(work.shell[0]).name in SHELLS and len(script.encode()) < _LONGEST:
         return (*work.shell, "-c", script), {}, values
-    return (*work.shell, str(directory / "script")), {"script": script.encode()}, values
+    return (*work.shell, f"{directory}/script"), {"script": script.encode()}, values
 
 
 def stop_signal(name: str) -> int:

@@ -101,14 +101,14 @@ class LocalExecutor:
         gone: set[AttemptKey] = set()
         for task in tasks:
             key = task.attempt
-            directory = attempt_dir(self._state_dir, key)
+            directory = str(attempt_dir(self._state_dir, key))
             if self._in_thread(task.step.work):
                 gone.add(key)
                 continue
             try:
                 if spawn.marker(directory) is None and not spawn.locked(directory):
                     continue
-                outcome = self._opened().adopt(key, self._resume(task))
+                outcome = self._opened().adopt(key, self._resume(task), task.state.started_at)
             except Exception as error:
                 _log.warning("%s cannot be taken over: %s", key, error)
                 gone.add(key)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.core.run import AttemptKey
-from runner.executors.capture import INDEX, PIECE, index_path, piece_path, pieces
+from runner.executors.capture import INDEX, PIECE, index_path, piece_path, pieces, tail_dir
 from runner.executors.place import attempt_id
 from runner.moment import Moment
 
@@ -105,6 +106,8 @@ def remove(path: Path) -> int:
         index_path(piece).unlink(missing_ok=True)
         piece.unlink(missing_ok=True)
         freed += size
+    with contextlib.suppress(OSError):
+        tail_dir(path).rmdir()
     return freed
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from runner.errors import ExecutorError
 
@@ -17,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HINT = "write name=value, or name<<END, the lines, END"
 
 
-def read(path: Path) -> dict[str, str]:
+def read(path: str) -> dict[str, str]:
     """The outputs; later lines win. Nothing where there is no file. ExecutorError names the bad line."""
     try:
         # Opened without following links: the file stands where the command may write.

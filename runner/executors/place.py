@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from runner.core.run import AttemptKey, RunKey
 
 
+@lru_cache(maxsize=4096)
 def attempt_id(key: AttemptKey) -> str:
     """The opaque name of an attempt: 32 hex digits, the same in every process."""
     run = key.run
     return _digest(run.job.source, run.job.id, str(run.slot), run.nonce, key.step, str(key.attempt))
 
 
+@lru_cache(maxsize=4096)
 def run_id(key: RunKey) -> str:
     """The opaque name of a run: 32 hex digits, the same in every process."""
     return _digest(key.job.source, key.job.id, str(key.slot), key.nonce)

@@ -45,7 +45,7 @@ class Processes:
         self._done = done
         self._name = name
         self._loop = Loop(f"runner-commands-{name}", clock)
-        self._starters = ThreadPoolExecutor(4, thread_name_prefix=f"runner-start-{name}")
+        self._starters = ThreadPoolExecutor(1, thread_name_prefix=f"runner-start-{name}")
         self._children: dict[str, Child] = {}
         self._waiting: dict[str, str] = {}
         """Attempts not started yet -> why they shall not be, or nothing."""
@@ -57,8 +57,11 @@ class Processes:
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         runs = state_dir / "runs"
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._ended = runs / f".ended-{spawn.file_name(name)}"
-        self._rest = runs / ".rest"
+        (state_dir / "scratch").mkdir(exist_ok=True, mode=0o700)
+        self._ended = str(runs / f".ended-{spawn.file_name(name)}")
+        self._rest = str(runs / ".rest")
+        self._early_ends: dict[str, int] = {}
+        """Ends told before the loop knew of the start."""
         with contextlib.suppress(FileExistsError):
             os.mkfifo(self._rest, 0o600)
         self._ended_pipe = spawn.open_pipe(self._ended, make=True)
@@ -81,7 +84,7 @@ class Processes:
                 self._waiting[name] = reason
         self._loop.call(partial(self._cancel, name, reason))
 
-    def adopt(self, key: AttemptKey, launch: Launch) -> Outcome | None:
+    def adopt(self, key: AttemptKey, launch: Launch, started_at: int | None = None) -> Outcome | None:
         """Take over an attempt of an earlier process, alive or waiting to be read: None, `done` is told later.
 
         One that has ended and whose shim is gone too is told at once, as the outcome.
@@ -89,14 +92,20 @@ class Processes:
         directory = launch.order.directory
         if not spawn.locked(directory):
             child = self._child(key, launch, 0, [-1, -1])
+            child.own = False
+            child.started_at = started_at or child.started_at
             child.exit_code = spawn.exit_code(directory)
-            child.ended_at = spawn.changed_at(directory / shim.EXIT)
+            child.ended_at = spawn.changed_at(f"{directory}/{shim.MARKER}")
             child.stopping = _asked_to_stop(directory)
             return self._outcome(child)
         pid = self._shim_of(directory)
-        pipes = [spawn.open_pipe(directory / name, make=False) for name in shim.PIPES]
+        try:
+            pipes = spawn.reopen_pipes(directory, pid)
+        except FileNotFoundError:
+            return self.adopt(key, launch, started_at)
         child = self._child(key, launch, pid, pipes)
         child.own = False
+        child.started_at = started_at or child.started_at
         child.stopping = _asked_to_stop(directory)
         self._loop.call(partial(self._register, child))
         return None
@@ -117,7 +126,7 @@ class Processes:
         for descriptor in (self._ended_pipe, self._ended_hold, self._null):
             os.close(descriptor)
 
-    def _shim_of(self, directory: Path) -> int:
+    def _shim_of(self, directory: str) -> int:
         """The pid of a shim that holds the lock; it may be so young that it has not written it yet."""
         for _ in range(200):
             pid = spawn.marker(directory)
@@ -173,15 +182,8 @@ class Processes:
         raise AssertionError("the last try returns or raises")
 
     def _child(self, key: AttemptKey, launch: Launch, pid: int, pipes: list[int]) -> Child:
-        begun = spawn.changed_at(launch.order.directory / shim.MARKER)
         child = Child(
-            key,
-            attempt_id(key),
-            launch,
-            Log(path_of(self._state_dir, key)),
-            pid,
-            pipes,
-            self._clock.now() if begun is None else begun,
+            key, attempt_id(key), launch, Log(path_of(self._state_dir, key)), pid, pipes, self._clock.now()
         )
         if launch.mask is not None:
             child.masks = [launch.mask(), launch.mask()]
@@ -204,7 +206,10 @@ class Processes:
             self._loop.later(POLL // 20, partial(self._look, child))
         if early or child.stopping:
             self._stop(child, early or child.stopping)
-        self._look_for_exit(child)
+        if child.name in self._early_ends:
+            self._command_ended(child, self._early_ends.pop(child.name))
+        elif not child.own:
+            self._look_for_exit(child)
 
     def _readable(self, child: Child, index: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -215,18 +220,24 @@ class Processes:
 
     def _told(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            for name in os.read(self._ended_pipe, 1 << 16).decode("ascii", "replace").split():
+            for line in os.read(self._ended_pipe, 1 << 16).decode("ascii", "replace").splitlines():
+                name, _, code = line.partition(" ")
+                if not code.isdigit():
+                    continue
                 child = self._children.get(name)
                 if child is not None:
-                    self._command_ended(child)
+                    self._command_ended(child, int(code))
+                elif name in self._waiting:
+                    self._early_ends[name] = int(code)
 
     def _look_for_exit(self, child: Child) -> None:
-        """It may have told its end before it was known here; one taken over, to a runner that is no more."""
+        """One taken over may have told its end to a runner that is no more."""
         if child.finished or child.ended_at is not None:
             return
-        if spawn.exit_code(child.launch.order.directory) is not None:
-            self._command_ended(child)
-        elif not child.own:
+        code = spawn.exit_code(child.launch.order.directory)
+        if code is not None:
+            self._command_ended(child, code)
+        else:
             self._loop.later(POLL, partial(self._look_for_exit, child))
 
     def _look(self, child: Child) -> None:
@@ -257,17 +268,15 @@ class Processes:
         if child.finished or child.ended_at is not None:
             self._settle(child)
             return
-        self._command_ended(child)
+        self._command_ended(child, spawn.exit_code(child.launch.order.directory))
 
-    def _command_ended(self, child: Child) -> None:
-        """Its exit code is on disk, or its shim is gone without one."""
+    def _command_ended(self, child: Child, code: int | None) -> None:
+        """It has told its exit code, or its shim is gone and left one, or none."""
         if child.ended_at is not None:
             return
-        directory = child.launch.order.directory
-        child.exit_code = spawn.exit_code(directory)
-        child.ended_at = self._clock.now() if child.own else spawn.changed_at(directory / shim.EXIT)
-        if child.ended_at is None:
-            child.ended_at = self._clock.now()
+        child.exit_code = code
+        changed = None if child.own else spawn.changed_at(f"{child.launch.order.directory}/{shim.MARKER}")
+        child.ended_at = self._clock.now() if changed is None else changed
         child.drain(self._clock.now())
         if not child.gone:
             with contextlib.suppress(ProcessLookupError):
@@ -309,7 +318,7 @@ class Processes:
             child.exit_code,
             child.started_at,
             ended_at,
-            tail(path_of(self._state_dir, child.key)),
+            tail(path_of(self._state_dir, child.key)) if child.log.written or not child.own else "",
         )
         if not child.stopping and child.exit_code is not None:
             return child.launch.judge(end)
@@ -340,7 +349,7 @@ class Processes:
         if not child.stopping:
             child.stopping = reason
             with contextlib.suppress(OSError):
-                spawn.write_private(child.launch.order.directory / shim.STOP, reason.encode())
+                spawn.write_private(f"{child.launch.order.directory}/{shim.STOP}", reason.encode())
         self._stopper.stop(child)
 
     def _stop_all(self, empty: threading.Event) -> None:
@@ -370,8 +379,9 @@ def _unstarted(reason: str) -> Outcome:
     return Outcome(status, error=f"stopped before it began: {reason}")
 
 
-def _asked_to_stop(directory: Path) -> str:
+def _asked_to_stop(directory: str) -> str:
     try:
-        return (directory / shim.STOP).read_text("utf-8")
+        with open(f"{directory}/{shim.STOP}", encoding="utf-8") as file:
+            return file.read()
     except (OSError, UnicodeDecodeError):
         return ""

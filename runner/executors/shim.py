@@ -14,11 +14,12 @@ inherited) let the shim outlive a signal to the whole group.
 from __future__ import annotations
 
 MARKER = "started"
-EXIT = "exit"
-LOCK = "lock"
+"""The shim's pid, and after the end, on a second line, the exit code."""
 STOP = "stop"
 """Why it shall end: written before the signal is sent, which a shell loses in the instant of its fork."""
-PIPES = ("out", "err")
+READ_FDS = (4, 5)
+"""The reading ends of stdout and stderr, kept open so that a command never writes to nobody."""
+WRITE_FDS = (6, 7)
 LOCK_FD = 8
 
 TEXT = r"""
@@ -27,15 +28,15 @@ set -C
 { echo "$$" >"$d/started"; } 2>/dev/null || exit 75
 set +C
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
-exec 6<>"$d/out" 7<>"$d/err"
 (
   [ -e "$d/stop" ] && exit 143
   [ -z "$n" ] || ulimit -Sn "$n"
   cd "$w" || exit 126
   exec "$@"
-) >"$d/out" 2>"$d/err" 6>&- 7>&- 8>&-
-echo "$?" >"$d/exit"
-echo "${d##*/}" >"$e"
+) >&6 2>&7 4<&- 5<&- 6>&- 7>&- 8<&-
+c=$?
+echo "$c" >>"$d/started"
+echo "${d##*/} $c" >"$e"
 : <"$r"
 """
 

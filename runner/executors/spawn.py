@@ -9,15 +9,17 @@ import hashlib
 import os
 import resource
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from runner.executors import shim
 
 _SIGNALS = tuple(
     number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
 )
+LINUX = sys.platform.startswith("linux")
+PIPES = ("out", "err")
 BUSY = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 """A machine short of something: worth another try soon."""
 
@@ -30,7 +32,7 @@ class AlreadyBegun(Exception):
 class Order:
     """What is started. `files` are written into the private directory first, as name -> bytes."""
 
-    directory: Path
+    directory: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     working_dir: str
@@ -45,48 +47,53 @@ class Spawned:
     pipes: tuple[int, int]
 
 
-def spawn(order: Order, *, ended: Path, rest: Path, descriptors: str, null: int) -> Spawned:
+def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int) -> Spawned:
     """Start the command behind its shim. AlreadyBegun, or OSError where the machine refuses."""
     directory = order.directory
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (directory / shim.MARKER).exists():
-        raise AlreadyBegun
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        if marker(directory) is not None:
+            raise AlreadyBegun from None
     lock = _lock(directory)
     opened: list[int] = []
     try:
         for name, data in order.files.items():
-            write_private(directory / name, data)
-        opened.extend(open_pipe(directory / name, make=True) for name in shim.PIPES)
+            write_private(f"{directory}/{name}", data)
+        for name in PIPES:
+            opened += _make_pipe(f"{directory}/{name}")
         pid = os.posix_spawn(
             "/bin/sh",
-            shim.argv(str(directory), order.working_dir, descriptors, str(ended), str(rest), order.argv),
+            shim.argv(directory, order.working_dir, descriptors, ended, rest, order.argv),
             order.env,
-            file_actions=(
-                (os.POSIX_SPAWN_DUP2, null, 0),
-                (os.POSIX_SPAWN_DUP2, null, 1),
-                (os.POSIX_SPAWN_DUP2, null, 2),
-                (os.POSIX_SPAWN_DUP2, lock, shim.LOCK_FD),
-            ),
+            file_actions=_file_actions(null, (opened[0], opened[2]), (opened[1], opened[3]), lock),
             setsid=True,
             setsigmask=(),
             setsigdef=_SIGNALS,
         )
     except BaseException:
-        for descriptor in opened:
+        for descriptor in opened[0::2]:
             os.close(descriptor)
         raise
     finally:
         os.close(lock)
-    return Spawned(pid, (opened[0], opened[1]))
+        for descriptor in opened[1::2]:
+            os.close(descriptor)
+    return Spawned(pid, (opened[0], opened[2]))
 
 
-def _lock(directory: Path) -> int:
-    lock = os.open(directory / shim.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if lock <= shim.LOCK_FD:
-        # dup2 onto itself would leave it closed on exec.
-        higher = fcntl.fcntl(lock, fcntl.F_DUPFD_CLOEXEC, shim.LOCK_FD + 1)
-        os.close(lock)
-        lock = higher
+def _file_actions(
+    null: int, reading: tuple[int, int], writing: tuple[int, int], lock: int
+) -> list[tuple[int, int, int]]:
+    wanted = [(null, 0), (null, 1), (null, 2), (lock, shim.LOCK_FD)]
+    wanted += zip(reading, shim.READ_FDS, strict=True)
+    wanted += zip(writing, shim.WRITE_FDS, strict=True)
+    return [(os.POSIX_SPAWN_DUP2, source, target) for source, target in wanted]
+
+
+def _lock(directory: str) -> int:
+    """The lock is on the directory itself: one file less to make."""
+    lock = _high(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -95,10 +102,36 @@ def _lock(directory: Path) -> int:
     return lock
 
 
-def locked(directory: Path) -> bool:
+def _high(descriptor: int) -> int:
+    """The same above those the shim uses: one of them must not be overwritten before it is copied."""
+    if descriptor > shim.LOCK_FD:
+        return descriptor
+    higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, shim.LOCK_FD + 1)
+    os.close(descriptor)
+    return higher
+
+
+def _make_pipe(path: str) -> tuple[int, int]:
+    """(reading end, not blocking; writing end). Where there is no /proc to find it again, it has a name."""
+    if LINUX:
+        reading, writing = (_high(end) for end in os.pipe2(os.O_CLOEXEC))
+        os.set_blocking(reading, False)
+        return reading, writing
+    reading = _high(open_pipe(path, make=True))
+    return reading, _high(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
+
+
+def reopen_pipes(directory: str, pid: int) -> list[int]:
+    """The reading ends of an attempt of an earlier process, whose shim still holds them."""
+    if LINUX:
+        return [open_pipe(f"/proc/{pid}/fd/{number}", make=False) for number in shim.READ_FDS]
+    return [open_pipe(f"{directory}/{name}", make=False) for name in PIPES]
+
+
+def locked(directory: str) -> bool:
     """Whether some shim holds the attempt's lock: it lives."""
     try:
-        lock = os.open(directory / shim.LOCK, os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -111,7 +144,7 @@ def locked(directory: Path) -> bool:
         os.close(lock)
 
 
-def open_pipe(path: Path, *, make: bool) -> int:
+def open_pipe(path: str, *, make: bool) -> int:
     """The reading end of a named pipe, not blocking; `make` creates it where it is missing."""
     if make:
         with contextlib.suppress(FileExistsError):
@@ -119,37 +152,40 @@ def open_pipe(path: Path, *, make: bool) -> int:
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: str, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
         file.write(data)
 
 
-def marker(directory: Path) -> int | None:
+def marker(directory: str) -> int | None:
     """The shim's pid where the attempt has begun, 0 where the pid cannot be read, None where it has not."""
+    said = _said(directory)
+    return None if said is None else said[0] if said else 0
+
+
+def exit_code(directory: str) -> int | None:
+    """The command's exit code where it has ended (128 + n where signal n killed it), else None."""
+    said = _said(directory)
+    return said[1] if said and len(said) > 1 else None
+
+
+def _said(directory: str) -> list[int] | None:
     try:
-        text = (directory / shim.MARKER).read_text("ascii")
+        with open(f"{directory}/{shim.MARKER}", encoding="ascii") as file:
+            text = file.read()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError):
-        return 0
-    return int(text) if text.strip().isdigit() else 0
+        return []
+    # A line without its end is being written, or its writer was killed.
+    return [int(line) for line in text.split("\n")[:-1] if line.isdigit()]
 
 
-def exit_code(directory: Path) -> int | None:
-    """The command's exit code where it has ended (128 + n where signal n killed it), else None."""
-    try:
-        text = (directory / shim.EXIT).read_text("ascii")
-    except (OSError, UnicodeDecodeError):
-        return None
-    # A file without its newline is one whose writer was killed, or is being written.
-    return int(text) if text.endswith("\n") and text.strip().isdigit() else None
-
-
-def changed_at(path: Path) -> int | None:
+def changed_at(path: str) -> int | None:
     """When the file was last written, as a moment; None where there is none."""
     try:
-        return path.stat().st_mtime_ns // 1_000
+        return os.stat(path).st_mtime_ns // 1_000
     except OSError:
         return None
 

@@ -11,7 +11,6 @@ import pickle
 import signal
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from runner.core.run import Outcome, Status
@@ -40,16 +39,16 @@ class Workers:
         rendering = self._commands.rendering(task)
         env = self._commands.environment(task, rendering, clean=False)
         env |= environment.about(task, self._commands.state_dir)
-        directory = attempt_dir(self._commands.state_dir, task.attempt)
+        directory = str(attempt_dir(self._commands.state_dir, task.attempt))
         # -P: not the directory of that file on sys.path, whose modules would hide others.
-        argv = (sys.executable, "-P", callee.__file__, str(directory))
+        argv = (sys.executable, "-P", callee.__file__, directory)
         working_dir = str(self._commands.directory(work.working_dir, rendering))
         files = {callee.CALL: self._call(work, rendering)}
         return self._launch(Order(directory, argv, env, working_dir, files))
 
     def resume(self, task: Task) -> Launch:
         """Of an attempt that began in an earlier process."""
-        return self._launch(Order(attempt_dir(self._commands.state_dir, task.attempt), (), {}, "", {}))
+        return self._launch(Order(str(attempt_dir(self._commands.state_dir, task.attempt)), (), {}, "", {}))
 
     def _launch(self, order: Order) -> Launch:
         return Launch(order, signal.SIGTERM, GRACE, partial(_judge), self._commands.mask())
@@ -70,12 +69,12 @@ def _judge(end: Ended) -> Outcome:
     found: dict[str, Any] = {}
     error = trace = ""
     try:
-        result = _result(end.directory / callee.RESULT)
+        result = _result(f"{end.directory}/{callee.RESULT}")
         error, trace = str(result.get("error", "")), str(result.get("traceback", ""))
         if "done" not in result and not end.exit_code:
             error = "its process ended without a result"
         if not error:
-            found = {**outputs.read(end.directory / environment.OUTPUT), **result.get("value", {})}
+            found = {**outputs.read(f"{end.directory}/{environment.OUTPUT}"), **result.get("value", {})}
     except (RunnerError, OSError, ValueError) as trouble:
         error = str(trouble)
     if not error and end.exit_code:
@@ -92,9 +91,9 @@ def _judge(end: Ended) -> Outcome:
     )
 
 
-def _result(path: Path) -> dict[str, Any]:
+def _result(path: str) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             data = file.read(LIMIT + 1)
     except FileNotFoundError:
         return {}

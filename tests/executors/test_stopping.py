@@ -104,7 +104,7 @@ def test_a_killed_shim(local: Open) -> None:
     one = task(sh("touch ready; sleep 61.25; true"))
     local.executor.start(one)
     wait_for(local.state_dir / "ready")
-    pid = spawn.marker(attempt_dir(local.state_dir, one.attempt))
+    pid = spawn.marker(str(attempt_dir(local.state_dir, one.attempt)))
     assert pid
     os.kill(pid, signal.SIGKILL)
     outcome = local.next()
