@@ -85,7 +85,7 @@ class LocalExecutor:
             if self._in_thread(task.step.work):
                 self._opened_threads().start(task.attempt, self._function(task))
             else:
-                self._opened().start(task.attempt, lambda: self._launch(task))
+                self._opened().start(task.attempt, lambda: self._launch(task), slow=self._asks_secrets(task))
         except Exception as error:
             self._tell(task.attempt, failed(error))
 
@@ -175,6 +175,12 @@ class LocalExecutor:
         if isinstance(work, Call):
             return self._workers.resume(task)
         raise ExecutorError("it did not outlive its runner")
+
+    def _asks_secrets(self, task: Task) -> bool:
+        """Whether making it ready may mean waiting for a password manager."""
+        if self._secrets is None or not self._secrets.names:
+            return False
+        return "secrets" in f"{task.step.work!r}{task.step.env!r}{task.run.spec.env!r}"
 
     def _in_thread(self, work: Work) -> bool:
         if isinstance(work, Call):

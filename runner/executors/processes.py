@@ -45,7 +45,9 @@ class Processes:
         self._done = done
         self._name = name
         self._loop = Loop(f"runner-commands-{name}", clock)
-        self._starters = ThreadPoolExecutor(1, thread_name_prefix=f"runner-start-{name}")
+        # One thread starts what is quick to prepare: more would only fight over the interpreter's lock.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix=f"runner-start-{name}")
+        self._slow = ThreadPoolExecutor(8, thread_name_prefix=f"runner-prepare-{name}")
         self._children: dict[str, Child] = {}
         self._waiting: dict[str, str] = {}
         """Attempts not started yet -> why they shall not be, or nothing."""
@@ -70,12 +72,15 @@ class Processes:
         self._loop.watch(self._ended_pipe, self._told)
         self._loop.start()
 
-    def start(self, key: AttemptKey, prepare: Prepare) -> None:
-        """Start it on a worker thread; `prepare` runs there first. Anything it raises is a failed outcome."""
+    def start(self, key: AttemptKey, prepare: Prepare, *, slow: bool = False) -> None:
+        """Start it on a worker thread; `prepare` runs there first. Anything it raises is a failed outcome.
+
+        `slow`: it may wait for something, and must not hold up the others.
+        """
         name = attempt_id(key)
         with self._lock:
             self._waiting[name] = ""
-        self._starters.submit(self._begin, key, name, prepare)
+        (self._slow if slow else self._starter).submit(self._begin, key, name, prepare)
 
     def cancel(self, key: AttemptKey, reason: str) -> None:
         name = attempt_id(key)
@@ -112,7 +117,8 @@ class Processes:
 
     def close(self, *, leave: bool) -> None:
         """Stop every command, or leave them to the next process; returns when that is done."""
-        self._starters.shutdown(wait=True)
+        self._starter.shutdown(wait=True)
+        self._slow.shutdown(wait=True)
         if not leave:
             empty = threading.Event()
             self._loop.call(partial(self._stop_all, empty))

@@ -8,16 +8,12 @@ import fcntl
 import hashlib
 import os
 import resource
-import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.executors import shim
+from runner.executors import native, shim
 
-_SIGNALS = tuple(
-    number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
-)
 LINUX = sys.platform.startswith("linux")
 PIPES = ("out", "err")
 BUSY = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
@@ -62,14 +58,11 @@ def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int) -
             write_private(f"{directory}/{name}", data)
         for name in PIPES:
             opened += _make_pipe(f"{directory}/{name}")
-        pid = os.posix_spawn(
+        pid = native.start(
             "/bin/sh",
             shim.argv(directory, order.working_dir, descriptors, ended, rest, order.argv),
             order.env,
-            file_actions=_file_actions(null, (opened[0], opened[2]), (opened[1], opened[3]), lock),
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_SIGNALS,
+            _copies(null, (opened[0], opened[2]), (opened[1], opened[3]), lock),
         )
     except BaseException:
         for descriptor in opened[0::2]:
@@ -82,13 +75,13 @@ def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int) -
     return Spawned(pid, (opened[0], opened[2]))
 
 
-def _file_actions(
+def _copies(
     null: int, reading: tuple[int, int], writing: tuple[int, int], lock: int
-) -> list[tuple[int, int, int]]:
+) -> list[tuple[int, int]]:
     wanted = [(null, 0), (null, 1), (null, 2), (lock, shim.LOCK_FD)]
     wanted += zip(reading, shim.READ_FDS, strict=True)
     wanted += zip(writing, shim.WRITE_FDS, strict=True)
-    return [(os.POSIX_SPAWN_DUP2, source, target) for source, target in wanted]
+    return wanted
 
 
 def _lock(directory: str) -> int:
