@@ -319,6 +319,8 @@ class Processes:
 
     def _outcome(self, child: Child) -> Outcome:
         ended_at = self._clock.now() if child.ended_at is None else child.ended_at
+        # The time of a file is a few milliseconds behind the clock.
+        ended_at = max(ended_at, child.started_at)
         end = Ended(
             child.launch.order.directory,
             child.exit_code,

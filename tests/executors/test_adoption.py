@@ -68,7 +68,9 @@ def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: P
     finally:
         opened.close()
     assert (outcome.status, outcome.exit_code, outcome.tail) == (Status.FAILED, 7, "before\nafter")
-    assert outcome.took > 0
+    assert outcome.started_at is not None
+    assert outcome.ended_at is not None
+    assert outcome.started_at <= outcome.ended_at
 
 
 def test_one_taken_over_can_be_stopped(lone: Lone, tmp_path: Path) -> None:
