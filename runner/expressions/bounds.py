@@ -44,7 +44,13 @@ class Meter:
             raise TooMuch("it takes more work than an expression may")
 
     def made(self, value: Any) -> Any:
-        """Charge for a value and everything inside it; it is handed back."""
+        """Charge for a value and everything inside it; it is handed back.
+
+        A missing value may be asked for its default, so it is let through; one inside a list says so here.
+        """
+        if isinstance(value, Undefined):
+            self.charge(1)
+            return value
         waiting = [value]
         while waiting:
             found = waiting.pop()
@@ -60,6 +66,10 @@ class Meter:
             elif isinstance(found, int):
                 number_within(found.bit_length())
                 self.charge(1)
+            elif isinstance(found, Undefined):
+                str(found)  # raises, with the name that is missing
+            elif callable(found):
+                raise SecurityError("it is a function, and no value: write ( ) behind it")
             else:
                 self.charge(1)
         return value

@@ -7,9 +7,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, nodes
 from jinja2.environment import TemplateExpression
-from jinja2.exceptions import SecurityError
 from jinja2.parser import Parser
 
 from runner.errors import ExpressionError, RunnerError
@@ -121,12 +120,11 @@ def _single(text: str) -> Part:
 
 
 def _value(part: Part, context: Mapping[str, Any]) -> Any:
-    expression = _compiled(part)
+    expression, meter = _compiled(part), Meter()
     try:
-        value = expression({**context, METER: Meter()})
-        if isinstance(value, str) and len(value) > MOST_TEXT:
-            raise SecurityError(f"its value is longer than the {MOST_TEXT} characters that are allowed")
-        bool(value)  # an undefined value says so here, and not to whoever looks at it later
+        value = meter.made(expression({**context, METER: meter}))
+        if isinstance(value, Undefined):
+            str(value)  # a missing value says so here, and not to whoever looks at it later
     except UndefinedError as error:
         raise _error(part, _missing(error), _exists(part.text, context)) from None
     except ExpressionError as error:

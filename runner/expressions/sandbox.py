@@ -51,7 +51,7 @@ _ALLOWED: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
 
 TESTS = (
     *("boolean", "defined", "divisibleby", "eq", "even", "false", "float", "ge", "gt", "in", "integer"),
-    *("iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence"),
+    *("iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sequence"),
     *("string", "true", "undefined", "upper", "==", "!=", "<", "<=", ">", ">="),
 )
 
@@ -73,29 +73,26 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.policies["truncate.leeway"] = 0
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`a.b`: the key `b` of a mapping, else a listed attribute."""
-        return self._reached(obj, attribute)
+        """`a.b`: the key `b` of a mapping, else a listed method or part."""
+        found = self.getitem(obj, attribute)
+        if isinstance(found, Undefined) and self.is_safe_attribute(obj, attribute, None):
+            return getattr(obj, attribute)
+        return found
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """`a[b]`: an item, else what `a.b` is."""
-        if isinstance(argument, slice | int) and isinstance(obj, str | list | tuple):
-            try:
-                return obj[argument]
-            except (IndexError, TypeError, ValueError):
-                return self.undefined(obj=obj, name=str(argument))
-        return self._reached(obj, argument)
-
-    def _reached(self, obj: Any, name: Any) -> Any:
+        """`a[b]`: an item. What a mapping holds is data: a function in it is not there."""
         if isinstance(obj, Undefined):
-            return obj[name]  # raises, with the name that is missing
-        if isinstance(obj, Mapping):
+            return obj[argument]  # raises, with the name that is missing
+        whole = isinstance(argument, int | slice)
+        if isinstance(obj, Mapping) or (isinstance(obj, str | list | tuple) and whole):
             try:
-                return obj[name]
-            except (KeyError, TypeError):
+                found = obj[argument]
+            except (LookupError, TypeError, ValueError):
                 pass
-        if isinstance(name, str) and self.is_safe_attribute(obj, name, None):
-            return getattr(obj, name)
-        return self.undefined(obj=obj, name=name)
+            else:
+                if not callable(found):
+                    return found
+        return self.undefined(obj=obj, name=str(argument))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Listed, or it does not exist."""
@@ -246,6 +243,11 @@ class _Guard(NodeTransformer):
             raise ExpressionError("only named functions can be called")
         if node.dyn_args is not None or node.dyn_kwargs is not None:
             raise ExpressionError("a call lists its arguments, without *")
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802
+        if node.name in ("self", "caller", "varargs", "kwargs"):  # jinja2's own
+            raise ExpressionError(f"there is no {node.name}")
         return self.generic_visit(node)
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
