@@ -40,12 +40,20 @@ def command(
             return
         start = reading.moment(since, desk, str(desk.zone))
         past = desk.history
+        source = next((one.spec.source for one in desk.jobs if one.spec.id == job), desk.place.source)
+        named = source if job is not None else None
         # A job that is no longer in the file still has its history.
-        if job is not None and (past is None or not past.runs(job=job, limit=1)):
+        if job is not None and (past is None or not past.runs(source=named, job=job, limit=1)):
             desk.job(job)
-        runs = past.runs(job=job, statuses=statuses, since=start, limit=count) if past is not None else []
+        runs = (
+            past.runs(source=named, job=job, statuses=statuses, since=start, limit=count)
+            if past is not None
+            else []
+        )
         others = (
-            past.occurrences(job=job, since=start, limit=count) if past is not None and everything else []
+            past.occurrences(source=named, job=job, since=start, limit=count)
+            if past is not None and everything
+            else []
         )
         if len(runs) == count:
             others = [one for one in others if one.slot >= runs[-1].key.slot]

@@ -5,11 +5,12 @@ Reading takes no lease and no lock: it works beside a running service and withou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, Select, and_, func, or_, select
+from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, select
 
 from runner.core.run import Job, Occurrence, Run
 from runner.errors import RunnerError, StoreError
@@ -17,6 +18,8 @@ from runner.jobstores.sqlalchemy import rows, tables
 from runner.jobstores.sqlalchemy.database import reading, translated
 from runner.moment import Moment, parse_iso
 from runner.spec import JobKey, JobSpec
+
+_LONG_AGO: Moment = -(1 << 62)
 
 
 class History:
@@ -35,16 +38,13 @@ class History:
         return self._made(found, lambda row: rows.job_of(row, self._spec(row)))
 
     def last(self) -> dict[JobKey, Run]:
-        """The newest run of each job that has one, live or finished."""
-        table = tables.runs
-        newest = select(table.c.source, table.c.job, func.max(table.c.slot).label("newest"))
-        each = newest.group_by(table.c.source, table.c.job).subquery()
-        question = _with_spec(table).where(
-            select(each.c.newest)
-            .where(each.c.source == table.c.source, each.c.job == table.c.job, each.c.newest == table.c.slot)
-            .exists()
-        )
-        found = self._rows(question.order_by(table.c.created_at))
+        """The newest run, live or finished, of each job on record that has one."""
+        found: list[Any] = []
+        jobs = select(tables.jobs.c.source, tables.jobs.c.id)
+        with self._reading() as connection:
+            # One seek in the key's index for each job, however long their histories are: a join reads them all.
+            for source, id in connection.execute(jobs).all():
+                found += connection.execute(_NEWEST, {"k_source": source, "k_job": id}).all()
         return {run.key.job: run for run in self._runs(found)}
 
     def runs(
@@ -59,11 +59,22 @@ class History:
     ) -> list[Run]:
         """Runs by slot, newest first; `since` and `until` bound the slot and are included."""
         table = tables.runs
-        question = _with_spec(table).where(*_named(table, source, job), *_between(table, since, until))
+        conditions = [*_named(table, source, job), *_between(table, since, until)]
         if wanted := list(statuses):
-            question = question.where(table.c.status.in_(wanted))
+            conditions.append(table.c.status.in_(wanted))
+        if (source is None or job is None) and not wanted:
+            # Slots of all jobs together have no index, ends have one, and a run ends after its slot.
+            since = max(since or _LONG_AGO, self._reach(table, table.c.ended_at, conditions, limit))
+            conditions.append(or_(table.c.ended_at.is_(None), table.c.ended_at >= since))
+        question = _with_spec(table).where(*conditions)
         ordered = question.order_by(table.c.slot.desc(), table.c.created_at.desc(), table.c.nonce.desc())
         return self._runs(self._rows(ordered.limit(limit)))
+
+    def _reach(self, table: Any, ends: Any, conditions: Sequence[Any], limit: int) -> Moment:
+        """A slot that at least `limit` of these rows are not older than; long ago where there are fewer."""
+        recent = select(table.c.slot).where(*conditions, ends.is_not(None)).order_by(ends.desc()).limit(limit)
+        slots = [row.slot for row in self._rows(recent)]
+        return min(slots) if len(slots) == limit else _LONG_AGO
 
     def find(self, text: str, *, source: str | None = None) -> Run | None:
         """The run of this id (`etl@2026-11-24T01:00:00Z`), else the newest run of the job of this id."""
@@ -88,11 +99,14 @@ class History:
         """What did not become a run of its own, by slot, newest first. One that covers a range is found by any
         moment of it."""
         table = tables.occurrences
-        question = select(table).where(*_named(table, source, job))
+        conditions = _named(table, source, job)
         if since is not None:
-            question = question.where(or_(table.c.slot >= since, table.c.last >= since))
+            conditions.append(or_(table.c.slot >= since, table.c.last >= since))
         if until is not None:
-            question = question.where(table.c.slot <= until)
+            conditions.append(table.c.slot <= until)
+        if source is None or job is None:
+            conditions.append(table.c.decided_at >= self._reach(table, table.c.decided_at, conditions, limit))
+        question = select(table).where(*conditions)
         found = self._rows(question.order_by(table.c.slot.desc(), table.c.nonce.desc()).limit(limit))
         return [rows.occurrence_of(row, self._alias) for row in found]
 
@@ -107,12 +121,17 @@ class History:
     # ── inside ──────────────────────────────────────────────────────────────────────────────
 
     def _rows(self, question: Select[Any]) -> Sequence[Any]:
+        with self._reading() as connection:
+            return connection.execute(question).all()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Connection]:
         with (
             translated("the history cannot be read"),
             self._engine.connect() as connection,
             reading(connection),
         ):
-            return connection.execute(question).all()
+            yield connection
 
     def _runs(self, found: Iterable[Any]) -> list[Run]:
         return self._made(found, lambda row: rows.run_of(row, self._spec(row), self._alias))
@@ -166,3 +185,11 @@ def _between(table: Any, since: Moment | None, until: Moment | None) -> list[Any
     if until is not None:
         conditions.append(table.c.slot <= until)
     return [and_(*conditions)] if conditions else []
+
+
+_NEWEST = (
+    _with_spec(tables.runs)
+    .where(tables.runs.c.source == bindparam("k_source"), tables.runs.c.job == bindparam("k_job"))
+    .order_by(tables.runs.c.slot.desc(), tables.runs.c.nonce.desc())
+    .limit(1)
+)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import update
 
 from runner.core.action import Save
@@ -57,7 +59,8 @@ def test_everything_comes_back_as_it_was(store: SQLAlchemyJobStore) -> None:
 
 def test_the_newest_run_of_each_job(store: SQLAlchemyJobStore) -> None:
     again = run(ETL, 2, nonce="1", created_at=NOON + 9 * HOUR)
-    history = keep(store, run(ETL, 0), run(ETL, 2), again, run(PING, 1), run(WEB, 5))
+    jobs = [Job(spec) for spec in (ETL, PING, WEB, replace(ETL, id="idle"))]
+    history = keep(store, *jobs, run(ETL, 0), run(ETL, 2), again, run(PING, 1), run(WEB, 5))
     assert {key: one.id for key, one in history.last().items()} == {
         ETL.key: "etl@2026-11-24T14:00:00Z+1",
         PING.key: "ping@2026-11-24T13:00:00Z",
@@ -136,3 +139,30 @@ def test_a_database_that_cannot_be_read_is_a_store_error(store: SQLAlchemyJobSto
         connection.commit()
     with pytest.raises(StoreError, match="the history cannot be read"):
         History(store.engine).runs()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["etl", "ping"]), st.integers(0, 30), st.sampled_from([None, 0, 1, 50])),
+        max_size=30,
+    ),
+    st.integers(1, 8),
+    st.one_of(st.none(), st.integers(0, 30)),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_newest_of_all_jobs_are_found_by_their_ends(
+    made: list[tuple[str, int, int | None]], limit: int, since: int | None
+) -> None:
+    """Catch-up runs end late and live ones not at all: the order by slot is right all the same."""
+    store = SQLAlchemyJobStore("sqlite://")
+    store.open()
+    runs = {}
+    for id, hours, took in made:
+        base = run(replace(ETL, id=id), hours, Status.RUNNING if took is None else Status.SUCCEEDED)
+        runs[base.key] = base if took is None else replace(base, ended_at=base.key.slot + took * HOUR)
+    history = keep(store, *runs.values())
+    start = None if since is None else NOON + since * HOUR
+    found = [one.key.slot for one in history.runs(limit=limit, since=start)]
+    store.close()
+    slots = sorted((key.slot for key in runs if start is None or key.slot >= start), reverse=True)
+    assert found == slots[:limit]
