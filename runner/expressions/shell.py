@@ -26,7 +26,7 @@ _LAST_FILTER = re.compile(r"\|\s*(\w+)\s*$")
 _SHELLS = re.compile(r"(?:.*/)?(?:ba|da|k|z|a)?sh")
 _RUNS_TEXT = re.compile(r"-[a-zA-Z]*c")
 _NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
-_NAMING = frozenset({"unset", "read", "declare", "typeset", "local", "mapfile", "readarray", "getopts"})
+_NAMING = frozenset({"unset", "read", "declare", "typeset", "local", "mapfile", "readarray"})
 _INTERPRETERS = frozenset({"awk", "gawk", "mawk", "sed", "jq", "ssh", "su", "xargs", "parallel", "watch"})
 _PROGRAM_OPTIONS = frozenset({"-c", "-e", "-r", "--command", "--eval", "--execute", "--expression"})
 
@@ -99,7 +99,7 @@ def lift(script: str, shell: Literal["sh", "bash"] = "sh") -> Lifted:
         part = site.part
         pieces.append(script[at : part.start])
         at = part.end
-        pieces.append(_replacement(site, script, shell, names, warnings))
+        pieces.append(_replacement(site, script, names, warnings))
     variables = {name: text for text, name in names.items()}
     return Lifted("".join([*pieces, script[at:]]), variables, tuple(warnings))
 
@@ -115,7 +115,7 @@ def refuse(script: str, interpreter: str) -> None:
             )
 
 
-def _replacement(site: Site, script: str, shell: str, names: dict[str, str], warnings: list[str]) -> str:
+def _replacement(site: Site, script: str, names: dict[str, str], warnings: list[str]) -> str:
     part, last = site.part, _last_filter(site.part)
     if site.place is Place.COMMENT:
         inert = "$ " + script[part.start + 1 : part.end]  # never read, and no expression any more
@@ -127,7 +127,7 @@ def _replacement(site: Site, script: str, shell: str, names: dict[str, str], war
         return _REFERENCES[Place.ARITHMETIC] % _name(part, names)
     if site.place in _REFUSED:
         raise _error(part, *_REFUSED[site.place])
-    _judge(site, shell, last, warnings)
+    _judge(site, last, warnings)
     return _REFERENCES[site.place] % _name(part, names)
 
 
@@ -135,7 +135,7 @@ def _name(part: Part, names: dict[str, str]) -> str:
     return names.setdefault(part.text, f"{PREFIX}{len(names) + 1}")
 
 
-def _judge(site: Site, shell: str, last: str, warnings: list[str]) -> None:
+def _judge(site: Site, last: str, warnings: list[str]) -> None:
     """Refuse, or warn of, commands that read their arguments as programs."""
     before, name = site.words[: site.word], site.words[0]
     if last != "sh" and _executes(before, site.word):
@@ -144,8 +144,7 @@ def _judge(site: Site, shell: str, last: str, warnings: list[str]) -> None:
             f"`{' '.join(word for word in before if EXPRESSION not in word)}` runs its argument as a script",
             "hand it over as an argument of its own ($1), with env, or quoted once more: ${{ ... | sh }}",
         )
-    if shell == "bash":
-        _judge_bash(site, before, name)
+    _judge_bash(site, before, name)
     if name == "for" and before[-1:] == ["in"] and site.begins:
         warnings.append(f"{_shown(site.part)} is one word for the loop; use foreach for a list")
     elif last not in ("sh", "int", "json") and _interprets(site, name.rpartition("/")[2]):
@@ -176,7 +175,7 @@ def _executes(before: list[str], word: int) -> bool:
 
 
 def _judge_bash(site: Site, before: list[str], name: str) -> None:
-    """What bash evaluates where other shells compare or store."""
+    """What bash evaluates where other shells compare or store; `sh` is bash on some systems."""
     after = site.words[site.word + 1 : site.word + 2]
     if name not in ("[", "test") and (set(before[-1:]) | set(after)) & _NUMERIC and not _counted(site.part):
         raise _error(

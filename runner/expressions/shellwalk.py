@@ -1,7 +1,7 @@
 """A walk through a POSIX shell script that says where each `${{ }}` stands: in which quoting, of which command.
 
-It follows the shell's grammar as far as quoting goes (POSIX 2.2, 2.3, 2.6, 2.7.4 and bash's additions), with an
-expression as one atom that none of the shell's rules look into.
+It follows the shell's grammar as far as quoting goes (POSIX 2.2, 2.3, 2.6, 2.7.4 and bash's additions, because `sh`
+is bash on some systems), with an expression as one atom that none of the shell's rules look into.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Walk:
                 self._redirection(command)
             elif char == "#" and not command.open:
                 self._comment(closer)
-            elif char == "[" and self.bash and self._subscripted(command):
+            elif char == "[" and self._subscripted(command):
                 self._subscript(command)
             else:
                 self._word(command, char)
@@ -136,7 +136,7 @@ class Walk:
         self._word_ends(command)
         if self._calculates(command) and self._arithmetic(2, command):
             return
-        if self.bash and self.script.startswith("&>", self.at):
+        if self.script.startswith("&>", self.at):
             self.at += 2
             return
         self.at += 1
@@ -156,7 +156,7 @@ class Walk:
             command.words = []
 
     def _calculates(self, command: Command) -> bool:
-        return self.bash and self.script.startswith("((", self.at) and command.words in ([], ["for"])
+        return self.script.startswith("((", self.at) and command.words in ([], ["for"])
 
     def _word_ends(self, command: Command) -> None:
         """Keywords leave the next word in the place of a command's name; `case` has a grammar of its own."""
@@ -188,7 +188,7 @@ class Walk:
             self.at += 3
         elif script.startswith("<<", at):
             self._heredoc_word(command)
-        elif self.bash and script.startswith(("<(", ">("), at):
+        elif script.startswith(("<(", ">("), at):
             self.at += 2
             self._commands(Command(), ")")
         else:
