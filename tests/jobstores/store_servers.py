@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -223,3 +224,33 @@ def redis() -> Iterator[str]:
 
         with running(command, answer, where=where):
             yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def mongodb(kind: str) -> Iterator[str]:
+    """A server that speaks MongoDB's protocol: `secantus` or `nx`, two independent ones, or a `real` one."""
+    if kind == "real":
+        yield os.environ["RUNNER_TEST_MONGODB"]
+        return
+    command = found({"secantus": "secantusd-py", "nx": "nx-27017"}[kind], beside_python(kind))
+    if command is None:
+        pytest.skip(f"the server {kind} is not installed")
+    with directory() as where:
+        port = free_port()
+        options = {
+            "secantus": ["--port", str(port), "--storage-path", str(where / "data")],
+            "nx": ["--port", str(port), "--db", str(where / "data.db")],
+        }[kind]
+
+        def answer() -> None:
+            from pymongo import MongoClient
+
+            with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=500) as client:
+                client.admin.command("ping")
+
+        with running([command, *options], answer, where=where):
+            yield f"mongodb://127.0.0.1:{port}/"
+
+
+def beside_python(kind: str) -> Path:
+    return Path(sys.executable).with_name({"secantus": "secantusd-py", "nx": "nx-27017"}[kind])

@@ -1,0 +1,151 @@
+"""Jobs, runs and alerts in MongoDB: a document for each row, one transaction for each turn.
+
+Transactions need a replica set (of one member is enough) or a sharded cluster. Writes are acknowledged by the majority
+and journaled, so that what began is on record after a failover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from runner.errors import StoreError
+from runner.jobstores.base import Fence
+from runner.jobstores.keyed import ANYWHERE, LEASE, KeyedJobStore, Put, Row, lost
+from runner.moment import Moment
+
+_NO_TRANSACTIONS = 20
+"""IllegalOperation: transaction numbers are only allowed on a replica set member or mongos."""
+
+
+class MongoDBJobStore(KeyedJobStore):
+    """`url` as pymongo takes it (`mongodb://host:27017/?replicaSet=rs0`), or its arguments, or a `client` of one's own.
+
+    The documents are in `database`, collections `<collection>` and `<collection>_leads`.
+    """
+
+    errors = (OSError, PyMongoError)
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        database: str = "runner",
+        collection: str = "runner",
+        client: Any = None,
+        alias: str = "default",
+        **connect_args: Any,
+    ) -> None:
+        super().__init__(alias)
+        self._arguments = {"serverSelectionTimeoutMS": 5000, "socketTimeoutMS": 10000, **connect_args}
+        if url:
+            self._arguments["host"] = url
+        self._given = client
+        self._client: Any = client
+        self._names = (database, collection)
+
+    def _connect(self) -> None:
+        if self._given is None:
+            self._client = MongoClient(**self._arguments)
+        database, collection = self._names
+        concerns: dict[str, Any] = {
+            "write_concern": WriteConcern(w="majority", j=True),
+            "read_concern": ReadConcern("majority"),
+            "read_preference": ReadPreference.PRIMARY,
+        }
+        self._rows = self._client[database].get_collection(collection, **concerns)
+        self._leads = self._client[database].get_collection(f"{collection}_leads", **concerns)
+        self._rows.create_index([("table", 1), ("source", 1)])
+        self._leads.create_index([("source", 1)])
+
+    def _disconnect(self) -> None:
+        if self._given is None:
+            self._client.close()
+
+    def _commit(self, fence: Fence | None, absent: Sequence[Row], puts: Sequence[Put]) -> Sequence[Row]:
+        moves = {_id(row): (row, text) for row, text in puts}
+        operations = [
+            DeleteOne({"_id": id})
+            if text is None
+            else ReplaceOne({"_id": id}, {"_id": id, **row._asdict(), "text": text}, upsert=True)
+            for id, (row, text) in moves.items()
+        ]
+        guards = {_id(row): row for row in absent}
+
+        def perform(session: Any) -> Sequence[Row]:
+            if fence is not None:
+                # A write, not a read: two leaders cannot both get past it.
+                mine = {"_id": fence.source, "number": fence.number}
+                if not self._leads.update_one(mine, {"$inc": {"turns": 1}}, session=session).matched_count:
+                    raise lost(fence)
+            if guards:
+                wanted = {"_id": {"$in": list(guards)}}
+                there = [guards[each["_id"]] for each in self._rows.find(wanted, {"_id": 1}, session=session)]
+                if there:
+                    session.abort_transaction()
+                    return there
+            if operations:
+                self._rows.bulk_write(operations, session=session)
+            return ()
+
+        try:
+            with self._client.start_session() as session:
+                found: Sequence[Row] = session.with_transaction(
+                    perform, write_concern=WriteConcern(w="majority", j=True)
+                )
+                return found
+        except OperationFailure as error:
+            if error.code == _NO_TRANSACTIONS:
+                raise StoreError(
+                    "the batch cannot be written: this MongoDB has no transactions",
+                    hint="run it as a replica set, of one member if need be",
+                ) from error
+            raise
+
+    def _all(self, table: str, source: str) -> Sequence[tuple[str, str]]:
+        found = self._rows.find({"table": table, "source": source}, {"key": 1, "text": 1}).sort("_id", 1)
+        return [(each["key"], each["text"]) for each in found]
+
+    def _get(self, row: Row) -> str | None:
+        found = self._rows.find_one({"_id": _id(row)})
+        return None if found is None else found["text"]
+
+    def _sources(self) -> Sequence[str]:
+        return sorted(source for source in self._rows.distinct("source") if source != ANYWHERE)
+
+    def _take(self, source: str, owner: str, now: Moment) -> int | None:
+        there = self._server_time()
+        until = there + LEASE // 1000
+        found = self._leads.find_one({"_id": source})
+        if found is None:
+            try:
+                first = {"_id": source, "number": 1, "owner": owner, "until": until, "turns": 0}
+                self._leads.insert_one(first)
+            except DuplicateKeyError:
+                return None
+            return 1
+        mine = found["owner"] == owner and found["until"] >= there
+        if not mine and found["until"] >= there:
+            return None
+        number = int(found["number"]) + (0 if mine else 1)
+        same = {"_id": source, "number": found["number"], "until": found["until"]}
+        renewed = {"$set": {"number": number, "owner": owner, "until": until}}
+        return number if self._leads.update_one(same, renewed).matched_count else None
+
+    def _server_time(self) -> int:
+        """Milliseconds by the server's clock: runners whose own differ still agree."""
+        said: datetime = self._client.admin.command("hello")["localTime"]
+        return int(said.replace(tzinfo=said.tzinfo or UTC).timestamp() * 1000)
+
+    def _end(self, fence: Fence) -> None:
+        mine = {"_id": fence.source, "number": fence.number, "owner": fence.owner}
+        self._leads.update_one(mine, {"$set": {"until": 0}})
+
+
+def _id(row: Row) -> str:
+    return "\n".join(row)

@@ -1,0 +1,45 @@
+"""The contract on two independent servers that speak MongoDB's protocol, neither of them MongoDB itself; and on a
+real one where RUNNER_TEST_MONGODB names it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import store_servers
+from keyed_laws import KeyedLaws
+
+from runner.errors import StoreError
+from runner.jobstores.mongodb import MongoDBJobStore
+from runner.testing.jobstore_suite import SOURCE
+
+KINDS = ["secantus", "nx", *(["real"] if "RUNNER_TEST_MONGODB" in os.environ else [])]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    with store_servers.mongodb(request.param) as url:
+        yield url
+
+
+class TestMongoDB(KeyedLaws):
+    @pytest.fixture
+    def store(self, server: str) -> Iterator[MongoDBJobStore]:
+        self.make = lambda: MongoDBJobStore(server, database="runner_test")
+        store = self.opened()
+        store._rows.delete_many({})
+        store._leads.delete_many({})
+        yield store
+        self.close()
+
+    def expire(self, store: Any) -> None:
+        store._leads.update_one({"_id": SOURCE}, {"$inc": {"until": -4001}})
+
+
+def test_no_server_is_a_store_error() -> None:
+    url = f"mongodb://127.0.0.1:{store_servers.free_port()}/"
+    store = MongoDBJobStore(url, serverSelectionTimeoutMS=100)
+    with pytest.raises(StoreError, match=r"the store cannot be opened: 127.0.0.1:.*refused"):
+        store.open()
