@@ -5,16 +5,16 @@ The clock thread decides and never runs a program's code, so that a busy host do
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from runner.executors.coroutines import Coroutines, Failed
+
 Call = Callable[[], None]
-Failed = Callable[[BaseException], None]
 
 log = logging.getLogger("runner.scheduler")
 
@@ -36,49 +36,19 @@ class Host(Protocol):
         """Return once everything posted before has run; where that cannot be waited for, at once."""
         ...
 
-
-class Coroutines:
-    """An event loop in a thread of its own, made when the first coroutine comes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def run(self, awaitable: Awaitable[Any], failed: Failed) -> None:
-        loop = self._started()
-        asyncio.run_coroutine_threadsafe(_awaited(awaitable, failed), loop)
-
     def close(self) -> None:
-        with self._lock:
-            loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.call_soon_threadsafe(loop.stop)
+        """Nothing is posted any more."""
+        ...
 
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=_turn, args=(self._loop,), name="runner-coroutines", daemon=True
-                ).start()
-            return self._loop
+    @property
+    def here(self) -> bool:
+        """Whether the caller is in the host's thread."""
+        ...
 
-
-def _turn(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
-
-
-async def _awaited(awaitable: Awaitable[Any], failed: Failed) -> None:
-    try:
-        await awaitable
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:
-        failed(error)
+    @property
+    def gone(self) -> bool:
+        """Whether the host's loop was closed."""
+        ...
 
 
 class QueueHost:
@@ -91,6 +61,14 @@ class QueueHost:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._own_thread = False
+
+    @property
+    def here(self) -> bool:
+        return self._server == threading.get_ident()
+
+    @property
+    def gone(self) -> bool:
+        return False
 
     @classmethod
     def with_thread(cls) -> QueueHost:
@@ -108,7 +86,7 @@ class QueueHost:
         self._coroutines.run(awaitable, failed)
 
     def drain(self) -> None:
-        if self._server == threading.get_ident():
+        if self.here:
             self._drain_here()
         elif self._server is not None or self._thread is not None:
             reached = threading.Event()
@@ -151,5 +129,45 @@ class QueueHost:
             call()
 
 
-def is_awaitable(value: Any) -> bool:
-    return inspect.isawaitable(value)
+class LoopHost:
+    """Calls wait in a queue of our own, so that whoever is on the loop can make them at once before it ends.
+
+    `wake` has `run_waiting` called on the host's loop, from any thread, and may raise HostGone.
+    """
+
+    def __init__(self, wake: Callable[[Call], None]) -> None:
+        self._wake = wake
+        self._calls: deque[Call] = deque()
+        self._thread: int | None = None
+
+    @property
+    def here(self) -> bool:
+        return self._thread == threading.get_ident()
+
+    @property
+    def gone(self) -> bool:
+        return False
+
+    def post(self, call: Call) -> None:
+        self._calls.append(call)
+        self._wake(self.run_waiting)
+
+    def run_waiting(self) -> None:
+        """Make the calls that wait; called on the loop."""
+        self._thread = threading.get_ident()
+        while self._calls:
+            self._calls.popleft()()
+
+    def follow(self, awaitable: Awaitable[Any], failed: Failed) -> None:
+        raise TypeError(f"{type(self).__name__} does not say how it awaits")
+
+    def drain(self) -> None:
+        if self.here:
+            self.run_waiting()
+        elif self._thread is not None:
+            reached = threading.Event()
+            self.post(reached.set)
+            reached.wait(10)
+
+    def close(self) -> None:
+        return None

@@ -140,7 +140,7 @@ class Lifecycle:
         if host is not None:
             with suppress(HostGone):
                 host.drain()
-            self._leave_host(host)
+            host.close()
 
     def pause(self) -> None:
         """Let nothing become due until `resume`; what runs goes on."""
@@ -178,10 +178,6 @@ class Lifecycle:
     def _make_host(self) -> Host:
         return QueueHost.with_thread()
 
-    def _leave_host(self, host: Host) -> None:
-        if isinstance(host, QueueHost):
-            host.close()
-
     def _default_executor(self) -> Executor:
         made: Executor = plugins.load("executor", "threadpool")(10)
         return made
@@ -191,7 +187,8 @@ class Lifecycle:
 
     def _needs_host(self, alias: str) -> bool:
         """Whether this executor's runs end only while the thread that calls `shutdown` goes on."""
-        return False
+        executor = self._house.hands.executors.get(alias)
+        return self._host is not None and self._host.here and getattr(executor, "on_host", False)
 
     def _add_pending(self) -> None:
         """Add the jobs that waited for the start."""
@@ -290,10 +287,13 @@ class Lifecycle:
             name = f"runner.executors.{announce.value.spec.executor}"
             wanted = logging.getLogger(name).isEnabledFor(logging.INFO)
         host = self._host
-        if not wanted or host is None:
+        if host is None:
             return
         try:
-            host.post(partial(self._tell, announce, self._subject(announce)))
+            if host.gone:
+                raise HostGone
+            if wanted:
+                host.post(partial(self._tell, announce, self._subject(announce)))
         except HostGone:
             self._logger.warning("The scheduler's event loop was closed; the scheduler ends")
             self.state = STATE_STOPPED

@@ -86,6 +86,8 @@ def _ended(run: Run) -> Iterator[SchedulerEvent]:
         value = outcome.value if outcome is not None else None
         yield JobExecutionEvent(events.EVENT_JOB_EXECUTED, key.id, key.store, _slot(run), retval=value)
         return
+    if left_behind(run):
+        return
     yield JobExecutionEvent(
         events.EVENT_JOB_ERROR,
         key.id,
@@ -99,6 +101,12 @@ def _ended(run: Run) -> Iterator[SchedulerEvent]:
 def outcome_of(run: Run) -> Outcome | None:
     """How the one step of a Python job ended."""
     return next((state.outcome for state in run.steps.values()), None)
+
+
+def left_behind(run: Run) -> bool:
+    """Whether the scheduler was shut down without waiting for it: that is no error of the job."""
+    outcome = outcome_of(run)
+    return run.status is Status.CANCELLED and outcome is not None and outcome.error.endswith("shutdown")
 
 
 def error_of(run: Run) -> BaseException:
@@ -163,6 +171,8 @@ def _write_end(run: Run, job: Any) -> None:
     elif outcome is not None and outcome.exception is not None:
         error = outcome.exception
         log.error('Job "%s" raised an exception', job, exc_info=(type(error), error, error.__traceback__))
+    elif left_behind(run):
+        log.warning('Job "%s" was still running when the scheduler was shut down', job)
     else:
         log.error('Job "%s" ended %s: %s', job, run.status, (outcome.error if outcome else "") or run.reason)
 

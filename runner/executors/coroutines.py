@@ -1,0 +1,65 @@
+"""An event loop in a thread of its own, for programs that have none."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Failed = Callable[[BaseException], None]
+
+
+def begin_in_thread() -> asyncio.AbstractEventLoop:
+    """A loop that turns in a new daemon thread."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=turn, args=(loop,), name="runner-coroutines", daemon=True).start()
+    return loop
+
+
+class Coroutines:
+    """The loop is made by `begin` when the first coroutine comes."""
+
+    def __init__(self, begin: Callable[[], asyncio.AbstractEventLoop] = begin_in_thread) -> None:
+        self._begin = begin
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, awaitable: Awaitable[Any], failed: Failed) -> Callable[[], object]:
+        """Run it to its end, and tell what it raises; the answer cancels it."""
+        return asyncio.run_coroutine_threadsafe(awaited(awaitable, failed), self._started()).cancel
+
+    def close(self) -> None:
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = self._begin()
+            return self._loop
+
+
+def turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Turn the loop in this thread until it is stopped; what is left on it is cancelled."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    finally:
+        loop.close()
+
+
+async def awaited(awaitable: Awaitable[Any], failed: Failed) -> None:
+    """Run it to its end and tell what it raises; being cancelled is nothing to tell."""
+    try:
+        await awaitable
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        failed(error)

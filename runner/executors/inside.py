@@ -1,0 +1,188 @@
+"""What executors share whose functions run inside a program's own loop: asyncio, gevent, Tornado, Twisted, Qt."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from runner.clock import Clock, SystemClock
+from runner.core.run import AttemptKey, Outcome, Status
+from runner.errors import ExecutorError
+from runner.executors.base import Done, Found, Task
+from runner.executors.calls import call, outputs_of, resolve, said
+from runner.executors.threads import Threads
+from runner.moment import Moment
+from runner.spec import Call
+
+Stop = Callable[[], None]
+
+
+class Inside:
+    """Begun on the loop by `_begin`, told once by `_ended`. Plain functions may go to threads beside the loop."""
+
+    on_host = True
+    """Its runs end only while the host's loop turns: who blocks the loop cannot wait for them."""
+
+    def __init__(self, max_workers: int = 10, *, clock: Clock | None = None) -> None:
+        self.capacity: int | None = None
+        self._clock = clock or SystemClock()
+        self._max_workers = int(max_workers)
+        self._lock = threading.Lock()
+        self._stops: dict[AttemptKey, Stop] = {}
+        self._reasons: dict[AttemptKey, str] = {}
+        self._done: Done = _nobody
+        self._threads: Threads | None = None
+
+    def open(self, done: Done) -> None:
+        self._done = done
+        self._threads = Threads("runner-worker", self._max_workers, self._clock, done)
+
+    def start(self, task: Task) -> None:
+        work = task.step.work
+        if not isinstance(work, Call):
+            raise ExecutorError(
+                f"{type(self).__name__} runs Python functions, not {type(work).__name__} steps"
+            )
+        with self._lock:
+            self._stops[task.attempt] = _nothing
+        try:
+            self._post(functools.partial(self._guarded, task.attempt, work))
+        except BaseException:
+            with self._lock:
+                self._stops.pop(task.attempt, None)
+            raise
+
+    def cancel(self, attempt: AttemptKey, reason: str) -> None:
+        if self._threads is not None and self._threads.knows(attempt):
+            self._threads.cancel(attempt, reason)
+            return
+        with self._lock:
+            stop = self._stops.get(attempt)
+            if stop is None:
+                return
+            self._reasons[attempt] = reason
+        self._post(stop)
+
+    def recover(self, tasks: Sequence[Task]) -> Found:
+        return Found(gone=frozenset(task.attempt for task in tasks))
+
+    def close(self, *, leave: bool = False) -> None:
+        """What is on the loop is stopped, and told as cancelled at once: the loop may never turn again."""
+        for key, stop in list(self._stops.items()):
+            self._ended(key, stopped("shutdown"))
+            try:
+                self._post(stop)
+            except Exception:
+                continue
+        if self._threads is not None:
+            self._threads.close(wait=not leave)
+
+    # ── for the kinds ───────────────────────────────────────────────────────────────────────
+
+    def _post(self, function: Stop) -> None:
+        """Have it called on the loop, from any thread."""
+        raise TypeError(f"{type(self).__name__} does not say where its loop is")
+
+    def _begin(self, key: AttemptKey, work: Call) -> None:
+        """Called on the loop: begin it, and see that `_ended` is told."""
+        raise TypeError(f"{type(self).__name__} does not say how it begins")
+
+    def _in_thread(self, key: AttemptKey, work: Call) -> None:
+        """Call it in a thread beside the loop; a coroutine is run there in a loop of its own."""
+        assert self._threads is not None
+        with self._lock:
+            self._stops.pop(key, None)
+        self._threads.start(key, lambda cancelled: call(work, self._clock))
+
+    def _stoppable(self, key: AttemptKey, stop: Stop) -> None:
+        """From now on this stops it; at once where that was asked for already."""
+        with self._lock:
+            if key in self._stops:
+                self._stops[key] = stop
+            asked = key in self._reasons
+        if asked:
+            stop()
+
+    def _guarded(self, key: AttemptKey, work: Call) -> None:
+        if key not in self._stops:
+            return
+        if key in self._reasons:
+            self._ended(key, stopped(self._reasons[key]))
+            return
+        try:
+            self._begin(key, work)
+        except Exception as error:
+            self._ended(key, failed(error, self._clock.now(), self._clock.now()))
+
+    def _ended(self, key: AttemptKey, outcome: Outcome) -> None:
+        with self._lock:
+            known = self._stops.pop(key, None)
+            self._reasons.pop(key, None)
+        if known is not None:
+            self._done(key, outcome)
+
+    def _stopped(self, key: AttemptKey) -> Outcome:
+        """The outcome of what was stopped from outside."""
+        return stopped(self._reasons.get(key, "shutdown"))
+
+
+def is_coroutine(work: Call) -> bool:
+    """Whether the function makes a coroutine; LookupError where there is no such function."""
+    function: Any = resolve(work.target)
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def called(work: Call) -> Any:
+    """What the function returns: for a coroutine function the coroutine."""
+    return resolve(work.target)(*work.args, **work.kwargs)
+
+
+async def awaited(awaitable: Awaitable[Any], clock: Clock) -> Outcome:
+    """The outcome of a coroutine; being cancelled is the caller's business."""
+    started_at = clock.now()
+    try:
+        value = await awaitable
+    except (Exception, SystemExit) as error:
+        return failed(error, started_at, clock.now())
+    return succeeded(value, started_at, clock.now())
+
+
+def succeeded(value: Any, started_at: Moment, ended_at: Moment) -> Outcome:
+    return Outcome(
+        Status.SUCCEEDED,
+        value=value,
+        outputs=outputs_of(value, strict=False),
+        started_at=started_at,
+        ended_at=ended_at,
+    )
+
+
+def failed(error: BaseException, started_at: Moment, ended_at: Moment) -> Outcome:
+    return Outcome(
+        Status.FAILED,
+        error=said(error),
+        exception=error,
+        traceback="".join(traceback.format_exception(error)),
+        started_at=started_at,
+        ended_at=ended_at,
+    )
+
+
+def stopped(reason: str) -> Outcome:
+    if reason == "timeout":
+        return Outcome(Status.TIMED_OUT, error="stopped after its timeout")
+    return Outcome(Status.CANCELLED, error=f"stopped: {reason}")
+
+
+def _nothing() -> None:
+    """Stops what has not begun: `_guarded` sees the reason."""
+
+
+def _nobody(key: AttemptKey, outcome: Outcome) -> None:
+    raise ExecutorError(f"{key} ended {outcome.status}, and nobody listens")

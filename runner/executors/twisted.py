@@ -1,0 +1,61 @@
+"""Coroutine functions on Twisted's reactor, plain functions in its thread pool."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from twisted.internet import defer
+
+from runner.clock import Clock
+from runner.core.run import AttemptKey, Outcome
+from runner.executors.calls import call
+from runner.executors.inside import Inside, Stop, awaited, called, is_coroutine
+from runner.spec import Call
+
+
+class TwistedExecutor(Inside):
+    """A coroutine may await Deferreds; a stopped one gets `CancelledError` where it waits."""
+
+    def __init__(self, reactor: Any = None, max_workers: int = 10, *, clock: Clock | None = None) -> None:
+        super().__init__(max_workers, clock=clock)
+        self._reactor = reactor
+
+    def bind(self, reactor: Any) -> None:
+        """The scheduler's reactor, where none was given."""
+        if self._reactor is None:
+            self._reactor = reactor
+
+    def _post(self, function: Stop) -> None:
+        self._the_reactor().callFromThread(function)
+
+    def _the_reactor(self) -> Any:
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor
+        return self._reactor
+
+    def _begin(self, key: AttemptKey, work: Call) -> None:
+        if is_coroutine(work):
+            deferred = defer.ensureDeferred(awaited(called(work), self._clock))
+            deferred.addCallbacks(
+                partial(self._finished, key), lambda failure: self._ended(key, self._stopped(key))
+            )
+            self._stoppable(key, deferred.cancel)
+            return
+        pool = self._the_reactor().getThreadPool()
+        pool.callInThreadWithCallback(partial(self._returned, key), call, work, self._clock)
+        # A thread cannot be stopped: it is given up, and its word is then ignored.
+        self._stoppable(key, lambda: self._ended(key, self._stopped(key)))
+
+    def _finished(self, key: AttemptKey, outcome: Outcome) -> None:
+        # What was cancelled and raised for that is stopped, not failed.
+        asked = key in self._reasons and not outcome.status.good
+        self._ended(key, self._stopped(key) if asked else outcome)
+
+    def _returned(self, key: AttemptKey, good: bool, result: Any) -> None:
+        if good and isinstance(result, Outcome):
+            self._ended(key, result)
+        else:
+            self._ended(key, self._stopped(key))
