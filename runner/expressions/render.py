@@ -126,7 +126,9 @@ def _value(part: Part, context: Mapping[str, Any]) -> Any:
         if isinstance(value, Undefined):
             str(value)  # a missing value says so here, and not to whoever looks at it later
     except UndefinedError as error:
-        raise _error(part, _missing(error), _exists(part.text, context)) from None
+        raise _error(
+            part, *(_absent(part.text, context, str(error.message)) or (_missing(error), ""))
+        ) from None
     except ExpressionError as error:
         raise _error(part, error.fact, error.hint) from None
     except _TROUBLE as error:
@@ -224,25 +226,32 @@ def _error(part: Part, fact: str, hint: str = "") -> ExpressionError:
     return ExpressionError(f"${{{{ {shown} }}}}: {fact}", hint=hint, offset=part.start)
 
 
-def _exists(text: str, context: Mapping[str, Any]) -> str:
-    """What there is, where a name of the expression stops meaning anything."""
+def _absent(text: str, context: Mapping[str, Any], message: str) -> tuple[str, str] | None:
+    """The name of an expression that jinja2's message is about (fact), and what there is instead (hint)."""
     for path in _names(text):
         value: Any = context
         for depth, name in enumerate(path):
             if not isinstance(value, Mapping):
                 break
-            known = sorted(str(key) for key in value if depth or key not in FUNCTIONS)
-            where = ".".join(map(str, path[:depth]))
-            if str(name) not in known:
-                near = get_close_matches(str(name), known, 1)
-                if near:
-                    return f"did you mean {where + '.' if where else ''}{near[0]}?"
-                there = f"{where} has" if where else "there is"
-                return f"{there}: {', '.join(known[:12])}" if known else f"{where or 'the context'} is empty"
-            if where == "" and name == "secrets" and depth + 1 < len(path) and path[1] in value[name]:
+            if name not in value:
+                if f"'{name}'" not in message:
+                    break  # it has a default
+                where = ".".join(map(str, path[:depth]))
+                return f"there is no {where + '.' if where else ''}{name}", _instead(value, where, str(name))
+            if depth == 1 and path[0] == "secrets":
                 break  # nothing is looked up for the sake of a hint
             value = value[name]
-    return ""
+    return None
+
+
+def _instead(value: Mapping[str, Any], where: str, name: str) -> str:
+    known = sorted(str(key) for key in value if where or key not in FUNCTIONS)
+    near = get_close_matches(name, known, 1, 0.5)
+    if near:
+        return f"did you mean {where + '.' if where else ''}{near[0]}?"
+    if not known:
+        return f"{where or 'the context'} is empty"
+    return f"{where + ' has' if where else 'there is'}: {', '.join(known[:12])}"
 
 
 @lru_cache(maxsize=16_384)

@@ -88,15 +88,19 @@ def test_an_expression_stands_with_or_without_its_markers(text: str, value: Any)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("${{ vars.dbb }}", "${{ vars.dbb }}: there is no dbb in it (did you mean vars.db?)"),
+        ("${{ vars.dbb }}", "${{ vars.dbb }}: there is no vars.dbb (did you mean vars.db?)"),
         (
             "${{ steps.extrakt.outputs.rows }}",
-            "${{ steps.extrakt.outputs.rows }}: there is no extrakt in it (did you mean steps.extract?)",
+            "${{ steps.extrakt.outputs.rows }}: there is no steps.extrakt (did you mean steps.extract?)",
         ),
         ("${{ nothing }}", "${{ nothing }}: there is no nothing (there is: item, params, run, steps, vars)"),
         (
             "${{ item | uppper }}",
             "${{ item | uppper }}: there is no filter uppper (did you mean upper?)",
+        ),
+        (
+            "${{ vars.nope | default('x') ~ vars.dbb }}",
+            "${{ vars.nope | default('x') ~ vars.dbb }}: there is no vars.dbb (did you mean vars.db?)",
         ),
         ("${{ item is evn }}", "${{ item is evn }}: there is no test evn (did you mean even?)"),
         ("${{ sucess() }}", "${{ sucess() }}: there is no function sucess (did you mean success?)"),
