@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import json
 import traceback
@@ -13,49 +12,41 @@ from typing import Any
 from runner.clock import Clock
 from runner.core.run import Outcome, Status
 from runner.errors import ExecutorError
+from runner.executors import reference
+from runner.executors.base import Task
 from runner.executors.callee import JSON_HINT, said
 from runner.spec import Call
 
-__all__ = ["LIMIT", "call", "outputs_of", "reference", "resolve", "said"]
+__all__ = ["LIMIT", "call", "of", "outputs_of", "perform", "resolve", "said"]
 
 LIMIT = 1 << 20
 """Bytes of a function's outputs as JSON."""
 
 
+def of(task: Task) -> Call:
+    """The function of a task; ExecutorError where it is another kind of work."""
+    work = task.step.work
+    if not isinstance(work, Call):
+        raise ExecutorError(f"this executor calls Python functions; {type(work).__name__} is none")
+    return work
+
+
 def resolve(target: str | Callable[..., Any]) -> Callable[..., Any]:
-    """The function of `pkg.mod:func`. ImportError and AttributeError say what is missing."""
-    if not isinstance(target, str):
-        return target
-    module, _, name = target.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
-    if not callable(found):
-        raise ExecutorError(f"{target} is not a function")
-    return found  # type: ignore[no-any-return]
+    """The function itself; LookupError says what is missing of `pkg.mod:func`."""
+    return reference.resolve(target) if isinstance(target, str) else target
 
 
-def reference(target: str | Callable[..., Any]) -> str:
-    """`pkg.mod:func` of a function; ExecutorError where another process could not find it."""
-    if isinstance(target, str):
-        return target
-    module = getattr(target, "__module__", None)
-    name = getattr(target, "__qualname__", "")
-    if not module or not name or "<" in name:
-        raise ExecutorError(
-            f"{target!r} cannot be called in another process",
-            hint="define it at the top of a module, or run it in a thread",
-        )
-    return f"{module}:{name}"
+def perform(work: Call) -> Any:
+    """Call it, and wait for it where it is a coroutine function; whatever it raises is raised."""
+    value = resolve(work.target)(*work.args, **work.kwargs)
+    return asyncio.run(value) if inspect.iscoroutine(value) else value
 
 
 def call(work: Call, clock: Clock, *, strict: bool = False) -> Outcome:
     """Call it here and now; whatever it raises is a failed outcome. `strict`: a dict must be JSON."""
     started_at = clock.now()
     try:
-        value = resolve(work.target)(*work.args, **work.kwargs)
-        if inspect.iscoroutine(value):
-            value = asyncio.run(value)
+        value = perform(work)
         found = outputs_of(value, strict=strict)
     except (Exception, SystemExit) as error:
         return Outcome(

@@ -20,7 +20,7 @@ from runner.executors.child import Launch
 from runner.executors.command import Commands
 from runner.executors.place import attempt_dir, attempt_id
 from runner.executors.processes import Processes, failed
-from runner.executors.threads import Threads
+from runner.executors.threads import Threads, nobody
 from runner.executors.workers import Workers
 from runner.secrets import Secrets
 from runner.spec import Call, Command, Http, Work
@@ -62,7 +62,7 @@ class LocalExecutor:
         self._workers = Workers(self._commands)
         self._processes: Processes | None = None
         self._threads: Threads | None = None
-        self._done: Done = _nobody
+        self._done: Done = nobody
         self._given = max_workers
 
     @property
@@ -217,10 +217,6 @@ def most_commands() -> int:
     if hard == resource.RLIM_INFINITY:
         return MOST
     return max(1, min(MOST, (hard - RESERVE) // PER_COMMAND))
-
-
-def _nobody(key: AttemptKey, outcome: Outcome) -> None:
-    _log.error("%s ended %s, and nobody listens", key, outcome.status)
 
 
 def _within(value: Any, change: Callable[[str], str]) -> Any:

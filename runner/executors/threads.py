@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Status
 from runner.executors.base import Done
 from runner.executors.calls import said
+
+_log = logging.getLogger("runner.executors")
 
 Function = Callable[[threading.Event], Outcome]
 """What a thread does; the event is set where nobody waits for its outcome any more."""
@@ -30,20 +33,27 @@ class Threads:
     A cancelled attempt is told at once; its thread holds its place until it returns.
     """
 
-    def __init__(self, name: str, most: int, clock: Clock, done: Done) -> None:
+    def __init__(
+        self, name: str, most: int, clock: Clock, done: Done, *, begin: Callable[[], object] | None = None
+    ) -> None:
         self._name = name
         self._most = max(1, most)
         self._clock = clock
         self._done = done
+        self._begin = begin
+        self._over = threading.Condition(threading.Lock())
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._live: dict[AttemptKey, _Item] = {}
         self._threads: list[threading.Thread] = []
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
+        self._untold = 0
         self._number = itertools.count(1)
 
     def start(self, key: AttemptKey, function: Function) -> None:
         item = _Item(key, function)
+        with self._over:
+            self._untold += 1
         with self._lock:
             self._live[key] = item
             if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
@@ -63,21 +73,20 @@ class Threads:
             return
         item.cancelled.set()
         if reason == "timeout":
-            self._done(key, Outcome(Status.TIMED_OUT, error="given up after its timeout"))
+            self._tell(key, Outcome(Status.TIMED_OUT, error="given up after its timeout"))
         else:
-            self._done(key, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
+            self._tell(key, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
 
     def close(self, *, wait: bool) -> None:
         """Begin nothing more. `wait`: for what runs and waits; else all of it is told as cancelled."""
-        if not wait:
+        if wait:
+            with self._over:
+                self._over.wait_for(lambda: not self._untold)
+        else:
             for key in list(self._live):
                 self.cancel(key, "shutdown")
         for _ in self._threads:
             self._items.put(None)
-        if wait:
-            for thread in self._threads:
-                if thread is not threading.current_thread():
-                    thread.join()
 
     def _add_thread(self) -> None:
         name = f"{self._name}-{next(self._number)}"
@@ -86,6 +95,11 @@ class Threads:
         thread.start()
 
     def _work(self) -> None:
+        if self._begin is not None:
+            try:
+                self._begin()
+            except Exception:
+                _log.exception("the initializer of a worker thread failed; it works all the same")
         while True:
             item = self._items.get()
             if item is None:
@@ -93,7 +107,7 @@ class Threads:
             if not item.cancelled.is_set():
                 outcome = self._outcome(item)
                 if self._claim(item.key) is item:
-                    self._done(item.key, outcome)
+                    self._tell(item.key, outcome)
             del item
             self._idle.release()
 
@@ -106,4 +120,18 @@ class Threads:
     def _claim(self, key: AttemptKey) -> _Item | None:
         """Whoever takes it out tells its outcome: it is told once."""
         with self._lock:
-            return self._live.pop(key, None)
+            item = self._live.pop(key, None)
+        return item
+
+    def _tell(self, key: AttemptKey, outcome: Outcome) -> None:
+        try:
+            self._done(key, outcome)
+        finally:
+            with self._over:
+                self._untold -= 1
+                self._over.notify_all()
+
+
+def nobody(key: AttemptKey, outcome: Outcome) -> None:
+    """The `done` of an executor that is not open."""
+    _log.error("%s ended %s, and nobody listens", key, outcome.status)

@@ -10,14 +10,15 @@ import json
 import pickle
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from runner.core.run import Outcome, Status
 from runner.errors import ExecutorError, RunnerError
-from runner.executors import callee, environment, outputs
+from runner.executors import callee, environment, outputs, reference
 from runner.executors.base import Task
-from runner.executors.calls import LIMIT, reference
+from runner.executors.calls import LIMIT
 from runner.executors.child import Ended, Launch
 from runner.executors.command import Commands, exit_error
 from runner.executors.place import attempt_dir
@@ -59,10 +60,21 @@ class Workers:
         path = [str(self._commands.working_dir), *(entry for entry in sys.path if entry)]
         main_file = getattr(sys.modules.get("__main__"), "__file__", None) or ""
         try:
-            call = pickle.dumps((main_file, reference(work.target), args, kwargs))
+            call = pickle.dumps((main_file, _named(work.target), args, kwargs))
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise ExecutorError(f"its arguments cannot be handed to another process: {error}") from None
         return json.dumps(path).encode() + b"\n" + call
+
+
+def _named(target: str | Callable[..., Any]) -> str:
+    if isinstance(target, str):
+        return target
+    try:
+        return reference.reference(target)
+    except ValueError as error:
+        raise ExecutorError(
+            str(error), hint="define it at the top of a module, or run it in a thread"
+        ) from None
 
 
 def _judge(end: Ended) -> Outcome:

@@ -52,9 +52,9 @@ def test_an_exception(here: Open, place: Any) -> None:
 
 
 def test_nothing_there_to_call(here: Open, place: Any) -> None:
-    assert here.run(Call("nowhere:f", place=place)).error == "ModuleNotFoundError: No module named 'nowhere'"
+    assert "No module named 'nowhere'" in here.run(Call("nowhere:f", place=place)).error
     outcome = here.run(Call("callables:nothing", place=place), attempt=2)
-    assert outcome.error == "AttributeError: module 'callables' has no attribute 'nothing'"
+    assert "module 'callables' has no attribute 'nothing'" in outcome.error
 
 
 def test_a_dict_that_is_no_json(here: Open, place: Any) -> None:

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import callables
+import pytest
+
+from runner.core.run import Status
+from runner.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
+from runner.executors.pool_worker import RemoteTraceback
+from runner.spec import Call, Command
+from runner.testing.executor_suite import Ears, task
+
+
+@pytest.fixture
+def pool() -> Iterator[tuple[ProcessPoolExecutor, Ears]]:
+    executor = ProcessPoolExecutor(1)
+    ears = Ears()
+    executor.open(ears)
+    yield executor, ears
+    executor.close()
+
+
+def test_a_worker_is_used_again_and_replaced_when_it_dies(pool: tuple[ProcessPoolExecutor, Ears]) -> None:
+    executor, ears = pool
+    pids = []
+    for number, target in enumerate((os.getpid, os.getpid, callables.dies, os.getpid)):
+        executor.start(task(Call(target), job=f"job{number}"))
+        pids.append(ears.next()[1])
+    assert pids[0].value == pids[1].value != os.getpid()
+    assert pids[2].error == "its process ended without a result (exit code 0)"
+    assert pids[3].value not in (pids[0].value, None)
+
+
+def test_a_crash_is_told(pool: tuple[ProcessPoolExecutor, Ears]) -> None:
+    executor, ears = pool
+    executor.start(task(Call(callables.crashes)))
+    assert ears.next()[1].error == "its process was killed by SIGSEGV"
+
+
+def test_an_exception_keeps_its_traceback(pool: tuple[ProcessPoolExecutor, Ears]) -> None:
+    executor, ears = pool
+    executor.start(task(Call(callables.fail, ("no",))))
+    outcome = ears.next()[1]
+    assert isinstance(outcome.exception, ValueError)
+    assert isinstance(outcome.exception.__cause__, RemoteTraceback)
+    assert "raise ValueError(text)" in str(outcome.exception.__cause__)
+
+
+def test_what_cannot_be_handed_over(pool: tuple[ProcessPoolExecutor, Ears]) -> None:
+    executor, ears = pool
+    executor.start(task(Call(lambda: 1)))
+    assert ears.next()[1].error.startswith("it cannot be handed to another process: ")
+    executor.start(task(Call(threading.Lock), job="two"))
+    assert ears.next()[1].error == (
+        "TypeError: what it returned cannot be handed back: TypeError: cannot pickle '_thread.lock' object"
+    )
+
+
+def test_values_are_what_was_returned() -> None:
+    ears = Ears()
+    executor = ThreadPoolExecutor()
+    executor.open(ears)
+    marker = object()
+    executor.start(task(Call(lambda: marker)))
+    assert ears.next()[1].value is marker
+    executor.close()
+
+
+def test_a_worker_is_changed_after_some_calls() -> None:
+    ears = Ears()
+    executor = ProcessPoolExecutor(1, {"max_tasks_per_child": 2})
+    executor.open(ears)
+    pids = []
+    for number in range(4):
+        executor.start(task(Call(os.getpid), job=f"job{number}"))
+        pids.append(ears.next()[1].value)
+    executor.close()
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_threads_begin_with_the_initializer() -> None:
+    ears = Ears()
+    begun: list[Any] = []
+    executor = ThreadPoolExecutor(1, {"initializer": begun.append, "initargs": ("here",)})
+    executor.open(ears)
+    executor.start(task(Call(int)))
+    assert ears.next()[1].status is Status.SUCCEEDED
+    executor.close()
+    assert begun == ["here"]
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(TypeError) as caught:
+        ThreadPoolExecutor(1, {"max_worker": 3})
+    assert str(caught.value) == (
+        "unknown pool_kwargs max_worker (known: initargs, initializer, thread_name_prefix)"
+    )
+
+
+def test_a_command_is_refused() -> None:
+    ears = Ears()
+    executor = ThreadPoolExecutor()
+    executor.open(ears)
+    executor.start(task(Command(script="true")))
+    assert ears.next()[1].error == "this executor calls Python functions; Command is none"
+    executor.close()
