@@ -56,7 +56,7 @@ def desk(file: str | None) -> Iterator[Desk]:
 
     place = frame.place_of(file)
     now = SystemClock().now()
-    with _history(place) as history:
+    with opened(place) as history:
         stored = history.jobs() if history is not None else []
         specs, zone = _specs(place, stored)
         yield Desk(place, current(specs, stored, now=now), history, now, zone_of(zone))
@@ -80,7 +80,7 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
 
 
 @contextlib.contextmanager
-def _history(place: Place) -> Iterator[History | None]:
+def opened(place: Place) -> Iterator[History | None]:
     """The history, where there is a database; a file that is not there is not made for being looked at."""
     database = place.url.removeprefix("sqlite:///").partition("?")[0]
     if database != place.url and not os.path.exists(database):

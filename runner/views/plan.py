@@ -1,93 +1,283 @@
-"""`runner simulate`: what a file would do in a span of time, as one line of events and as JSON."""
+"""`runner plan`: what an edit does, before it is live: jobs, keys, fire times, alerts, and the runs it meets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import tzinfo
+from itertools import islice
 from typing import Any
 
-from runner.core.run import Delivery, Occurrence, Run
-from runner.moment import SECOND, Moment, to_datetime
-from runner.notify.compose import message
-from runner.spec import JobKey
-from runner.views.history import occurrence_entry, reason
-from runner.views.run import attempt, entry, origin, status_cell, why
-from runner.views.table import Cell, Column, Table, rows
-from runner.views.when import iso, took, zone_of
+from runner.core.run import Run
+from runner.duration import format_duration
+from runner.moment import Moment
+from runner.spec import JobSpec, Notify, Rule, Step
+from runner.views.when import iso, when, zone_of
+
+MOST_TIMES = 2_000
+"""Fire times looked at for each job and side; a job that is due every second is not followed for a week."""
+
+_SPANS = frozenset(
+    "timeout delay max_delay grace window jitter age logs start_within max_duration success_every remind "
+    "stop_grace within".split()
+)
+_NOT_KEYS = frozenset({"id", "source", "store", "trigger", "remove_when_done"})
+_SHORT = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What came of a simulation; `alerts` are in the order they were sent, with the moment in their news."""
+class Key:
+    """A key whose value is another one; empty text where it is not there."""
 
-    runs: Sequence[Run]
-    others: Sequence[Occurrence] = ()
-    alerts: Sequence[Delivery] = ()
-    warnings: Sequence[str] = ()
-
-
-def document(played: Played, zones: Mapping[JobKey, str] | None = None) -> dict[str, Any]:
-    """`{occurrences, runs, alerts, warnings}`: occurrences are those that did not run."""
-    known = dict(zones or {}) | {run.key.job: run.spec.timezone for run in played.runs}
-    return {
-        "occurrences": [
-            occurrence_entry(one, known.get(one.job, "UTC")) for one in played.others if one.state != "ran"
-        ],
-        "runs": [entry(run) for run in played.runs],
-        "alerts": [_alert(each, known.get(each.news.job, "UTC")) for each in played.alerts],
-        "warnings": list(played.warnings),
-    }
+    path: str
+    old: str
+    new: str
 
 
-def _alert(delivery: Delivery, zone: str) -> dict[str, Any]:
-    news = delivery.news
-    return {
-        "at": iso(news.at, zone_of(zone)),
-        "channel": delivery.channel,
-        "kind": news.kind,
-        "job": news.job.id,
-        "title": message(news).title,
-    }
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What becomes of one job. `gone` and `come` are its fire times that vanish and appear."""
+
+    job: str
+    what: str
+    spec: JobSpec
+    keys: tuple[Key, ...] = ()
+    gone: tuple[Moment, ...] = ()
+    come: tuple[Moment, ...] = ()
+    alerts: tuple[Key, ...] = ()
+    live: tuple[str, ...] = ()
+
+    @property
+    def meaning(self) -> str:
+        """What happens to live runs."""
+        if self.what == "removed":
+            return "finishes; those waiting their turn are cancelled"
+        return "goes on with the definition it began with"
 
 
-def table(played: Played, *, zone: tzinfo) -> Table:
-    """Everything in the order of its time, in the reader's `zone`; a day's first line names the day."""
-    events: list[tuple[Moment, int, list[Cell | str]]] = []
-    for run in played.runs:
-        events.append((run.started_at if run.started_at is not None else run.key.slot, 1, _run(run)))
-    for one in played.others:
-        if one.state != "ran":
-            words = reason(one, one.slot, zone)
-            events.append((one.slot, 0, [status_cell(one.state), one.job.id, "", words]))
-    for each in played.alerts:
-        told = f"to {each.channel}: {message(each.news).title}"
-        events.append((each.news.at, 2, [Cell("! alert", "warn"), each.news.job.id, "", told]))
-    events.sort(key=lambda event: event[:2])
-    cells: list[list[Cell | str]] = []
-    day = ""
-    for moment, _, row in events:
-        there = to_datetime(moment, zone)
-        date = there.strftime("%a %d %b %Y")
-        clock = there.strftime("%H:%M:%S %Z")
-        cells.append([Cell(date if date != day else "", "dim"), clock, *row])
-        day = date
-    columns = (
-        Column("DAY"),
-        Column("TIME"),
-        Column("WHAT"),
-        Column("JOB"),
-        Column("TOOK", right=True),
-        Column("DETAIL", gives=True),
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Edits in the order of the new file, removed jobs last; `until` bounds the fire times."""
+
+    edits: tuple[Edit, ...]
+    unchanged: int
+    until: Moment
+
+    def __bool__(self) -> bool:
+        return bool(self.edits)
+
+
+def plan(
+    old: Iterable[JobSpec], new: Sequence[JobSpec], *, now: Moment, until: Moment, live: Iterable[Run] = ()
+) -> Plan:
+    """Compare two sets of jobs by their ids, with the fire times after `now` up to `until`."""
+    before = {spec.id: spec for spec in old}
+    after = {spec.id: spec for spec in new}
+    runs: dict[str, list[str]] = {}
+    for run in live:
+        runs.setdefault(run.spec.id, []).append(run.id)
+    edits = []
+    for spec in new:
+        known = before.get(spec.id)
+        edit = _added(spec, now, until) if known is None else _changed(known, spec, now, until, runs)
+        if edit is not None:
+            edits.append(edit)
+    for id, spec in before.items():
+        if id not in after:
+            gone = _times(spec, now, until)
+            edits.append(
+                Edit(id, "removed", spec, gone=gone, alerts=_alerts(spec, None), live=tuple(runs.get(id, ())))
+            )
+    return Plan(tuple(edits), len(after) - sum(edit.what != "removed" for edit in edits), until)
+
+
+def _added(spec: JobSpec, now: Moment, until: Moment) -> Edit:
+    return Edit(spec.id, "added", spec, come=_times(spec, now, until), alerts=_alerts(None, spec))
+
+
+def _changed(
+    old: JobSpec, new: JobSpec, now: Moment, until: Moment, runs: Mapping[str, Sequence[str]]
+) -> Edit | None:
+    keys = difference(old, new)
+    gone: tuple[Moment, ...] = ()
+    come: tuple[Moment, ...] = ()
+    if old.trigger != new.trigger or old.enabled != new.enabled:
+        first, second = _times(old, now, until), _times(new, now, until)
+        reach = min(_reach(first, until), _reach(second, until))
+        gone = tuple(at for at in first if at <= reach and at not in set(second))
+        come = tuple(at for at in second if at <= reach and at not in set(first))
+        if not any(key.path == "schedule" for key in keys) and old.trigger != new.trigger:
+            keys = (Key("schedule", old.schedule, new.schedule), *keys)
+    alerts = _alerts(old, new)
+    keys = tuple(key for key in keys if not (key.path.startswith("notify.") and key.path.endswith(".to")))
+    if not keys and not alerts:
+        return None
+    return Edit(new.id, "changed", new, keys, gone, come, alerts, tuple(runs.get(new.id, ())))
+
+
+def _times(spec: JobSpec, now: Moment, until: Moment) -> tuple[Moment, ...]:
+    if spec.trigger is None or not spec.enabled:
+        return ()
+    found: list[Moment] = []
+    slot = spec.trigger.next_after(now)
+    while slot is not None and slot <= until and len(found) < MOST_TIMES:
+        found.append(slot)
+        slot = spec.trigger.next_after(slot)
+    return tuple(found)
+
+
+def _reach(times: Sequence[Moment], until: Moment) -> Moment:
+    """How far these times are known."""
+    return times[-1] if len(times) == MOST_TIMES else until
+
+
+# ── key by key ──────────────────────────────────────────────────────────────────────────────
+
+
+def difference(old: JobSpec, new: JobSpec) -> tuple[Key, ...]:
+    """The keys whose values differ, named as people write them."""
+    first, second = flat(old), flat(new)
+    names = [*second, *(name for name in first if name not in second)]
+    return tuple(
+        Key(name, first.get(name, ""), second.get(name, ""))
+        for name in names
+        if first.get(name, "") != second.get(name, "")
     )
-    return Table(columns, rows(cells), empty="nothing happens", notes=tuple(played.warnings))
 
 
-def _run(run: Run) -> list[Cell | str]:
-    details = [why(run), origin(run)]
-    if run.late >= SECOND:
-        details.append(f"{took(run.late)} late")
-    if (tried := attempt(run)) > 1:
-        details.append(f"{tried} attempts")
-    length = took(run.took) if run.ended_at is not None else ""
-    return [status_cell(run.status), Cell(run.spec.id, "bold"), length, "; ".join(filter(None, details))]
+def flat(spec: JobSpec) -> dict[str, str]:
+    """Every key of a job that is not as usual, as a path, with its value as text."""
+    found: dict[str, str] = {}
+    for name, value in _said(spec):
+        if name not in _NOT_KEYS:
+            # `policy` and `work` group keys in the code only: people write them in the job and in the step.
+            _flatten(value, "" if name == "policy" else name, found)
+    return found
+
+
+def _said(value: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of a value that are not what they are where nothing is said."""
+    for each in fields(value):
+        usual = each.default_factory() if each.default_factory is not MISSING else each.default
+        if (found := getattr(value, each.name)) != usual:
+            yield each.name, found
+
+
+def _flatten(value: Any, path: str, found: dict[str, str]) -> None:
+    if isinstance(value, tuple) and value and all(isinstance(item, Step) for item in value):
+        for step in value:
+            for name, inner in _said(step):
+                if name != "id":
+                    _flatten(
+                        inner, f"{path}.{step.id}" if name == "work" else f"{path}.{step.id}.{name}", found
+                    )
+        found[path] = ", ".join(step.id for step in value)
+    elif isinstance(value, tuple) and any(is_dataclass(item) for item in value):
+        for number, item in enumerate(value):
+            _flatten(item, path if len(value) == 1 else f"{path}[{number}]", found)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for name, inner in _said(value):
+            _flatten(inner, f"{path}.{name}" if path else name, found)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            _flatten(item, f"{path}.{name}", found)
+    elif (text := _text(value, path.rpartition(".")[2])) != "":
+        found[path] = text
+
+
+def _text(value: Any, name: str) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and name in _SPANS:
+        return format_duration(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else str(value)
+
+
+def _alerts(old: JobSpec | None, new: JobSpec | None) -> tuple[Key, ...]:
+    """Which news goes to other channels than before."""
+    found = []
+    for each in fields(Notify):
+        first, second = (_channels(getattr(spec.notify, each.name)) if spec else "" for spec in (old, new))
+        if first != second:
+            found.append(Key(each.name, first, second))
+    return tuple(found)
+
+
+def _channels(rules: Sequence[Rule]) -> str:
+    return ", ".join(dict.fromkeys(name for rule in rules for name in rule.to))
+
+
+# ── for people and machines ─────────────────────────────────────────────────────────────────
+
+
+def document(made: Plan) -> dict[str, Any]:
+    """`{edits: [{job, what, keys, gone, come, alerts, live}], unchanged}`; times in each job's zone."""
+    return {
+        "edits": [
+            {
+                "job": edit.job,
+                "what": edit.what,
+                "keys": [_key(key) for key in edit.keys],
+                "gone": [iso(at, zone_of(edit.spec.timezone)) for at in edit.gone],
+                "come": [iso(at, zone_of(edit.spec.timezone)) for at in edit.come],
+                "alerts": [_key(key) for key in edit.alerts],
+                "live": list(edit.live),
+            }
+            for edit in made.edits
+        ],
+        "unchanged": made.unchanged,
+    }
+
+
+def _key(key: Key) -> dict[str, str]:
+    return {"key": key.path, "old": key.old, "new": key.new}
+
+
+def text(made: Plan, *, now: Moment, zone: tzinfo, markdown: bool = False) -> str:
+    """A block for each job, times in the reader's `zone`; `markdown` for a review's comment."""
+    lines = []
+    for edit in made.edits:
+        sign = {"added": "+", "removed": "-", "changed": "~"}[edit.what]
+        lines.append(f"- **{edit.job}** {edit.what}" if markdown else f"{sign} {edit.job} {edit.what}")
+        lines += [f"  - {line}" if markdown else f"    {line}" for line in _lines(edit, now, zone, markdown)]
+    same = f"{made.unchanged} unchanged"
+    if not made.edits:
+        return f"nothing changes ({same})"
+    counts = [
+        f"{count} {what}"
+        for what in ("added", "changed", "removed")
+        if (count := sum(edit.what == what for edit in made.edits))
+    ]
+    return "\n".join([*lines, *([""] if markdown else []), ", ".join([*counts, same])])
+
+
+def _lines(edit: Edit, now: Moment, zone: tzinfo, markdown: bool) -> list[str]:
+    code = "`" if markdown else ""
+    lines = [
+        f"{key.path}: {code}{_short(key.old)}{code} -> {code}{_short(key.new)}{code}" for key in edit.keys
+    ]
+    if edit.gone:
+        lines.append(f"no longer runs {_listed(edit.gone, now, zone)}")
+    if edit.come:
+        lines.append(f"{'also ' if edit.what == 'changed' else ''}runs {_listed(edit.come, now, zone)}")
+    for key in edit.alerts:
+        lines.append(f"alerts {key.path}: {key.old or 'nobody'} -> {key.new or 'nobody'}")
+    for run in edit.live:
+        lines.append(f"{run} is live: it {edit.meaning}")
+    return lines
+
+
+def _short(value: str) -> str:
+    line = " ".join(value.split()) or "(none)"
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"
+
+
+def _listed(times: Sequence[Moment], now: Moment, zone: tzinfo) -> str:
+    shown = ", ".join(when(at, now, zone) for at in islice(times, 3))
+    rest = len(times) - 3
+    more = f" and {rest}{'+' if len(times) == MOST_TIMES else ''} more" if rest > 0 else ""
+    return shown + more

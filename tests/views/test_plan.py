@@ -1,65 +1,110 @@
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from dataclasses import replace
 
-from runner.core.run import Status
-from runner.moment import MINUTE, SECOND, from_datetime
-from runner.simulation import Scripted, Simulation
-from runner.spec import Command, JobSpec, Notify, Retry, Rule, Step
-from runner.triggers.schedule import build
-from runner.views import plan
-from runner.views.table import text
+from view_records import BYHAND, ETL, NOW, OSLO, PING, run, spec
 
-OSLO = ZoneInfo("Europe/Oslo")
-SPEC = JobSpec(
-    "etl",
-    (Step("main", Command(script="x"), retry=Retry(max=1, delay=10 * SECOND)),),
-    build("30 2 * * *", timezone="Europe/Oslo", job_id="etl", calendars={}),
-    timezone="Europe/Oslo",
-    notify=Notify(on_failure=(Rule(("ops",)),), on_recovery=(Rule(("ops",)),)),
+from runner.moment import DAY, HOUR, MINUTE
+from runner.spec import Command, Notify, Policy, Retry, Rule, Step
+from runner.views.plan import MOST_TIMES, Key, document, plan, text
+
+WEEK = NOW + 7 * DAY
+LOAD = Step("load", Command(script="./load.sh"), timeout=HOUR)
+OLD = replace(ETL, steps=(LOAD,), notify=Notify(on_failure=(Rule(("ops",)),)))
+NEW = replace(
+    spec("etl", "0 3 * * *", name="Nightly ETL"),
+    steps=(
+        replace(LOAD, timeout=30 * MINUTE, retry=Retry(max=2, delay=MINUTE)),
+        Step("mail", Command(script="m")),
+    ),
+    policy=Policy(grace=5 * MINUTE),
+    notify=Notify(on_failure=(Rule(("oncall",)),)),
 )
-BAD, GOOD = Scripted(Status.FAILED, took=MINUTE, exit_code=3), Scripted(took=5 * MINUTE)
 
 
-def played() -> plan.Played:
-    """Two days around the change to summer time: 02:30 does not exist on the second."""
-    start = from_datetime(datetime(2026, 3, 28, 0, 0, tzinfo=OSLO))
-    world = Simulation([SPEC], start=start, script={"main": [BAD, BAD, GOOD]})
-    world.run(from_datetime(datetime(2026, 3, 30, 0, 0, tzinfo=OSLO)))
-    return plan.Played(world.runs_of("etl"), world.occurrences, world.alerts)
-
-
-TABLE = """\
-DAY              TIME           WHAT         JOB   TOOK  DETAIL
-Sat 28 Mar 2026  02:30:00 CET   ✗ failed     etl  2m 10s  exit code 3; 2 attempts
-                 02:32:10 CET   ! alert      etl          to ops: etl failed (exit code 3)
-Sun 29 Mar 2026  03:00:00 CEST  ✓ succeeded  etl      5m
-                 03:05:00 CEST  ! alert      etl          to ops: etl recovered after 1 failure"""
-
-
-def test_a_weekend_as_a_table() -> None:
-    shown = text(plan.table(played(), zone=OSLO))
-    assert shown == TABLE.replace("JOB   TOOK", "JOB    TOOK")
-
-
-def test_a_weekend_as_json() -> None:
-    document = plan.document(played())
-    assert [(run["scheduled_at"], run["status"]) for run in document["runs"]] == [
-        ("2026-03-28T02:30:00+01:00", "failed"),
-        ("2026-03-29T03:00:00+02:00", "succeeded"),
+def test_a_whole_plan() -> None:
+    hourly = spec("hourly", "0 * * * *")
+    live = [run(OLD, "02:00:00", "running"), run(PING, "12:30:00", "running")]
+    made = plan([OLD, PING, BYHAND], [hourly, NEW, BYHAND], now=NOW, until=WEEK, live=live)
+    shown = text(made, now=NOW, zone=OSLO)
+    assert [(edit.job, edit.what) for edit in made.edits] == [
+        ("hourly", "added"),
+        ("etl", "changed"),
+        ("ping", "removed"),
     ]
-    assert document["alerts"][0] == {
-        "at": "2026-03-28T02:32:10+01:00",
-        "channel": "ops",
-        "kind": "failure",
-        "job": "etl",
-        "title": "etl failed (exit code 3)",
-    }
-    assert (document["occurrences"], document["warnings"]) == ([], [])
-
-
-def test_nothing_happens() -> None:
-    assert text(plan.table(plan.Played([], warnings=["etl never fires"]), zone=OSLO)) == (
-        "nothing happens\netl never fires"
+    assert shown == (
+        """\
++ hourly added
+    runs today 13:00, today 14:00, today 15:00 and 165 more
+~ etl changed
+    steps.load.retry.max: (none) -> 2
+    steps.load.retry.delay: (none) -> 1m
+    steps.load.timeout: 1h -> 30m
+    steps.mail.script: (none) -> m
+    steps: load -> load, mail
+    grace: (none) -> 5m
+    schedule: 0 2 * * * -> 0 3 * * *
+    no longer runs tomorrow 02:00, Thu 26 Nov 02:00, Fri 27 Nov 02:00 and 4 more
+    also runs tomorrow 03:00, Thu 26 Nov 03:00, Fri 27 Nov 03:00 and 4 more
+    alerts on_failure: ops -> oncall
+    etl@2026-11-24T01:00:00Z is live: it goes on with the definition it began with
+- ping removed
+    no longer runs today 12:45, today 13:00, today 13:15 and 669 more
+    ping@2026-11-24T11:30:00Z is live: it finishes; those waiting their turn are cancelled
+1 added, 1 changed, 1 removed, 1 unchanged"""
     )
+
+
+def test_the_same_is_nothing() -> None:
+    made = plan([ETL, PING], [PING, ETL], now=NOW, until=WEEK)
+    assert not made
+    assert text(made, now=NOW, zone=OSLO) == "nothing changes (2 unchanged)"
+    assert document(made) == {"edits": [], "unchanged": 2}
+
+
+def test_another_directory_is_no_change() -> None:
+    assert not plan([replace(ETL, source="/old/jobs.yaml")], [ETL], now=NOW, until=WEEK)
+
+
+def test_a_disabled_job_no_longer_runs() -> None:
+    (edit,) = plan([ETL], [replace(ETL, enabled=False)], now=NOW, until=NOW + DAY).edits
+    assert edit.keys == (Key("enabled", "", "false"),)
+    assert (len(edit.gone), edit.come) == (1, ())
+
+
+def test_another_zone_moves_the_times_though_the_text_is_the_same() -> None:
+    other = spec("etl", "0 2 * * *", name="Nightly ETL", timezone="UTC")
+    (edit,) = plan([ETL], [other], now=NOW, until=NOW + DAY).edits
+    assert {key.path for key in edit.keys} == {"timezone", "schedule"}
+    assert (len(edit.gone), len(edit.come)) == (1, 1)
+
+
+def test_times_of_a_busy_job_are_compared_as_far_as_both_are_known() -> None:
+    seconds, minutes = spec("x", "* * * * * *"), spec("x", "* * * * *")
+    (edit,) = plan([minutes], [seconds], now=NOW, until=WEEK).edits
+    assert edit.gone == ()
+    assert len(edit.come) == MOST_TIMES - MOST_TIMES // 60
+    assert max(edit.come) == NOW + MOST_TIMES * 1_000_000
+
+
+def test_as_json_and_as_markdown() -> None:
+    made = plan([ETL], [replace(ETL, owner="kari")], now=NOW, until=WEEK)
+    assert document(made)["edits"][0] == {
+        "job": "etl",
+        "what": "changed",
+        "keys": [{"key": "owner", "old": "", "new": "kari"}],
+        "gone": [],
+        "come": [],
+        "alerts": [],
+        "live": [],
+    }
+    assert text(made, now=NOW, zone=OSLO, markdown=True) == (
+        "- **etl** changed\n  - owner: `(none)` -> `kari`\n\n1 changed, 0 unchanged"
+    )
+
+
+def test_other_channels_alone_are_an_edit() -> None:
+    (edit,) = plan(
+        [OLD], [replace(OLD, notify=Notify(on_failure=(Rule(("oncall",)),)))], now=NOW, until=WEEK
+    ).edits
+    assert (edit.keys, edit.alerts) == ((), (Key("on_failure", "ops", "oncall"),))
