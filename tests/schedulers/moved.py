@@ -1,0 +1,76 @@
+"""A scheduler on a clock that tests move, and ears that wait for what it tells."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.clock import VirtualClock
+from runner.events import EVENT_ALL
+from runner.moment import SECOND, from_datetime
+from runner.schedulers.background import BackgroundScheduler
+
+START = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+class Ears:
+    """A listener that keeps what it hears; `wait` returns once enough of it came."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, event: Any) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def of(self, mask: int, job_id: str | None = None) -> list[Any]:
+        return [
+            event
+            for event in list(self.events)
+            if event.code & mask and job_id in (None, getattr(event, "job_id", None))
+        ]
+
+    def wait(self, mask: int, count: int = 1, job_id: str | None = None) -> list[Any]:
+        with self._changed:
+            came = self._changed.wait_for(lambda: len(self.of(mask, job_id)) >= count, 10)
+        assert came, f"only {[(e.code, getattr(e, 'job_id', '')) for e in self.events]}"
+        return self.of(mask, job_id)
+
+    @property
+    def codes(self) -> list[int]:
+        return [event.code for event in list(self.events)]
+
+
+class Moved:
+    """A background scheduler whose clock stands still until `pass_`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = VirtualClock(from_datetime(START))
+        options = {"timezone": "UTC", **options}
+        self.scheduler = BackgroundScheduler(clock=self.clock, **options)
+        self.ears = Ears()
+        self.scheduler.add_listener(self.ears, EVENT_ALL)
+
+    def pass_(self, seconds: float) -> None:
+        """Let time pass, second by second, with a turn of the clock thread for each."""
+        whole, rest = divmod(seconds, 1)
+        for span in [1.0] * int(whole) + ([rest] if rest else []):
+            self.clock.advance(round(span * SECOND))
+            self.turn()
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass at once, as if the process had slept."""
+        self.clock.advance(round(seconds * SECOND))
+        self.turn()
+
+    def turn(self) -> None:
+        """Return when the clock thread has seen the time."""
+        turned = threading.Event()
+        engine = self.scheduler._house.engine
+        engine.call(lambda now: engine.call(lambda _: turned.set()))
+        engine.poke()
+        engine.poke()
+        assert turned.wait(10)
