@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from runner.core.action import Announce, Cancel, Start
 from runner.core.context import context
 from runner.core.run import AttemptKey, Delivery, Outcome, Run, Status
-from runner.executors.base import Done, Executor, Found, Task
+from runner.executors.base import Done, Executor, Found, Keeps, Task
 from runner.spec import Call
 
 log = logging.getLogger("runner.engine")
@@ -63,6 +63,16 @@ class Hands:
             executor.cancel(cancel.attempt, cancel.reason)
         except Exception:
             log.exception("executor %s could not cancel %s", cancel.executor, cancel.attempt)
+
+    def forget(self, run: Run) -> None:
+        """The run's end is stored: executors need not keep marks of its attempts any more."""
+        for name in {step.executor or run.spec.executor for step in run.spec.steps}:
+            executor = self.executors.get(name)
+            if isinstance(executor, Keeps):
+                try:
+                    executor.forget(run)
+                except Exception:
+                    log.exception("executor %s could not forget %s", name, run.id)
 
     def deliver(self, delivery: Delivery) -> None:
         try:

@@ -323,6 +323,8 @@ class Partition:
                     hands.cancel(action)
                 case Send():
                     hands.deliver(action.delivery)
+                case Save(Run(status=status) as run) if status.final:
+                    hands.forget(run)
         for waiter in batch.waiters:
             waiter.set_result(None)
         for action in batch.actions:

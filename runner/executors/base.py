@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from runner.core.run import AttemptKey, Outcome, Run, StepRun
 from runner.spec import Step
@@ -74,3 +74,12 @@ class MaxInstancesReachedError(Exception):
         super().__init__(
             f'Job "{job.id}" has already reached its maximum number of instances ({job.max_instances})'
         )
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """An executor that keeps marks of its attempts on disk, so that recovery can tell what became of them."""
+
+    def forget(self, run: Run) -> None:
+        """The run's end is stored: what was kept of its attempts may go. Returns at once."""
+        ...

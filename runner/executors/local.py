@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runner.clock import Clock
-from runner.core.run import AttemptKey, Outcome, Status
+from runner.core.run import AttemptKey, Outcome, Run, Status
 from runner.errors import ExecutorError
 from runner.executors import calls, http, spawn, tree
 from runner.executors.base import Done, Found, Task
 from runner.executors.child import Launch
 from runner.executors.command import Commands
+from runner.executors.keeping import Keeper
 from runner.executors.place import attempt_dir, attempt_id
 from runner.executors.processes import Processes, failed
 from runner.executors.threads import Threads, nobody
@@ -62,6 +63,7 @@ class LocalExecutor:
         self._workers = Workers(self._commands)
         self._processes: Processes | None = None
         self._threads: Threads | None = None
+        self._keeper: Keeper | None = None
         self._done: Done = nobody
         self._given = max_workers
 
@@ -126,6 +128,11 @@ class LocalExecutor:
                 tree.kill(pids)
         return Found(frozenset(alive), ended, frozenset(gone))
 
+    def forget(self, run: Run) -> None:
+        """The run's end is stored: its private directories are removed soon. Its log stays."""
+        if self._keeper is not None:
+            self._keeper.forget(run)
+
     def close(self, *, leave: bool = False) -> None:
         if self._threads is not None:
             self._threads.close(wait=False)
@@ -133,6 +140,9 @@ class LocalExecutor:
         if self._processes is not None:
             self._processes.close(leave=leave)
             self._processes = None
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
 
     def _tell(self, attempt: AttemptKey, outcome: Outcome) -> None:
         self._done(attempt, self._masked(outcome))

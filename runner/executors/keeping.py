@@ -1,0 +1,94 @@
+"""Removes what attempts left on disk: when their run is stored as ended, and what a crash left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import shutil
+import threading
+from pathlib import Path
+
+from runner.clock import Clock
+from runner.core.run import AttemptKey, Run
+from runner.executors import spawn
+from runner.executors.place import attempt_dir, scratch_dir
+from runner.moment import DAY, HOUR, SECOND
+
+_log = logging.getLogger("runner.executors")
+
+FORGOTTEN = DAY
+"""A directory nobody touched for so long, and whose lock is free, belongs to a run that ended in a crash."""
+_PAUSE = 0.2
+"""Seconds between a run's end and the work: many go together, and none while there is better to do."""
+
+
+class Keeper:
+    """One quiet thread. Until a run's end is stored, its directories are what recovery knows of it."""
+
+    def __init__(self, name: str, state_dir: Path, clock: Clock) -> None:
+        self._state_dir = state_dir
+        self._clock = clock
+        self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._sweep_at = clock.elapsed() + HOUR
+        self._thread = threading.Thread(target=self._work, name=f"runner-keeper-{name}", daemon=True)
+        self._thread.start()
+
+    def forget(self, run: Run) -> None:
+        """The run's end is stored: its directories may go."""
+        self._runs.put(run)
+
+    def close(self) -> None:
+        """Finish what was asked for."""
+        self._closing.set()
+        self._runs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                run = self._runs.get(timeout=HOUR / SECOND)
+            except queue.Empty:
+                run = None
+            if run is not None:
+                self._closing.wait(_PAUSE)
+            while run is not None:
+                self._remove(run)
+                run = None if self._runs.empty() else self._runs.get()
+            if self._closing.is_set() and self._runs.empty():
+                return
+            if self._clock.elapsed() >= self._sweep_at:
+                self._sweep_at += DAY
+                sweep(self._state_dir, self._clock.now() - FORGOTTEN)
+
+    def _remove(self, run: Run) -> None:
+        for state in run.steps.values():
+            for attempt in range(1, state.attempt + 1):
+                _remove(str(attempt_dir(self._state_dir, AttemptKey(run.key, state.id, attempt))))
+        _remove(str(scratch_dir(self._state_dir, run.key)))
+
+
+def sweep(state_dir: Path, before: int) -> int:
+    """Remove directories last touched before this moment that no shim holds; says how many."""
+    count = 0
+    for kind in ("runs", "scratch"):
+        with contextlib.suppress(OSError), os.scandir(state_dir / kind) as entries:
+            for entry in entries:
+                changed = spawn.changed_at(entry.path)
+                if not entry.is_dir(follow_symlinks=False) or changed is None or changed >= before:
+                    continue
+                if not spawn.locked(entry.path):
+                    _remove(entry.path)
+                    count += 1
+    return count
+
+
+def _remove(path: str) -> None:
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        _log.warning("%s could not be removed: %s", path, error.strerror)

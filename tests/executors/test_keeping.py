@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from rig import Open, sh, task
+from test_stopping import wait_for
+
+from runner.core.run import Run, Status
+from runner.executors.base import Keeps
+from runner.executors.keeping import sweep
+from runner.executors.output import path_of, read
+from runner.executors.place import attempt_dir, scratch_dir
+from runner.moment import SECOND
+
+
+def ended(run: Run, attempts: int) -> Run:
+    steps = {"main": replace(task(sh("true")).state, attempt=attempts)}
+    return replace(run, status=Status.SUCCEEDED, steps=steps)
+
+
+def test_a_stored_run_leaves_only_its_log(tmp_path: Path) -> None:
+    opened = Open(tmp_path)
+    assert isinstance(opened.executor, Keeps)
+    first, second = (task(sh("echo out; echo kept > $RUNNER_RUN_DIR/file"), attempt=n) for n in (1, 2))
+    for one in (first, second):
+        opened.executor.start(one)
+        opened.next()
+    assert attempt_dir(tmp_path, first.attempt).is_dir()
+    assert (scratch_dir(tmp_path, first.run.key) / "file").exists()
+    opened.executor.forget(ended(first.run, 2))
+    opened.close()
+    assert not attempt_dir(tmp_path, first.attempt).exists()
+    assert not attempt_dir(tmp_path, second.attempt).exists()
+    assert not scratch_dir(tmp_path, first.run.key).exists()
+    assert read(path_of(tmp_path, first.attempt)) == b"out\n"
+
+
+def test_what_a_crash_left_is_swept_but_nothing_alive(tmp_path: Path) -> None:
+    opened = Open(tmp_path)
+    dead, alive = task(sh("true"), job="dead"), task(sh("sleep 65.5; true"), job="alive")
+    opened.executor.start(dead)
+    opened.next()
+    opened.executor.start(alive)
+    wait_for(attempt_dir(tmp_path, alive.attempt) / "started")
+    for one in (dead, alive):
+        os.utime(attempt_dir(tmp_path, one.attempt), (1000, 1000))
+    assert sweep(tmp_path, 2000 * SECOND) == 1
+    assert not attempt_dir(tmp_path, dead.attempt).exists()
+    assert attempt_dir(tmp_path, alive.attempt).is_dir()
+    opened.close()
