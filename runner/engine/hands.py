@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from runner.core.action import Announce, Cancel, Start
 from runner.core.context import context
 from runner.core.run import AttemptKey, Delivery, Outcome, Run, Status
-from runner.executors.base import Done, Executor, Found, Keeps, Task
+from runner.executors.base import Done, Executor, Found, Task
 from runner.spec import Call
 
 log = logging.getLogger("runner.engine")
@@ -67,10 +67,10 @@ class Hands:
     def forget(self, run: Run) -> None:
         """The run's end is stored: executors need not keep marks of its attempts any more."""
         for name in {step.executor or run.spec.executor for step in run.spec.steps}:
-            executor = self.executors.get(name)
-            if isinstance(executor, Keeps):
+            forget = getattr(self.executors.get(name), "forget", None)
+            if forget is not None:
                 try:
-                    executor.forget(run)
+                    forget(run)
                 except Exception:
                     log.exception("executor %s could not forget %s", name, run.id)
 
