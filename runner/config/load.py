@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +30,7 @@ from runner.moment import from_datetime
 from runner.spec import JobSpec
 from runner.triggers.calendars import Calendar
 from runner.triggers.calendars import read as read_calendar
+from runner.triggers.windows import Window
 
 _SECTIONS = ("vars", "env", "secrets", "channels", "calendars", "executors", "groups", "templates")
 
@@ -41,15 +42,21 @@ class Cache:
     jobs: dict[str, tuple[JobSpec, tuple[Problem, ...]]] = field(default_factory=dict)
 
 
-def load(path: Path | Sequence[Path], *, cache: Cache | None = None) -> Config:
+def load(
+    path: Path | Sequence[Path],
+    *,
+    cache: Cache | None = None,
+    address: Callable[[str], str] = lambda url: "",
+) -> Config:
     """The configuration of a file, a directory, or several of them. Nothing is executed, and nothing is imported.
 
+    `address` says what is wrong with a channel's address, as far as can be told without sending.
     Raises ConfigError with every problem of every file.
     """
     paths = [path] if isinstance(path, Path) else list(path)
     paths = [each.absolute() for each in paths]
     with _without_collecting():
-        return _Load(paths, cache if cache is not None else Cache()).config()
+        return _Load(paths, cache if cache is not None else Cache(), address).config()
 
 
 @contextmanager
@@ -65,8 +72,9 @@ def _without_collecting() -> Iterator[None]:
 
 
 class _Load:
-    def __init__(self, paths: Sequence[Path], cache: Cache) -> None:
+    def __init__(self, paths: Sequence[Path], cache: Cache, address: Callable[[str], str]) -> None:
         self.paths = paths
+        self.address = address
         self.cache = cache
         self.trouble = Trouble()
         self.sections: dict[str, Map] = {}
@@ -94,6 +102,8 @@ class _Load:
         specs = self._specs(jobs, templates, known)
         self._check_references(specs)
         self._check_env_files(specs)
+        channels = self._channels()
+        self._check_channels(channels)
         if not jobs and files.documents and not trouble:
             first = files.documents[0]
             place = first.root.keys.get("jobs", first.root.at)
@@ -111,7 +121,7 @@ class _Load:
         return Config(
             path=self.paths[0],
             jobs=tuple(made),
-            channels=self._channels(),
+            channels=channels,
             secrets=self._secrets(),
             executors=self._executors(),
             groups=known.groups,
@@ -173,6 +183,23 @@ class _Load:
             name: Channel(name, tuple(each.urls), each.min_interval, each.quiet)
             for name, each in self._of_models("channels")
         }
+
+    def _check_channels(self, channels: Mapping[str, Channel]) -> None:
+        for name, channel in channels.items():
+            node = self._mapping("channels")[name]
+            if channel.quiet is not None:
+                try:
+                    Window.of(channel.quiet)
+                except TriggerError as error:
+                    help = 'write quiet: "22:00-07:00"'
+                    self.trouble.add(
+                        "bad-value", f"quiet: {error.fact}", find(node, ("quiet",)).at, help=help
+                    )
+            for number, url in enumerate(channel.urls):
+                if fact := self.address(url):
+                    help = "the Apprise wiki says how the address of each service is written"
+                    at = find(node, ("urls", number) if isinstance(node, Map) else (number,)).at
+                    self.trouble.add("bad-address", fact, at, help=help)
 
     def _secrets(self) -> dict[str, Mapping[str, Any]]:
         return {name: each.model_dump(exclude_none=True) for name, each in self._of_models("secrets")}

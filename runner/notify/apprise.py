@@ -62,17 +62,6 @@ def _asset() -> Any:
     return apprise.AppriseAsset(app_id="runner", app_desc="runner", app_url="", service_timeout=0)
 
 
-def check(url: str) -> str:
-    """What is wrong with an address, as far as can be told without sending; empty where nothing is."""
-    if "${{" in url or url.startswith(("log:", "ping:", "pings:")):
-        return ""
-    try:
-        AppriseNotifier(url)
-    except RunnerError as error:
-        return error.fact
-    return ""
-
-
 def _because(said: list[str]) -> str:
     return ": " + "; ".join(dict.fromkeys(said)) if said else ""
 

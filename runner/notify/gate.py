@@ -12,9 +12,10 @@ from datetime import datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 from runner.core.run import Delivery
-from runner.errors import RunnerError
+from runner.errors import RunnerError, TriggerError
 from runner.moment import SECOND, Moment, Span, from_datetime, to_datetime
 from runner.spec import JobKey
+from runner.triggers.windows import Window
 
 WINDOW: Span = 5 * SECOND
 """A channel speaks at most once in this time."""
@@ -29,13 +30,11 @@ class Quiet(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Quiet:
         """`22:00-07:00`; RunnerError where it is not two times of day."""
-        first, _, second = text.partition("-")
         try:
-            return cls(time.fromisoformat(first.strip()), time.fromisoformat(second.strip()))
-        except ValueError:
-            raise RunnerError(
-                f"quiet: {text!r} is not two times of day", hint='write them as in "22:00-07:00"'
-            ) from None
+            window = Window.of(text)
+        except TriggerError as error:
+            raise RunnerError(f"quiet: {error.fact}", hint='write quiet: "22:00-07:00"') from None
+        return cls(_clock(window.begin), _clock(window.end))
 
     def until(self, moment: Moment, zone: tzinfo) -> Moment | None:
         """The end of the quiet time that `moment` lies in; None where it lies in none."""
@@ -50,6 +49,11 @@ class Quiet(NamedTuple):
         day = now.date() + timedelta(days=1) if ends_tomorrow else now.date()
         end = from_datetime(datetime.combine(day, self.end, zone))
         return end if end > moment else None
+
+
+def _clock(second: int) -> time:
+    minutes, seconds = divmod(second % (24 * 3600), 60)
+    return time(minutes // 60, minutes % 60, seconds)
 
 
 class Gate:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
+from runner.errors import RunnerError
+from runner.notify.address import masked
 from runner.notify.base import Notifier
 from runner.notify.log import LogNotifier
 
 Log = Callable[[str], None]
+_BUILT_IN = ("log", "ping", "pings")
 
 
 def notifier_for(url: str, log: Log) -> Notifier:
@@ -30,3 +33,20 @@ def notifier_for(url: str, log: Log) -> Notifier:
     from runner.notify.apprise import AppriseNotifier
 
     return AppriseNotifier(url)
+
+
+def check(url: str) -> str:
+    """What is wrong with an address, as far as can be told without sending; empty where nothing is.
+
+    One that holds `${{ }}` is known only when it is used.
+    """
+    scheme = url.partition(":")[0].lower()
+    if "${{" in url or scheme in _BUILT_IN or entry_points(group="runner.notifiers", name=scheme):
+        return ""
+    from runner.notify.apprise import AppriseNotifier
+
+    try:
+        AppriseNotifier(url)
+    except RunnerError as error:
+        return masked(error.fact)
+    return ""

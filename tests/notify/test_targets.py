@@ -16,10 +16,10 @@ from aiosmtpd.controller import Controller
 from pytest_httpserver import HTTPServer
 
 from runner.errors import RunnerError
-from runner.notify.apprise import AppriseNotifier, check
+from runner.notify.apprise import AppriseNotifier
 from runner.notify.base import Message
 from runner.notify.heartbeat import beat
-from runner.notify.targets import notifier_for
+from runner.notify.targets import check, notifier_for
 
 FAILURE = Message("etl failed in load", "Result: failed\n\n    <no> such table & so on", "failure")
 
