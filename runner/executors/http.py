@@ -31,7 +31,6 @@ MOST_REDIRECTS = 10
 _TAIL = 2_000
 _POLL = 0.1
 _CHUNK = 16 * 1024
-_TRANSPORT = (requests.RequestException, OSError, ValueError)
 
 Mask = Callable[[str], str]
 
@@ -187,14 +186,18 @@ def _why(error: Exception, work: Http) -> str:
         return f"it redirects more than {MOST_REDIRECTS} times"
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.MissingSchema):
         return "a URL begins with https:// or http://"
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
+        # The library's own words would quote pieces of it, and a masker does not know pieces of a secret.
+        what = "URL" if isinstance(error, requests.exceptions.InvalidURL) else "header"
+        return f"a {what} is malformed; put values into a URL with ${{{{ ... | urlencode }}}}"
     if isinstance(error, requests.exceptions.SSLError):
         return f"its certificate is not trusted: {_innermost(error)}"
     if isinstance(error, requests.exceptions.ProxyError):
         return f"the proxy cannot be reached: {_innermost(error)}"
     if isinstance(error, requests.ConnectionError):
         return f"it cannot be reached: {_innermost(error)}"
-    if isinstance(error, _TRANSPORT):
-        return str(error) or type(error).__name__
+    if isinstance(error, requests.RequestException | OSError):
+        return f"the exchange broke off: {_innermost(error)}"
     return f"{type(error).__name__}: {error}"
 
 

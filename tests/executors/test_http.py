@@ -149,6 +149,10 @@ def test_a_slow_drip_does_not_outlast_the_timeout() -> None:
     [
         ("http://127.0.0.1:1/x", "GET http://127.0.0.1:1/x: it cannot be reached: connection refused"),
         ("ftp://example.com/x", "GET ftp://example.com/x: a URL begins with https:// or http://"),
+        (
+            "http://me:a b/c@127.0.0.1:1/x",
+            "GET: a URL is malformed; put values into a URL with ${{ ... | urlencode }}",
+        ),
         ("example.com/x", "GET ://example.com/x: a URL begins with https:// or http://"),
     ],
 )
