@@ -15,7 +15,7 @@ from runner import events
 from runner.clock import Clock, SystemClock
 from runner.core.action import Announce
 from runner.core.run import Job as Record
-from runner.core.run import Run
+from runner.core.run import Occurrence, Run
 from runner.events import EVENT_ALL, SchedulerEvent
 from runner.executors.base import Executor
 from runner.jobstores.base import JobStore
@@ -59,6 +59,7 @@ class Lifecycle:
         self._listeners: list[tuple[Listener, int]] = []
         self._mask = 0
         self._mine: set[tuple[str, JobKey]] = set()
+        self._left: list[Announce] = []
         self._host: Host | None = None
         self.state = STATE_STOPPED
         self.configure(gconfig or {}, **options)
@@ -275,10 +276,21 @@ class Lifecycle:
 
     def _hear(self, announce: Announce) -> None:
         """Called on the clock thread: hand on what somebody wants to know."""
+        if isinstance(announce.value, Occurrence) and self._house.record(announce.value.job) is None:
+            # Its job was removed in the same turn; that is told next, with what the job was.
+            self._left.append(announce)
+            return
+        if announce.name == "job.removed":
+            left, self._left = self._left, []
+            for each in left:
+                self._hand_on(each, announce.value)
         change = _OWN_CHANGES.get(announce.name)
         if change is not None and (change, announce.value.key) in self._mine:
             self._mine.discard((change, announce.value.key))
             return
+        self._hand_on(announce)
+
+    def _hand_on(self, announce: Announce, record: Record | None = None) -> None:
         mask = telling.MASKS.get(announce.name)
         if mask is None:
             return
@@ -293,22 +305,22 @@ class Lifecycle:
             if host.gone:
                 raise HostGone
             if wanted:
-                host.post(partial(self._tell, announce, self._subject(announce)))
+                host.post(partial(self._tell, announce, self._subject(announce, record)))
         except HostGone:
             self._logger.warning("The scheduler's event loop was closed; the scheduler ends")
             self.state = STATE_STOPPED
             self._house.abandon()
 
-    def _subject(self, announce: Announce) -> Any:
+    def _subject(self, announce: Announce, record: Record | None) -> Any:
         """The job an announcement is about, as it is now: a later change must not show in an earlier record."""
         value = announce.value
-        if isinstance(value, Record):
-            return self._about(value)
-        spec = value.spec if isinstance(value, Run) else None
-        key = value.key.job if spec is not None else value.job
-        known = self._house.record(key)
-        assert known is not None or spec is not None
-        return self._about(known or Record(spec))  # type: ignore[arg-type]
+        if record is None and isinstance(value, Record):
+            record = value
+        if record is None:
+            record = self._house.record(value.key.job if isinstance(value, Run) else value.job)
+        if record is None and isinstance(value, Run):
+            record = Record(value.spec)
+        return None if record is None else self._about(record)
 
     def _tell(self, announce: Announce, job: Any) -> None:
         try:
