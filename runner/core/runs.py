@@ -177,9 +177,15 @@ class Runs:
             self._offered.add((key, id))
             self.places.wait(full, run.spec.policy.priority, (key, id))
             return
-        if group is not None:
+        first = group is not None and key not in self._held
+        if group is not None and first:
             self._held[key] = ("group", group)
         self._start(run, step, state, now)
+        if first:
+            # The run's other steps waited for the place that the run has now.
+            for other in [other for owner, other in self._offered if owner == key]:
+                self._offered.discard((key, other))
+                self._offer(key, other, now)
 
     def _start(self, run: Run, step: Step, state: StepRun, now: Moment) -> None:
         due = None if step.timeout is None else now + step.timeout
@@ -299,6 +305,7 @@ class Runs:
         if run is None:
             return False
         if self._cancelled(run):
+            self._end_cleaning_up(run, reason, now)
             return True
         run = replace(run, reason=reason, due=None)
         steps = dict(run.steps)
@@ -320,6 +327,15 @@ class Runs:
             self._skip_pending(key, now)
             self._finish(key, now)
         return True
+
+    def _end_cleaning_up(self, run: Run, reason: str, now: Moment) -> None:
+        """What still runs because it asked to run `always()` has had its time as well."""
+        self._save(replace(run, due=None))
+        for state in run.steps.values():
+            if state.status is Status.RUNNING and state.reason != reason:
+                self._cancel_attempt(self.live[run.key], state, reason)
+        self._skip_pending(run.key, now)
+        self._finish(run.key, now)
 
     def _skip_pending(self, key: RunKey, now: Moment) -> None:
         run = self.live[key]
@@ -461,7 +477,8 @@ class Runs:
 
     def _wanted(self, run: Run, step: Step) -> list[Place]:
         places: list[Place] = [("executor", self._executor(run, step))]
-        if step.group is not None:
+        # A run that holds the group's place for all its steps would wait for itself.
+        if step.group is not None and step.group != run.spec.policy.concurrency.group:
             places.append(("group", step.group))
         return places
 
