@@ -54,7 +54,9 @@ def specs(draw: Any, id: str) -> JobSpec:
         draw(steps()),
         build(draw(schedules), timezone="UTC", job_id=id, calendars={}),
         policy=Policy(
-            concurrency=Concurrency(overlap, draw(st.sampled_from([1, 2])), draw(st.sampled_from([None, "db"]))),
+            concurrency=Concurrency(
+                overlap, draw(st.sampled_from([1, 2])), draw(st.sampled_from([None, "db"]))
+            ),
             catchup=Catchup(draw(st.sampled_from(["none", "latest", "all"])), None, draw(st.integers(1, 5))),
             grace=draw(st.sampled_from([None, None, 100 * SECOND])),
             jitter=draw(st.sampled_from([0, 0, 20 * SECOND])),
@@ -63,7 +65,9 @@ def specs(draw: Any, id: str) -> JobSpec:
             on_interrupt=draw(st.sampled_from(["fail", "retry"])),
         ),
         source="/jobs.yaml",
-        notify=Notify(on_failure=(Rule(("ops",), draw(st.integers(1, 2)), HOUR),), on_recovery=(Rule(("ops",)),)),
+        notify=Notify(
+            on_failure=(Rule(("ops",), draw(st.integers(1, 2)), HOUR),), on_recovery=(Rule(("ops",)),)
+        ),
     )
 
 
@@ -111,14 +115,18 @@ def play(simulation: Simulation, move: str, value: Any) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.tuples(*(specs(id) for id in IDS)), st.lists(outcomes, min_size=1, max_size=6), moves)
-def test_the_promises_hold(jobs: Sequence[JobSpec], script: Sequence[Scripted], happened: Sequence[Any]) -> None:
+def test_the_promises_hold(
+    jobs: Sequence[JobSpec], script: Sequence[Scripted], happened: Sequence[Any]
+) -> None:
     turn = [0]
 
     def scripted(_start: object) -> Scripted:
         turn[0] += 1
         return script[turn[0] % len(script)]
 
-    simulation = Simulation(jobs, start=START, script=scripted, settings=Settings(groups=GROUPS, executors=CAPACITY))
+    simulation = Simulation(
+        jobs, start=START, script=scripted, settings=Settings(groups=GROUPS, executors=CAPACITY)
+    )
     for move, value in happened:
         play(simulation, move, value)
         check(simulation)
