@@ -100,6 +100,8 @@ class _Flight:
     scripted: Scripted
     began: Moment
     token: int
+    ends: Moment
+    outcome: Outcome
 
 
 class Simulation:
@@ -165,6 +167,7 @@ class Simulation:
         self._plan = moved
         for flight in self._flights.values():
             flight.began += by
+            flight.ends += by
         self.handle(Stepped(by))
         self.handle(Tick())
 
@@ -210,9 +213,8 @@ class Simulation:
         ended = {}
         for attempt in list(alive):
             flight = self._flights[attempt]
-            moment = flight.began + flight.scripted.took
-            if moment <= self.now:
-                ended[attempt] = flight.scripted.outcome(flight.began, moment)
+            if flight.ends <= self.now:
+                ended[attempt] = flight.outcome
                 alive.discard(attempt)
                 del self._flights[attempt]
         self.handle(Started(frozenset(alive), ended, frozenset(gone)))
@@ -289,9 +291,9 @@ class Simulation:
         scripted = self._script(start)
         token = next(self._count)
         self.starts.append((self.now, attempt))
-        self._flights[attempt] = _Flight(start, scripted, self.now, token)
         ended = self.now + scripted.took
         outcome = scripted.outcome(self.now, ended)
+        self._flights[attempt] = _Flight(start, scripted, self.now, token, ended, outcome)
         heappush(self._plan, (ended, token, StepEnded(attempt, outcome), token))
 
     def _cancel(self, attempt: AttemptKey, reason: str) -> None:
@@ -302,4 +304,5 @@ class Simulation:
         status = Status.TIMED_OUT if reason == "timeout" else Status.CANCELLED
         ended = self.now + flight.scripted.stops
         outcome = replace(flight.scripted.outcome(flight.began, ended), status=status, exit_code=None)
+        flight.ends, flight.outcome = ended, outcome
         heappush(self._plan, (ended, token, StepEnded(attempt, outcome), token))

@@ -492,7 +492,9 @@ class Machine:
                     self._runs.step_ended(
                         attempt, Outcome(Status.INTERRUPTED, error=error, ended_at=now), now
                     )
-                elif attempt not in alive:
+                elif attempt in alive:
+                    self._runs.cancel_again(attempt)
+                else:
                     self._runs.again(attempt)
         for run_key in list(self._runs.live):
             live = self._runs.live.get(run_key)

@@ -297,6 +297,13 @@ class Runs:
         if run is not None and state is not None:
             self._out(Start(run, self._step(run, state), state))
 
+    def cancel_again(self, attempt: AttemptKey) -> None:
+        """An attempt that was taken over and had been cancelled: whoever was to stop it may not have got to it."""
+        run = self.live.get(attempt.run)
+        state = run.steps.get(attempt.step) if run is not None else None
+        if run is not None and state is not None and state.reason:
+            self._out(Cancel(attempt, self._executor(run, self._step(run, state)), state.reason))
+
     # ── ending ──────────────────────────────────────────────────────────────────────────────
 
     def cancel(self, key: RunKey, reason: str, now: Moment) -> bool:
