@@ -21,6 +21,7 @@ class Control:
         self._poke = poke
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._thread = threading.Thread(target=self._listen, name="runner-control", daemon=True)
+        self._closing = False
 
     def open(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -33,13 +34,15 @@ class Control:
     def _listen(self) -> None:
         while True:
             try:
-                if not self._socket.recv(16):
-                    return
+                self._socket.recv(16)  # whatever it is, even nothing, it only wakes
             except OSError:
+                return
+            if self._closing:
                 return
             self._poke()
 
     def close(self) -> None:
+        self._closing = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
