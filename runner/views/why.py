@@ -8,15 +8,14 @@ from datetime import tzinfo
 from typing import Any, Literal
 
 from runner.core.run import Job, Occurrence, Run
-from runner.moment import DAY, MINUTE, Moment
-from runner.triggers.base import Trigger
+from runner.moment import MINUTE, Moment
+from runner.triggers import explain
 from runner.views.history import REASONS, occurrence_entry
 from runner.views.history import reason as in_words
 from runner.views.run import entry, sentence
 from runner.views.when import iso, when, zone_of
 
 Verdict = Literal["ran", "running", "skipped", "missed", "merged", "planned", "not planned", "unknown"]
-_FAR_BACK = 5 * 366 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,12 @@ def answer(
     zone: tzinfo,
     runs: Sequence[Run] = (),
     others: Sequence[Occurrence] = (),
-    words: Sequence[str] = (),
 ) -> Answer:
-    """Judge one moment. `runs` and `others` are this job's, at least those around `at`.
-
-    `words` is what the trigger itself says of the moment (runner.triggers.explain), shown where it decides.
-    """
+    """Judge one moment. `runs` and `others` are this job's, at least those around `at`."""
     trigger = job.spec.trigger
-    planned = trigger is not None and trigger.next_after(at - 1) == at
-    previous = before(trigger, at) if trigger is not None else None
+    planned = trigger is not None and explain.fires(trigger, at)
+    words = explain.why(trigger, at) if trigger is not None else []
+    previous = explain.previous(trigger, at) if trigger is not None else None
     following = trigger.next_after(at) if trigger is not None else None
     run = _run_at(runs, at)
     occurrence = next((one for one in others if one.state != "ran" and _covers(one, at, planned)), None)
@@ -63,20 +59,21 @@ def answer(
     elif not planned:
         verdict, because = "not planned", _not_planned(job, words)
     elif at > now:
-        verdict, because = "planned", _coming(job, at, now, zone)
+        verdict, because = "planned", (*_coming(job, at, now, zone), *words)
     else:
         verdict, because = "unknown", _nothing_known(job, runs, others, now, zone)
     return Answer(job, at, verdict, because, run, occurrence, previous, following)
 
 
 def document(made: Answer) -> dict[str, Any]:
-    """`{job, at, verdict, because, run, occurrence, previous, next}`; times in the job's zone."""
+    """`{job, at, verdict, schedule, because, run, occurrence, previous, next}`; times in the job's zone."""
     zone = zone_of(made.job.spec.timezone)
     one = made.occurrence
     return {
         "job": made.job.spec.id,
         "at": iso(made.at, zone),
         "verdict": made.verdict,
+        "schedule": _schedule(made.job),
         "because": list(made.because),
         "run": None if made.run is None else entry(made.run),
         "occurrence": None if one is None else occurrence_entry(one, made.job.spec.timezone),
@@ -96,32 +93,16 @@ def text(made: Answer, *, now: Moment, zone: tzinfo) -> str:
         around.append(f"after it {when(made.next, now, zone)}")
     if around:
         lines.append(f"  planned {', '.join(around)}")
+    if schedule := _schedule(made.job):
+        lines.append(f"  its schedule: {schedule}")
     return "\n".join(lines)
 
 
-def before(trigger: Trigger, at: Moment) -> Moment | None:
-    """The last firing strictly before `at`, at most five years back; None where there is none."""
-    span = MINUTE
-    while span <= _FAR_BACK * 2:
-        found = trigger.next_after(at - span)
-        if found is not None and found < at:
-            return _last(trigger, at - span, at)
-        span *= 8
-    return None
-
-
-def _last(trigger: Trigger, low: Moment, at: Moment) -> Moment:
-    """Halve the span between a moment with a firing between it and `at`, and one without."""
-    high = at - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = trigger.next_after(middle)
-        if found is not None and found < at:
-            low = found if found < high else middle
-        else:
-            high = middle
-    slot = trigger.next_after(low)
-    return slot if slot is not None and slot < at else low
+def _schedule(job: Job) -> str:
+    if job.spec.trigger is None:
+        return ""
+    written, words = job.spec.schedule, explain.words(job.spec.trigger)
+    return f"{written} ({words})" if written and written != words else words
 
 
 def _run_at(runs: Sequence[Run], at: Moment) -> Run | None:
