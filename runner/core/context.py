@@ -7,7 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.core.run import Run, Status, StepRun
+from runner.errors import ExpressionError, SpecError
+from runner.expressions import render
 from runner.moment import SECOND, Moment, to_datetime
+from runner.spec.params import value_of
 
 
 def context(run: Run, state: StepRun | None = None) -> dict[str, Any]:
@@ -88,6 +91,24 @@ def steps(run: Run) -> dict[str, Any]:
         for name, value in outputs.items():
             whole["outputs"].setdefault(name, []).append(value)
     return found
+
+
+def parameters(run: Run) -> dict[str, Any]:
+    """The run's parameters: what was given, and the defaults of the rest, read now.
+
+    A default that has no value is left out: the step that reads it says so.
+    """
+    values = dict(run.params)
+    facts = context(run)
+    for param in run.spec.params:
+        if param.name in values or param.default is None:
+            continue
+        try:
+            default = render(param.default, facts) if isinstance(param.default, str) else param.default
+            values[param.name] = value_of(param, default)
+        except (ExpressionError, SpecError):
+            continue
+    return values
 
 
 def judged(

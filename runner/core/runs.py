@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from runner.core.action import Action, Announce, Cancel, Save, Start
 from runner.core.admission import Place, Places, limit
 from runner.core.agenda import Agenda
+from runner.core.context import parameters
 from runner.core.event import Settings
 from runner.core.flow import Evaluate, beginning, ending, retry_wait, settle, states_of
 from runner.core.run import AttemptKey, Occurrence, Origin, Outcome, Run, RunKey, Status, StepRun
@@ -86,6 +87,8 @@ class Runs:
             now,
             last_success=last_success,
         )
+        if spec.params:
+            run = replace(run, params=parameters(run))
         self.live[key] = run
         self.by_job.setdefault(key.job, {})[key] = None
         self._out(Save(Occurrence(key.job, key.slot, "ran", "", key.nonce, decided_at=now)))
