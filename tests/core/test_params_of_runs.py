@@ -20,8 +20,8 @@ def test_defaults_are_read_when_the_run_is_made() -> None:
     )
     trigger = build("0 2 * * *", timezone="Europe/Oslo", job_id="etl", calendars={})
     spec = JobSpec("etl", (Step("main", Command("true")),), trigger, timezone="Europe/Oslo", params=params)
-    simulation = Simulation([spec], start=START)
-    simulation.run(START + 24 * HOUR)
+    simulation = Simulation([spec], start=START - HOUR)
+    simulation.run(START + 23 * HOUR)
     simulation.fire("etl", {"mode": "full", "limit": 5})
     first, second = simulation.runs_of("etl")
     assert first.params == {"day": "2026-06-01", "limit": 98, "mode": "delta"}
