@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-TABLES = ("next_fire", "machine", "store", "dispatch", "wakeup", "commands", "loading")
+TABLES = ("next_fire", "machine", "engine", "store", "dispatch", "commands", "loading")
 HERE = Path(__file__).parent
 
 
