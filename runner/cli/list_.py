@@ -26,7 +26,7 @@ def command(file: str | None, as_json: bool, tags: tuple[str, ...], states: tupl
             for job in desk.jobs
             if (not tags or set(tags) & set(job.spec.tags)) and (not states or job.state in states)
         ]
-        last = desk.history.last() if desk.history is not None else {}
+        last = desk.history.last(job.key for job in jobs) if desk.history is not None else {}
         if as_json:
             frame.print_json(listing.document(jobs, last))
         else:

@@ -37,13 +37,17 @@ class History:
         found = self._rows(_with_spec(table).order_by(table.c.source, table.c.id))
         return self._made(found, lambda row: rows.job_of(row, self._spec(row)))
 
-    def last(self) -> dict[JobKey, Run]:
-        """The newest run, live or finished, of each job on record that has one."""
+    def last(self, others: Iterable[JobKey] = ()) -> dict[JobKey, Run]:
+        """The newest run, live or finished, of each job on record, or of these, that has one.
+
+        A job that only ever ran in the foreground has runs on record, and is not on record itself.
+        """
         found: list[Any] = []
         jobs = select(tables.jobs.c.source, tables.jobs.c.id)
         with self._reading() as connection:
             # One seek in the key's index for each job, however long their histories are: a join reads them all.
-            for source, id in connection.execute(jobs).all():
+            known = {(source, id) for source, id in connection.execute(jobs).all()}
+            for source, id in sorted(known | {(key.source, key.id) for key in others}):
                 found += connection.execute(_NEWEST, {"k_source": source, "k_job": id}).all()
         return {run.key.job: run for run in self._runs(found)}
 

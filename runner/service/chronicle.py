@@ -11,7 +11,8 @@ from runner.config import Config
 from runner.core.action import Announce
 from runner.core.machine import Machine
 from runner.core.run import Delivery, Job, Occurrence, Run, Status, StepRun
-from runner.moment import SECOND, Moment, Span, iso, to_datetime
+from runner.duration import say_duration
+from runner.moment import SECOND, Moment, iso, to_datetime
 from runner.service.place import Place
 from runner.service.report import Report
 
@@ -93,7 +94,7 @@ class Chronicle:
         zone = run.spec.timezone
         if run.origin == "schedule":
             planned = _clock(run.key.slot, run.started_at or run.key.slot, zone)
-            late = f", {_span(run.late)} late" if run.late >= SECOND else ""
+            late = f", {say_duration(run.late)} late" if run.late >= SECOND else ""
             why = f"(planned {planned}{late})"
         else:
             why = f"({run.origin}{f' by {run.by}' if run.by else ''})"
@@ -103,11 +104,13 @@ class Chronicle:
         run: Run = announce.value
         facts = {"run": run.id, "job": run.spec.id, "status": str(run.status), "took": run.took / SECOND}
         if run.status.good:
-            self._report.say("run.ended", f"{run.spec.title} succeeded in {_span(run.took)}", "good", **facts)
+            self._report.say(
+                "run.ended", f"{run.spec.title} succeeded in {say_duration(run.took)}", "good", **facts
+            )
             return
         word = str(run.status).replace("_", " ")
         reason = f" ({run.reason})" if run.reason else ""
-        lines = [f"{run.spec.title} {word}{reason} after {_span(run.took)}"]
+        lines = [f"{run.spec.title} {word}{reason} after {say_duration(run.took)}"]
         for state in run.steps.values():
             lines += _what_went_wrong(state, alone=len(run.steps) == 1)
         lines.append(f"more: runner logs {run.id}")
@@ -117,7 +120,7 @@ class Chronicle:
         run, state = announce.value
         assert isinstance(run, Run)
         assert isinstance(state, StepRun)
-        wait = f" in {_span(state.due - self._clock.now())}" if state.due else ""
+        wait = f" in {say_duration(state.due - self._clock.now())}" if state.due else ""
         self._report.say(
             "step.retrying",
             f"{run.spec.title}: step {state.id} failed (attempt {state.attempt}), again{wait}",
@@ -194,20 +197,6 @@ def _clock(moment: Moment, now: Moment, zone: str) -> str:
 
 def _zone(name: str) -> tzinfo:
     return ZoneInfo(name)
-
-
-def _span(span: Span) -> str:
-    """A length of time for people."""
-    seconds = max(0, span) / SECOND
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 120:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 def _count(number: int, word: str) -> str:

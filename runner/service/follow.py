@@ -9,6 +9,7 @@ from typing import TextIO
 
 from runner.core.action import Announce
 from runner.core.run import AttemptKey, Run, Status, StepRun
+from runner.duration import say_duration
 from runner.errors import RunnerError
 from runner.executors.output import follow, path_of
 from runner.history import History
@@ -56,7 +57,7 @@ class Follower:
     def ended(self, run: Run) -> None:
         for attempt in list(self._running):
             self._finish(attempt)
-        took = f" in {run.took / 1_000_000:.1f} s" if run.started_at else ""
+        took = f" in {say_duration(run.took)}" if run.started_at else ""
         reason = f" ({run.reason})" if run.reason else ""
         self._note(f"{run.spec.title} {str(run.status).replace('_', ' ')}{reason}{took}")
         for state in run.steps.values():

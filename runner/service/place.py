@@ -14,6 +14,12 @@ from runner.errors import RunnerError
 DEFAULT_FILES = ("jobs.yaml", "/etc/runner/jobs.yaml")
 
 
+class NoJobsFile(RunnerError):
+    """There is no jobs file where one was looked for."""
+
+    exit_code = 3
+
+
 def find_file(given: str | None, environ: Mapping[str, str]) -> Path:
     """The jobs file: `-f`, else `$RUNNER_FILE`, else ./jobs.yaml, else /etc/runner/jobs.yaml.
 
@@ -23,13 +29,13 @@ def find_file(given: str | None, environ: Mapping[str, str]) -> Path:
     if named:
         path = Path(named)
         if not path.exists():
-            raise RunnerError(f"there is no file {named}", hint="give its path with -f FILE")
+            raise NoJobsFile(f"there is no file {named}", hint="give its path with -f FILE")
         return path.absolute()
     for candidate in DEFAULT_FILES:
         if Path(candidate).is_file():
             return Path(candidate).absolute()
     looked = " and ".join(("./jobs.yaml", "/etc/runner/jobs.yaml"))
-    raise RunnerError(
+    raise NoJobsFile(
         f"there is no jobs file (looked for {looked})",
         hint="give one with -f FILE, or start one with: runner init",
     )
