@@ -22,6 +22,7 @@ from runner.errors import ConfigError, RunnerError, StoreCorrupt, StoreError
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, Span, iso
 from runner.notify.heartbeat import Pulse
+from runner.service import memory
 from runner.service.chronicle import Chronicle
 from runner.service.control import Control
 from runner.service.house import House
@@ -97,6 +98,7 @@ class Service:
             if not self._open_store():
                 return 0
             house.open()
+            memory.settle()
             engine.start()
             watcher.open()
             code = self._wait()
