@@ -291,8 +291,11 @@ def run(quick: bool) -> dict[str, Any]:
     rows.append(_row("100,000 missed occurrences decided (s)", catch_up(100_000), None, None, ""))
     return {
         "title": "Dispatch and wake-up",
-        "about": "The engine with SQLite (WAL, synchronous=FULL, a row before each start) beside APScheduler 3.11 with "
-        "its SQLAlchemyJobStore as shipped. The garbage collector is set as `runner serve` sets it, for both. For wake-ups the ratio is against the cost among 100 idle jobs.",
+        "about": (
+            "The engine with SQLite (WAL, synchronous=FULL, a row before each start) beside APScheduler 3.11 with its "
+            "SQLAlchemyJobStore as shipped. The garbage collector is set as `runner serve` sets it, for both. For "
+            "wake-ups the ratio is against the cost among 100 idle jobs."
+        ),
         "rows": rows,
     }
 
