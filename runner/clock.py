@@ -100,9 +100,11 @@ class Alarm:
             self._timers.clear()
         else:
             self._selector.select(1.0 if span is None else min(span / 1_000_000, 1.0))
-        self._rung = False
+        # Emptied first, then open to rings: the other way round a ring between the two would be read away, still
+        # count as rung, and silence every later one. A ring between the two now is not lost either: this returns.
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)
+        self._rung = False
 
     def close(self) -> None:
         # Whoever rings later must not write into a file that got this descriptor's number.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -35,6 +36,33 @@ def test_a_ring_before_the_wait_is_kept_and_used_up_once() -> None:
     alarm.wait(10 * MILLISECOND)
     assert clock.elapsed() - before >= 10 * MILLISECOND
     alarm.close()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the read", "after it"])
+def test_a_ring_while_the_waiter_wakes_does_not_silence_the_next(
+    after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarm = Alarm()
+    read = os.read
+
+    def rung_meanwhile(descriptor: int, size: int) -> bytes:
+        if not after:
+            alarm.ring()
+        try:
+            return read(descriptor, size)
+        finally:
+            if after:
+                alarm.ring()
+
+    alarm.ring()
+    with monkeypatch.context() as patched:
+        patched.setattr("runner.clock.os.read", rung_meanwhile)
+        alarm.wait(None)
+    waiting = threading.Thread(target=alarm.wait, args=(None,), daemon=True)
+    waiting.start()
+    alarm.ring()
+    waiting.join(10)
+    assert not waiting.is_alive()
 
 
 def test_a_span_of_nothing_returns_at_once() -> None:
