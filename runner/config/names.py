@@ -9,14 +9,15 @@ from runner.config.diagnose import Trouble, did_you_mean
 from runner.config.merge import Whole, place_of
 from runner.config.node import Map, Node, Scalar, Seq, find
 from runner.errors import ExpressionError
-from runner.expressions import FUNCTIONS, has_expression, names
+from runner.expressions import FUNCTIONS, has_expression, names, without_comments
 from runner.spec import Call, Command, Http, JobSpec, Step
 
 _RUN = frozenset(
-    "id status reason scheduled_at started_at ended_at attempt dir last_success commit took late failed_step "
-    "exit_code failures".split(" ")
+    "id status reason scheduled_at started_at ended_at attempt duration failed_step last_success dir".split(
+        " "
+    )
 )
-_JOB = frozenset("id name title description owner runbook tags timezone schedule source".split(" "))
+_JOB = frozenset("id name description owner runbook tags timezone".split(" "))
 _TRIGGER = frozenset("type by".split(" "))
 _HTTP_OUTPUTS = frozenset({"status", "body", "json", "headers"})
 _EVERYWHERE = frozenset("vars env params matrix item job run steps trigger".split(" "))
@@ -43,9 +44,8 @@ class _Check:
         root = self.whole.node
         for key in _TEXTS:
             if key in root.nodes:
-                self._texts(
-                    root.nodes[key], self.spec.steps[0] if len(self.spec.steps) == 1 else None, secrets=True
-                )
+                only = self.spec.steps[0] if len(self.spec.steps) == 1 else None
+                self._work(key, root.nodes[key], only)
         params = root.nodes.get("params")
         for param in params.nodes.values() if isinstance(params, Map) else ():
             self._texts(find(param, ("default",)), None, roots=frozenset({"run", "vars", "job", "matrix"}))
@@ -64,7 +64,7 @@ class _Check:
     def _step(self, node: Map, step: Step) -> None:
         for key in _TEXTS:
             if key in node.nodes:
-                self._texts(node.nodes[key], step, secrets=True)
+                self._work(key, node.nodes[key], step)
         if "if" in node.nodes:
             self._bare(node.nodes["if"], step, roots=_EVERYWHERE, functions=_QUESTIONS)
         for key in ("foreach", "matrix"):
@@ -79,24 +79,41 @@ class _Check:
             for child in node.nodes.values():
                 self._bare(child, step, roots=roots)
 
+    def _work(self, key: str, node: Node, step: Step | None) -> None:
+        """What a step does: secrets are for it, though not all of it is private."""
+        self._texts(node, step, roots=_EVERYWHERE | {"secrets"}, script=key == "run")
+        if key == "command":
+            for child in _scalars(node):
+                for path in _quietly(child.value):
+                    if path[0] == "secrets" and len(path) > 1:
+                        self.trouble.add(
+                            "exposed-secret",
+                            f"the secret `{path[1]}` will stand in the list of processes",
+                            place_of(child, max(0, str(child.value).find("secrets."))),
+                            help=f"hand it over by env: {{NAME: ${{{{ secrets.{path[1]} }}}}}}",
+                            level="warning",
+                        )
+
     # ── one text ────────────────────────────────────────────────────────────────────────────
 
     def _texts(
-        self, node: Node, step: Step | None, *, secrets: bool = False, roots: frozenset[str] = _EVERYWHERE
+        self, node: Node, step: Step | None, *, roots: frozenset[str] = _EVERYWHERE, script: bool = False
     ) -> None:
         for child in _scalars(node):
             if isinstance(child.value, str) and has_expression(child.value):
-                self._one(child, step, roots | ({"secrets"} if secrets else frozenset()), bare=False)
+                text = without_comments(child.value) if script else child.value
+                self._one(child, text, step, roots, bare=False)
 
     def _bare(
         self, node: Node, step: Step | None, *, roots: frozenset[str], functions: frozenset[str] = frozenset()
     ) -> None:
         if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
-            self._one(node, step, roots, bare=True, functions=functions)
+            self._one(node, node.value, step, roots, bare=True, functions=functions)
 
     def _one(
         self,
         node: Scalar,
+        text: str,
         step: Step | None,
         roots: frozenset[str],
         *,
@@ -104,7 +121,7 @@ class _Check:
         functions: frozenset[str] = frozenset(),
     ) -> None:
         try:
-            found = names(node.value, bare=bare)
+            found = names(text, bare=bare)
         except ExpressionError as error:
             self._add("expression", error.fact, node, error.offset, error.hint)
             return
@@ -112,7 +129,7 @@ class _Check:
             name = str(path[0])
             if name in functions or name in FUNCTIONS:
                 continue
-            offset = max(0, node.value.find(".".join(map(str, path))))
+            offset = max(0, text.find(".".join(map(str, path))))
             if name not in roots:
                 help = did_you_mean(name, roots)
                 if name == "secrets":
@@ -221,6 +238,14 @@ def _output_help(step: Step, name: str) -> str:
 
 def _declare(root: str) -> str:
     return f"declare it under `{root}:`" if root in ("vars", "params", "secrets") else ""
+
+
+def _quietly(value: Any) -> list[tuple[str | int, ...]]:
+    """The names of a text whose mistakes are somebody else's business."""
+    try:
+        return names(value) if isinstance(value, str) else []
+    except ExpressionError:
+        return []
 
 
 def _scalars(node: Node) -> Iterator[Scalar]:

@@ -6,7 +6,7 @@ from runner.expressions.filters import Raw, as_text
 from runner.expressions.render import check, evaluate, names, render, render_message
 from runner.expressions.sandbox import FUNCTIONS
 from runner.expressions.scan import Part, has_expression, parts
-from runner.expressions.shell import Lifted, lift, refuse
+from runner.expressions.shell import Lifted, lift, refuse, without_comments
 
 __all__ = [
     "FUNCTIONS",
@@ -23,4 +23,5 @@ __all__ = [
     "refuse",
     "render",
     "render_message",
+    "without_comments",
 ]

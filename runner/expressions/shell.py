@@ -104,6 +104,22 @@ def lift(script: str, shell: Literal["sh", "bash"] = "sh") -> Lifted:
     return Lifted("".join([*pieces, script[at:]]), variables, tuple(warnings))
 
 
+def without_comments(script: str) -> str:
+    """A script of the same length in which expressions that stand in comments are none any more.
+
+    Where it cannot be read, it is as it was.
+    """
+    try:
+        found = {part.start: part for part in parts(script) if part.expression}
+        sites = Walk(script, found, "sh").sites
+    except (ExpressionError, RecursionError):
+        return script
+    for site in sites:
+        if site.place is Place.COMMENT:
+            script = f"{script[: site.part.start]}...{script[site.part.start + 3 :]}"
+    return script
+
+
 def refuse(script: str, interpreter: str) -> None:
     """Raise ExpressionError where a script for another interpreter holds an expression."""
     for part in parts(script):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.errors import ExpressionError
-from runner.expressions import lift, refuse
+from runner.expressions import lift, refuse, without_comments
 
 V = "RUNNER_VALUE_1"
 
@@ -221,3 +221,11 @@ def test_a_script_that_is_nested_too_deep_is_refused(script: str) -> None:
 )
 def test_an_unfinished_script_is_the_shells_business(script: str) -> None:
     assert "${{" not in lift(script).script
+
+
+def test_expressions_in_comments_are_none() -> None:
+    script = "echo ${{ a }} # ${{ b }}\n# ${{ c | nope }} '\necho '# ${{ d }}' a#${{ e }}"
+    plain = without_comments(script)
+    assert plain == script.replace("${{ b", "... b").replace("${{ c", "... c")
+    assert len(plain) == len(script)
+    assert without_comments("# ${{ never closed") == "# ${{ never closed"
