@@ -7,7 +7,7 @@ import threading
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey
-from runner.executors.base import Done
+from runner.executors.base import Done, Task
 from runner.executors.inside import Inside, Stop, awaited, called, is_coroutine
 from runner.spec import Call
 
@@ -59,10 +59,15 @@ class AsyncIOExecutor(Inside):
         assert self._loop is not None
         self._loop.call_soon_threadsafe(function)
 
+    def start(self, task: Task) -> None:
+        work = task.step.work
+        if isinstance(work, Call) and not is_coroutine(work):
+            # A busy loop does not hold up what does not need it.
+            self._in_thread(task.attempt, work)
+        else:
+            super().start(task)
+
     def _begin(self, key: AttemptKey, work: Call) -> None:
-        if not is_coroutine(work):
-            self._in_thread(key, work)
-            return
         assert self._loop is not None
         task = self._loop.create_task(self._run(key, work))
         self._tasks.add(task)

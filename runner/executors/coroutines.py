@@ -9,6 +9,9 @@ from typing import Any
 
 Failed = Callable[[BaseException], None]
 
+LINGER = 5.0
+"""Seconds that coroutines may go on after the loop was asked to stop."""
+
 
 def begin_in_thread() -> asyncio.AbstractEventLoop:
     """A loop that turns in a new daemon thread."""
@@ -43,16 +46,22 @@ class Coroutines:
 
 
 def turn(loop: asyncio.AbstractEventLoop) -> None:
-    """Turn the loop in this thread until it is stopped; what is left on it is cancelled."""
+    """Turn the loop in this thread until it is stopped; what is left on it has a while to end."""
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
         left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            loop.run_until_complete(_settled(left))
     finally:
         loop.close()
+
+
+async def _settled(left: set[asyncio.Task[Any]]) -> None:
+    _, late = await asyncio.wait(left, timeout=LINGER)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
 
 
 async def awaited(awaitable: Awaitable[Any], failed: Failed) -> None:

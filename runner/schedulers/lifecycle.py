@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import tzinfo
 from functools import partial
@@ -18,6 +18,7 @@ from runner.core.run import Job as Record
 from runner.core.run import Occurrence, Run
 from runner.events import EVENT_ALL, SchedulerEvent
 from runner.executors.base import Executor
+from runner.executors.coroutines import Coroutines
 from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
 from runner.schedulers import (
@@ -131,16 +132,19 @@ class Lifecycle:
                 raise SchedulerNotRunningError
             self.state = STATE_STOPPED
         self._end(wait=wait)
-        self._logger.info("Scheduler has been shut down")
-        self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
 
     def _end(self, *, wait: bool) -> None:
+        """Listeners hear of everything, the end itself included, before the host is left."""
         self._house.stop(wait=wait, mine=self._needs_host)
-        host, self._host = self._host, None
         self.state = STATE_STOPPED
+        host = self._host
         if host is not None:
             with suppress(HostGone):
                 host.drain()
+        self._logger.info("Scheduler has been shut down")
+        self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
+        self._host = None
+        if host is not None:
             host.close()
 
     def pause(self) -> None:
@@ -264,12 +268,20 @@ class Lifecycle:
             try:
                 result = callback(event)
                 if isawaitable(result):
-                    host = self._host or QueueHost()
-                    host.follow(result, self._listener_failed)
+                    self._follow(result)
             except BaseException as error:
                 self._listener_failed(error)
                 if not isinstance(error, Exception):
                     raise
+
+    def _follow(self, awaitable: Awaitable[Any]) -> None:
+        if self._host is not None:
+            self._host.follow(awaitable, self._listener_failed)
+        else:
+            # Before the start and after the end there is no host to run it.
+            own = Coroutines()
+            own.run(awaitable, self._listener_failed)
+            own.close()
 
     def _listener_failed(self, error: BaseException) -> None:
         self._logger.error("Error notifying listener", exc_info=(type(error), error, error.__traceback__))

@@ -32,7 +32,10 @@ class Reactor(LoopHost):
             deferred: Any = defer.ensureDeferred(awaitable)  # type: ignore[arg-type]
             deferred.addErrback(lambda failure: failed(failure.value))
 
-        self.reactor.callFromThread(begin)
+        if self.here:
+            begin()
+        else:
+            self.reactor.callFromThread(begin)
 
 
 class TwistedScheduler(BaseScheduler):

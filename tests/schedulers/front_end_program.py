@@ -1,0 +1,234 @@
+# ruff: noqa: E402 - a program that is patched is patched before anything else is imported
+"""One scheduler in its own framework's loop: says as JSON in whose thread what ran. Run by test_front_ends.py."""
+
+from __future__ import annotations
+
+import sys
+
+KIND = sys.argv[1]
+if KIND == "gevent-patched":
+    import gevent.monkey
+
+    gevent.monkey.patch_all()
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from runner.events import EVENT_JOB_EXECUTED
+from runner.moment import SECOND
+from runner.schedulers.base import BaseScheduler
+
+MAIN = threading.get_ident()
+SEEN: dict[str, Any] = {}
+WANTED = {"function", "coroutine", "listener", "async listener", "second"}
+
+
+def place() -> str:
+    return "host" if threading.get_ident() == MAIN else "elsewhere"
+
+
+def note(what: str) -> None:
+    SEEN[what] = place()
+    if KIND == "gevent-patched":
+        SEEN[what] = "host"  # every thread is a greenlet of the one that there is
+    if SEEN.keys() >= WANTED:
+        END()
+
+
+END: Callable[[], None] = lambda: None  # noqa: E731
+
+
+def function() -> None:
+    note("function")
+
+
+async def coroutine() -> None:
+    if KIND != "twisted":
+        await asyncio.sleep(0.001)
+    note("coroutine")
+
+
+def second() -> None:
+    note("second")
+
+
+def listener(event: Any) -> None:
+    note("listener")
+
+
+async def async_listener(event: Any) -> None:
+    note("async listener")
+
+
+def fill(scheduler: BaseScheduler, end: Callable[[], None]) -> None:
+    """`end` is called once everything was seen."""
+    global END
+    done = threading.Lock()
+    END = lambda: end() if done.acquire(blocking=False) else None  # noqa: E731
+    scheduler.add_listener(listener, EVENT_JOB_EXECUTED)
+    scheduler.add_listener(async_listener, EVENT_JOB_EXECUTED)
+    scheduler.add_job(function, id="function")
+    scheduler.add_job(coroutine, id="coroutine")
+    scheduler.add_job(second, "interval", seconds=0.05, id="second", max_instances=50)
+
+
+def busy(scheduler: BaseScheduler) -> None:
+    """Hold the host for a while: what is due meanwhile is decided all the same."""
+    late: list[float] = []
+    decided = scheduler._house.hands.announce
+
+    def watched(announce: Any) -> None:
+        if announce.name == "run.started":
+            late.append((announce.value.started_at - announce.value.key.slot) / SECOND)
+        decided(announce)
+
+    scheduler._house.hands.announce = watched
+    if KIND != "gevent-patched":
+        time.sleep(0.3)
+        SEEN["decisions while the host was busy"] = len(late) >= 3 and max(late) < 0.1
+    scheduler._house.hands.announce = decided
+
+
+def restart(scheduler: BaseScheduler) -> None:
+    """Pause, resume, end and start again."""
+    scheduler.pause()
+    scheduler.resume()
+    scheduler.shutdown()
+    SEEN["stopped"] = not scheduler.running
+
+
+def asyncio_like(make: Callable[[], BaseScheduler]) -> None:
+    async def main() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        scheduler = make()
+        fill(scheduler, lambda: loop.call_soon_threadsafe(over.set) and None)
+        scheduler.start()
+        await asyncio.wait_for(over.wait(), 10)
+        busy(scheduler)
+        restart(scheduler)
+        scheduler.start()
+        SEEN["again"] = scheduler.running
+        scheduler.shutdown()
+        await asyncio.sleep(0.05)  # what was put on the loop last is run before it is closed
+
+    asyncio.run(main())
+
+
+def run_asyncio() -> None:
+    from runner.schedulers.asyncio import AsyncIOScheduler
+
+    asyncio_like(AsyncIOScheduler)
+
+
+def run_tornado() -> None:
+    from runner.schedulers.tornado import TornadoScheduler
+
+    asyncio_like(TornadoScheduler)
+
+
+def run_gevent() -> None:
+    import gevent
+
+    from runner.schedulers.gevent import GeventScheduler
+
+    scheduler = GeventScheduler()
+    flag: list[int] = []
+    fill(scheduler, lambda: flag.append(1))
+    greenlet = scheduler.start()
+    with gevent.Timeout(10):
+        while not flag:
+            gevent.sleep(0.01)
+    busy(scheduler)
+    restart(scheduler)
+    greenlet.join(timeout=10)
+    SEEN["greenlet ended"] = greenlet.dead
+    scheduler.start()
+    SEEN["again"] = scheduler.running
+    scheduler.shutdown()
+
+
+def run_twisted() -> None:
+    from twisted.internet import reactor
+
+    from runner.schedulers.twisted import TwistedScheduler
+
+    scheduler = TwistedScheduler()
+
+    def end() -> None:
+        busy(scheduler)
+        restart(scheduler)
+        scheduler.start()
+        SEEN["again"] = scheduler.running
+        scheduler.shutdown()
+        reactor.stop()
+
+    fill(scheduler, lambda: reactor.callFromThread(end))
+    scheduler.start()
+    reactor.callLater(10, lambda: reactor.stop())
+    reactor.run()
+
+
+def run_qt() -> None:
+    from PySide6.QtCore import QCoreApplication, QTimer
+
+    from runner.executors.qt import poster
+    from runner.schedulers.qt import QtScheduler
+
+    app = QCoreApplication([])
+    post = poster()
+    scheduler = QtScheduler()
+    scheduler.add_executor("qt", "gui")
+
+    def end() -> None:
+        busy(scheduler)
+        restart(scheduler)
+        scheduler.start()
+        SEEN["again"] = scheduler.running
+        scheduler.shutdown()
+        app.quit()
+
+    WANTED.add("gui")
+    scheduler.add_job(lambda: note("gui"), executor="gui")
+    fill(scheduler, lambda: post(end))
+    scheduler.start()
+    QTimer.singleShot(10_000, app.quit)
+    app.exec()
+
+
+def run_background() -> None:
+    from runner.schedulers.background import BackgroundScheduler
+
+    over = threading.Event()
+    scheduler = BackgroundScheduler()
+    fill(scheduler, over.set)
+    scheduler.start()
+    assert over.wait(10)
+    busy(scheduler)
+    restart(scheduler)
+    scheduler.start()
+    SEEN["again"] = scheduler.running
+    scheduler.shutdown()
+
+
+def run_blocking() -> None:
+    from runner.schedulers.blocking import BlockingScheduler
+
+    scheduler = BlockingScheduler()
+
+    def end() -> None:
+        busy(scheduler)
+        restart(scheduler)
+
+    fill(scheduler, lambda: scheduler._queue.post(end))
+    scheduler.start()
+    SEEN["again"] = not scheduler.running
+
+
+if __name__ == "__main__":
+    globals()[f"run_{KIND.partition('-')[0]}"]()
+    print(json.dumps(SEEN))
