@@ -48,8 +48,8 @@ def listed(name: str) -> list[tuple[int, int]]:
     offsets = [infos[kind] for kind in kinds]
     found = []
     for index, second in enumerate(seconds):
-        before = offsets[index - 1] if index else None
-        if SPRING_1970 < second < NEW_YEAR_2037 and before is not None and before != offsets[index]:
+        before = offsets[index - 1] if index else infos[0]
+        if SPRING_1970 < second < NEW_YEAR_2037 and before != offsets[index]:
             found.append((second, offsets[index]))
     return found
 
