@@ -49,6 +49,8 @@ class Launch:
     stop_grace: Span
     judge: Callable[[Ended], Outcome]
     mask: Callable[[], Mask] | None = None
+    slow: bool = False
+    """Judging it takes time (files to copy, a regular expression): not on the loop."""
 
 
 def waiting(pipe: int) -> int:

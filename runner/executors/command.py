@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,16 +13,18 @@ from pathlib import Path
 
 from runner.core.run import Outcome, Status
 from runner.errors import ExecutorError, RunnerError
-from runner.executors import environment, outputs
+from runner.executors import artifacts, environment, outputs
 from runner.executors.base import Task
 from runner.executors.capture import piece_path, pieces
 from runner.executors.child import Ended, Launch
+from runner.executors.limits import Groups
 from runner.executors.output import path_of
-from runner.executors.place import attempt_dir, scratch_dir
+from runner.executors.place import attempt_dir, attempt_id, run_id, scratch_dir
 from runner.executors.rendering import SHELLS, Rendering
-from runner.executors.spawn import Order
+from runner.executors.spawn import Order, write_private
+from runner.executors.users import Other
 from runner.secrets import MaskingStream, Secrets
-from runner.spec import Command, Success
+from runner.spec import Command
 
 _LONGEST = 100_000
 """A longer script goes through a file: the system bounds one argument at 128 KiB."""
@@ -37,32 +40,62 @@ class Commands:
         self.working_dir = working_dir
         self._environ = environ
         self._secrets = secrets
+        self.groups = Groups.here()
 
     def launch(self, task: Task, work: Command) -> Launch:
         """Everything rendered and looked up. RunnerError says what is wrong with it."""
         directory = str(attempt_dir(self.state_dir, task.attempt))
+        name = attempt_id(task.attempt)
         rendering = self.rendering(task)
         env = self.environment(task, rendering, clean=work.clean_env)
         argv, files, lifted = arguments(work, directory, rendering)
         env |= lifted
         env |= environment.about(task, self.state_dir)
-        return Launch(
-            Order(directory, argv, env, str(self.directory(work.working_dir, rendering)), files),
-            stop_signal(work.stop_signal),
-            work.stop_grace,
-            partial(self._judge, task, work.success),
-            self.mask(),
-        )
+        other = Other.of(work.user)
+        if other is not None:
+            argv, files = self._as(other, task, env, argv, files)
+        argv = self.groups.wrap(name, work.limits, argv)
+        working_dir = self.directory(work.working_dir, rendering)
+        patterns = tuple(rendering.text(pattern) for pattern in task.step.artifacts)
+        order = Order(directory, argv, env, str(working_dir), files)
+        return self._launch(task, work, order, patterns, working_dir)
 
     def resume(self, task: Task, work: Command) -> Launch:
         """Of an attempt that began in an earlier process: enough to watch it, stop it and judge its end."""
-        return Launch(
-            Order(str(attempt_dir(self.state_dir, task.attempt)), (), {}, "", {}),
-            stop_signal(work.stop_signal),
-            work.stop_grace,
-            partial(self._judge, task, work.success),
-            self.mask(),
-        )
+        order = Order(str(attempt_dir(self.state_dir, task.attempt)), (), {}, "", {})
+        rendering = Rendering(task, self.state_dir, None)
+        try:
+            working_dir = self.directory(work.working_dir, rendering)
+            patterns = tuple(rendering.text(pattern) for pattern in task.step.artifacts)
+        except RunnerError:
+            working_dir, patterns = self.working_dir, ()
+        return self._launch(task, work, order, patterns, working_dir)
+
+    def _launch(
+        self, task: Task, work: Command, order: Order, patterns: tuple[str, ...], working_dir: Path
+    ) -> Launch:
+        judge = partial(self._judge, task, work, patterns, working_dir)
+        slow = bool(patterns or work.success.fail_on_output or work.user)
+        return Launch(order, stop_signal(work.stop_signal), work.stop_grace, judge, self.mask(), slow)
+
+    def _as(
+        self,
+        other: Other,
+        task: Task,
+        env: dict[str, str],
+        argv: tuple[str, ...],
+        files: dict[str, bytes],
+    ) -> tuple[tuple[str, ...], dict[str, bytes]]:
+        """The command as another user, with its files where that user may reach them."""
+        shared = other.directory(attempt_id(task.attempt))
+        own = str(attempt_dir(self.state_dir, task.attempt))
+        for name, data in files.items():
+            write_private(f"{shared}/{name}", data)
+            other.own(f"{shared}/{name}")
+        env |= other.environment
+        env["RUNNER_OUTPUT"] = f"{shared}/{environment.OUTPUT}"
+        env["RUNNER_RUN_DIR"] = other.directory(run_id(task.run.key))
+        return other.wrap(tuple(text.replace(own, shared) for text in argv)), {}
 
     def rendering(self, task: Task) -> Rendering:
         """What the task's texts are made with; the run's private directory is there from now on."""
@@ -93,18 +126,26 @@ class Commands:
             )
         return directory
 
-    def _judge(self, task: Task, success: Success, end: Ended) -> Outcome:
+    def _judge(
+        self, task: Task, work: Command, patterns: tuple[str, ...], working_dir: Path, end: Ended
+    ) -> Outcome:
         code = end.exit_code
         assert code is not None
         found: Mapping[str, str] = {}
-        error = "" if code in success.exit_codes else exit_error(code, task.step.work)
-        if not error and success.fail_on_output:
-            error = self._matched(task, success.fail_on_output)
-        if not error:
-            try:
-                found = outputs.read(f"{end.directory}/{environment.OUTPUT}")
-            except (RunnerError, OSError) as trouble:
-                error = str(trouble)
+        error = "" if code in work.success.exit_codes else exit_error(code, work)
+        if error and work.limits is not None and self.groups.killed_for_memory(attempt_id(task.attempt)):
+            error += ": more memory than its limit"
+        if not error and work.success.fail_on_output:
+            error = self._matched(task, work.success.fail_on_output)
+        try:
+            if patterns:
+                artifacts.collect(patterns, working_dir, artifacts.path_of(self.state_dir, task.attempt))
+            if not error:
+                shared = Other.shared(attempt_id(task.attempt)) if Other.of(work.user) else end.directory
+                found = outputs.read(f"{shared}/{environment.OUTPUT}")
+        except (RunnerError, OSError) as trouble:
+            error = error or str(trouble)
+        self._clear(task, work)
         return Outcome(
             Status.FAILED if error else Status.SUCCEEDED,
             exit_code=code,
@@ -114,6 +155,12 @@ class Commands:
             started_at=end.started_at,
             ended_at=end.ended_at,
         )
+
+    def _clear(self, task: Task, work: Command) -> None:
+        if work.limits is not None:
+            self.groups.remove(attempt_id(task.attempt))
+        if work.user is not None:
+            shutil.rmtree(Other.shared(attempt_id(task.attempt)), ignore_errors=True)
 
     def _matched(self, task: Task, pattern: str) -> str:
         path = path_of(self.state_dir, task.attempt)

@@ -13,8 +13,10 @@ from pathlib import Path
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Run
 from runner.executors import spawn
-from runner.executors.place import attempt_dir, scratch_dir
+from runner.executors.place import attempt_dir, run_id, scratch_dir
+from runner.executors.users import Other
 from runner.moment import DAY, HOUR, SECOND
+from runner.spec import Command
 
 _log = logging.getLogger("runner.executors")
 
@@ -68,6 +70,8 @@ class Keeper:
             for attempt in range(1, state.attempt + 1):
                 _remove(str(attempt_dir(self._state_dir, AttemptKey(run.key, state.id, attempt))))
         _remove(str(scratch_dir(self._state_dir, run.key)))
+        if any(isinstance(step.work, Command) and step.work.user for step in run.spec.steps):
+            _remove(Other.shared(run_id(run.key)))
 
 
 def sweep(state_dir: Path, before: int) -> int:

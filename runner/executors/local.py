@@ -20,8 +20,9 @@ from runner.executors.child import Launch
 from runner.executors.command import Commands
 from runner.executors.keeping import Keeper
 from runner.executors.place import attempt_dir, attempt_id
-from runner.executors.processes import Processes, failed
+from runner.executors.processes import Processes
 from runner.executors.threads import Threads, nobody
+from runner.executors.verdict import failed
 from runner.executors.workers import Workers
 from runner.secrets import Secrets
 from runner.spec import Call, Command, Http, Work
@@ -227,7 +228,7 @@ def most_commands() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return MOST
-    return max(1, min(MOST, (hard - RESERVE) // PER_COMMAND))
+    return max(1, min(MOST, (hard - min(RESERVE, hard // 3)) // PER_COMMAND))
 
 
 def _within(value: Any, change: Callable[[str], str]) -> Any:

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from runner.clock import Clock
-from runner.core.run import AttemptKey, Outcome, Status
+from runner.core.run import AttemptKey, Outcome
 from runner.errors import ExecutorError
-from runner.executors import shim, spawn
+from runner.executors import shim, spawn, verdict
 from runner.executors.capture import Log
-from runner.executors.child import Child, Ended, Launch
+from runner.executors.child import Child, Launch
 from runner.executors.loop import Loop
 from runner.executors.output import path_of, tail
 from runner.executors.place import attempt_id
@@ -48,6 +48,7 @@ class Processes:
         # One thread starts what is quick to prepare: more would only fight over the interpreter's lock.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix=f"runner-start-{name}")
         self._slow = ThreadPoolExecutor(8, thread_name_prefix=f"runner-prepare-{name}")
+        self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
         self._children: dict[str, Child] = {}
         self._waiting: dict[str, str] = {}
         """Attempts not started yet -> why they shall not be, or nothing."""
@@ -101,7 +102,7 @@ class Processes:
             child.started_at = started_at or child.started_at
             child.exit_code = spawn.exit_code(directory)
             child.ended_at = spawn.changed_at(f"{directory}/{shim.MARKER}")
-            child.stopping = _asked_to_stop(directory)
+            child.stopping = verdict.asked_to_stop(directory)
             return self._outcome(child)
         pid = self._shim_of(directory)
         try:
@@ -111,7 +112,7 @@ class Processes:
         child = self._child(key, launch, pid, pipes)
         child.own = False
         child.started_at = started_at or child.started_at
-        child.stopping = _asked_to_stop(directory)
+        child.stopping = verdict.asked_to_stop(directory)
         self._loop.call(partial(self._register, child))
         return None
 
@@ -124,6 +125,7 @@ class Processes:
             self._loop.call(partial(self._stop_all, empty))
             empty.wait()
         self._loop.stop()
+        self._judges.shutdown(wait=True)
         for child in self._children.values():
             child.close(self._clock.now())
             if child.pidfd >= 0:
@@ -155,14 +157,14 @@ class Processes:
         """None where it is at work, and the outcome will be told."""
         try:
             if self._waiting[name]:
-                return _unstarted(self._waiting[name])
+                return verdict.unstarted(self._waiting[name])
             launch = prepare()
             try:
                 child = self._spawn(key, launch)
             except spawn.AlreadyBegun:
                 return self.adopt(key, launch)
         except Exception as error:
-            return failed(error)
+            return verdict.failed(error)
         self._loop.call(partial(self._register, child))
         return None
 
@@ -311,40 +313,22 @@ class Processes:
         child.drain(self._clock.now())
         child.close(self._clock.now())
         del self._children[child.name]
+        if child.launch.slow:
+            self._judges.submit(self._judge, child)
+        else:
+            self._judge(child)
+
+    def _judge(self, child: Child) -> None:
         try:
             outcome = self._outcome(child)
         except Exception as error:
-            outcome = failed(error)
+            outcome = verdict.failed(error)
         self._done(child.key, outcome)
 
     def _outcome(self, child: Child) -> Outcome:
         ended_at = self._clock.now() if child.ended_at is None else child.ended_at
-        # The time of a file is a few milliseconds behind the clock.
-        ended_at = max(ended_at, child.started_at)
-        end = Ended(
-            child.launch.order.directory,
-            child.exit_code,
-            child.started_at,
-            ended_at,
-            tail(path_of(self._state_dir, child.key)) if child.log.written or not child.own else "",
-        )
-        if not child.stopping and child.exit_code is not None:
-            return child.launch.judge(end)
-        if child.stopping:
-            status = Status.TIMED_OUT if child.stopping == "timeout" else Status.CANCELLED
-            error = (
-                "stopped after its timeout" if child.stopping == "timeout" else "stopped: " + child.stopping
-            )
-        else:
-            status, error = Status.INTERRUPTED, "nobody saw its end: its shim was killed"
-        return Outcome(
-            status,
-            exit_code=child.exit_code,
-            error=error,
-            tail=end.tail,
-            started_at=child.started_at,
-            ended_at=ended_at,
-        )
+        wrote = child.log.written or not child.own
+        return verdict.outcome(child, ended_at, tail(path_of(self._state_dir, child.key)) if wrote else "")
 
     def _cancel(self, name: str, reason: str) -> None:
         child = self._children.get(name)
@@ -370,26 +354,3 @@ class Processes:
             self._loop.later(10 * MILLISECOND, partial(self._wait_empty, empty))
         else:
             empty.set()
-
-
-def failed(error: BaseException) -> Outcome:
-    """An attempt that could not start, or whose end could not be read."""
-    if isinstance(error, OSError) and error.errno is not None:
-        text = f"it could not be started: {os.strerror(error.errno)}"
-        text += f": {error.filename}" if error.filename and error.errno not in spawn.BUSY else ""
-    else:
-        text = str(error) or type(error).__name__
-    return Outcome(Status.FAILED, error=text, exception=error)
-
-
-def _unstarted(reason: str) -> Outcome:
-    status = Status.TIMED_OUT if reason == "timeout" else Status.CANCELLED
-    return Outcome(status, error=f"stopped before it began: {reason}")
-
-
-def _asked_to_stop(directory: str) -> str:
-    try:
-        with open(f"{directory}/{shim.STOP}", encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError):
-        return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from lone_runner import tasks
-from rig import Open
+from rig import Open, wait_until
 from test_stopping import sleepers, wait_for
 
 from runner.core.run import Status
@@ -196,10 +196,3 @@ def test_no_output_is_lost_or_repeated_when_runners_are_killed(lone: Lone, tmp_p
         opened.close()
     assert outcome.exit_code == 9
     assert read(path_of(tmp_path, one.attempt)) == b"".join(b"%d\n" % n for n in range(1, 60001))
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from rig import Open, sh, task, wait_until
+
+from runner.core.run import Status
+from runner.executors import capture
+from runner.executors.local import LocalExecutor
+from runner.executors.output import lines, path_of, read, size
+from runner.moment import SECOND
+from runner.spec import Command
+
+HERE = Path(__file__).parent
+CAP = capture.HEAD + capture.PIECE * capture.PIECES
+
+
+def test_five_hundred_at_once(local: Open) -> None:
+    tasks = [task(sh(f"echo {number}; exit {number % 2}"), job=f"job{number}") for number in range(500)]
+    for one in tasks:
+        local.executor.start(one)
+    told = dict(local.told.get(timeout=60) for _ in tasks)
+    assert len(told) == 500
+    for number, one in enumerate(tasks):
+        outcome = told[one.attempt]
+        assert (outcome.exit_code, outcome.tail) == (number % 2, str(number))
+    wait_until(lambda: not psutil.Process().children())
+
+
+@pytest.mark.parametrize(
+    "script", ["seq 1 12000000", "head -c 80000000 /dev/zero", "head -c 80000000 /dev/urandom"]
+)
+def test_a_flood_is_capped_and_disturbs_nobody(local: Open, script: str) -> None:
+    """80 MB as lines, as one endless line, as noise: bounded on disk and in memory, others go on."""
+    before = psutil.Process().memory_info().rss
+    flood = task(sh(script), job="flood")
+    local.executor.start(flood)
+    for number in range(3):
+        begun = time.monotonic()
+        local.executor.start(task(sh("true"), job=f"other{number}"))
+        key, outcome = local.told.get(timeout=60)
+        if key == flood.attempt:
+            break
+        assert outcome.status is Status.SUCCEEDED
+        assert time.monotonic() - begun < 3
+    else:
+        assert local.next(60).status is Status.SUCCEEDED
+    path = path_of(local.state_dir, flood.attempt)
+    assert capture.HEAD + capture.PIECE * (capture.PIECES - 1) <= size(path) <= CAP
+    assert psutil.Process().memory_info().rss - before < 32 << 20
+
+
+def test_head_and_tail_are_kept_with_a_mark_between(local: Open) -> None:
+    one = task(sh("seq 1 3000000"))
+    local.executor.start(one)
+    local.next(60)
+    path = path_of(local.state_dir, one.attempt)
+    whole = b"".join(b"%d\n" % number for number in range(1, 3_000_001))
+    kept = size(path)
+    dropped = len(whole) - kept
+    mark = f"\n… {dropped} bytes dropped …\n".encode()
+    assert read(path) == whole[: capture.HEAD] + mark + whole[len(whole) - (kept - capture.HEAD) :]
+    assert [line.raw.decode() for line in lines(path) if line.stream == "note"] == [mark.decode().strip()]
+
+
+def test_few_descriptors(tmp_path: Path) -> None:
+    """With 48 descriptors every command still runs, or says why it could not."""
+    program = f"""
+import resource, sys
+sys.path.insert(0, {str(HERE)!r})
+resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+from pathlib import Path
+from rig import Open, sh, task, wait_until
+opened = Open(Path({str(tmp_path)!r}))
+tasks = [task(sh("sleep 0.2; echo ok"), job=f"job{{n}}") for n in range(60)]
+for one in tasks:
+    opened.executor.start(one)
+told = dict(opened.told.get(timeout=60) for _ in tasks)
+print(opened.executor.capacity, sorted({{(str(o.status), o.error) for o in told.values()}}))
+opened.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "6 [('succeeded', '')]\n", done.stderr
+
+
+def test_a_machine_that_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("runner.executors.native.start", refuse)
+    monkeypatch.setattr("runner.executors.processes._TRIES", (1, 1))
+    opened = Open(tmp_path)
+    outcome = opened.run(sh("true"))
+    opened.close()
+    assert (outcome.status, outcome.error) == (
+        Status.FAILED,
+        "it could not be started: Too many open files",
+    )
+
+
+def test_an_argument_that_is_too_long(local: Open) -> None:
+    outcome = local.run(Command(argv=("echo", "x" * 200_000)))
+    assert outcome.error == (
+        "it could not be started: Argument list too long (one argument or variable holds at most 128 KiB, "
+        "all of them a few MiB: hand large values over in a file)"
+    )
+
+
+def test_a_command_keeps_the_descriptor_limit_it_would_have_had(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, soft), hard))
+    try:
+        opened = Open(tmp_path)
+        outcome = opened.run(sh("ulimit -Sn"))
+        opened.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert outcome.tail == str(min(512, soft))
+
+
+def test_a_command_inherits_no_descriptors(local: Open) -> None:
+    outcome = local.run(sh("for n in 3 4 5 6 7 8 9; do test -e /proc/self/fd/$n && echo $n; done; true"))
+    assert outcome.tail == ""
+
+
+def test_a_full_disk_stops_the_log_and_not_the_command(local: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "splice", full)
+    monkeypatch.setattr(capture.Log, "append", full)
+    outcome = local.run(sh("seq 1 100000; exit 3"))
+    lost = "its output could not be kept: No space left on device"
+    assert (outcome.exit_code, outcome.error, outcome.tail) == (3, f"exit code 3; {lost}", lost)
+
+
+def test_places_follow_from_the_descriptor_limit(tmp_path: Path) -> None:
+    from runner.clock import SystemClock
+
+    executor = LocalExecutor("x", state_dir=tmp_path, clock=SystemClock(), max_workers=3)
+    assert executor.capacity == 3
+    executor.resize(None)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert executor.capacity == (2000 if hard < 0 else max(1, min(2000, (hard - min(96, hard // 3)) // 5)))
+
+
+def test_lateness_of_many_starts_is_bounded(local: Open) -> None:
+    begun = time.monotonic()
+    for number in range(100):
+        local.executor.start(task(sh("true"), job=f"job{number}"))
+    assert time.monotonic() - begun < 1
+    outcomes = [local.next() for _ in range(100)]
+    first = min(outcome.started_at or 0 for outcome in outcomes)
+    assert max(outcome.started_at or 0 for outcome in outcomes) - first < 10 * SECOND
