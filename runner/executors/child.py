@@ -71,7 +71,9 @@ class Child:
     pipes: list[int]
     started_at: Moment
     own: bool = True
-    """Our own child, which we must reap; else one taken over."""
+    """A child of this process, which must be reaped."""
+    adopted: bool = False
+    """Begun by an earlier executor, and taken over."""
     pidfd: int = -1
     masks: list[Mask | None] = field(default_factory=lambda: [None, None])
     exit_code: int | None = None

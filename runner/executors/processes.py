@@ -98,7 +98,7 @@ class Processes:
         directory = launch.order.directory
         if not spawn.locked(directory):
             child = self._child(key, launch, 0, [-1, -1])
-            child.own = False
+            child.adopted = True
             child.started_at = started_at or child.started_at
             child.exit_code = spawn.exit_code(directory)
             child.ended_at = spawn.changed_at(f"{directory}/{shim.MARKER}")
@@ -110,7 +110,7 @@ class Processes:
         except FileNotFoundError:
             return self.adopt(key, launch, started_at)
         child = self._child(key, launch, pid, pipes)
-        child.own = False
+        child.adopted, child.own = True, spawn.is_ours(pid)
         child.started_at = started_at or child.started_at
         child.stopping = verdict.asked_to_stop(directory)
         self._loop.call(partial(self._register, child))
@@ -216,7 +216,7 @@ class Processes:
             self._stop(child, early or child.stopping)
         if child.name in self._early_ends:
             self._command_ended(child, self._early_ends.pop(child.name))
-        elif not child.own:
+        elif child.adopted:
             self._look_for_exit(child)
 
     def _readable(self, child: Child, index: int) -> None:
@@ -283,7 +283,9 @@ class Processes:
         if child.ended_at is not None:
             return
         child.exit_code = code
-        changed = None if child.own else spawn.changed_at(f"{child.launch.order.directory}/{shim.MARKER}")
+        changed = (
+            None if not child.adopted else spawn.changed_at(f"{child.launch.order.directory}/{shim.MARKER}")
+        )
         child.ended_at = self._clock.now() if changed is None else changed
         child.drain(self._clock.now())
         if not child.gone:
@@ -327,7 +329,7 @@ class Processes:
 
     def _outcome(self, child: Child) -> Outcome:
         ended_at = self._clock.now() if child.ended_at is None else child.ended_at
-        wrote = child.log.written or not child.own
+        wrote = child.log.written or child.adopted
         return verdict.outcome(child, ended_at, tail(path_of(self._state_dir, child.key)) if wrote else "")
 
     def _cancel(self, name: str, reason: str) -> None:

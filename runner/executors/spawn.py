@@ -175,6 +175,15 @@ def _said(directory: str) -> list[int] | None:
     return [int(line) for line in text.split("\n")[:-1] if line.isdigit()]
 
 
+def is_ours(pid: int) -> bool:
+    """Whether it is a child of this process."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def changed_at(path: str) -> int | None:
     """When the file was last written, as a moment; None where there is none."""
     try:
