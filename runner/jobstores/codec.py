@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from types import NoneType
 from typing import Any
 from uuid import UUID
@@ -68,19 +69,23 @@ _CLASSES: Mapping[str, type] = {
         StepRun,
     )
 }
+_OURS = frozenset(_CLASSES.values())
 _FORGOTTEN = {("Outcome", "value"), ("Outcome", "exception")}
 """What lives in this process only."""
 
 
 def dumps(value: Any) -> str:
     """The value as JSON text; StoreError names what cannot be stored."""
-    text = json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"))
+    text = _plainly(encode(value))
     try:
         text.encode()
     except UnicodeEncodeError:
         # Half a surrogate pair, as undecodable bytes leave it, is no UTF-8: written as an escape it comes back.
         return json.dumps(encode(value), ensure_ascii=True, separators=(",", ":"))
     return text
+
+
+_plainly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def loads(text: str) -> Any:
@@ -103,7 +108,7 @@ def encode(value: Any) -> Any:
         return [encode(item) for item in value]
     if kind is dict:
         return _encode_dict(value)
-    if is_dataclass(kind) and kind.__name__ in _CLASSES:
+    if kind in _OURS:
         return _encode_object(value)
     found = _PLAIN.get(kind)
     if found is not None:
@@ -133,16 +138,30 @@ def _encode_dict(value: dict[Any, Any]) -> Any:
 
 def _encode_object(value: Any) -> dict[str, Any]:
     kind = type(value)
-    data: dict[str, Any] = {KIND: kind.__name__}
-    for name, default, _ in _fields(kind):  # type: ignore[arg-type]
-        item = getattr(value, name)
-        if item is default or (type(item) is type(default) and item == default):
+    name, names, defaults, values_of = _shape(kind)  # type: ignore[arg-type]
+    data: dict[str, Any] = {KIND: name}
+    for field, default, item in zip(names, defaults, values_of(value), strict=True):
+        if item is default:
             continue
-        if (kind.__name__, name) in _FORGOTTEN:
-            continue
-        # A field's own tuple is an array; one inside people's arguments keeps its kind.
-        data[name] = [encode(each) for each in item] if type(item) is tuple else encode(item)
+        form = type(item)
+        if form is str or form is int:
+            if item != default:
+                data[field] = item
+        elif form is not type(default) or item != default:
+            # A field's own tuple is an array; one inside people's arguments keeps its kind.
+            data[field] = [encode(each) for each in item] if form is tuple else encode(item)
     return data
+
+
+@cache
+def _shape(kind: type) -> tuple[str, tuple[str, ...], tuple[Any, ...], Callable[[Any], tuple[Any, ...]]]:
+    """A class's name, the fields that are written, their defaults, and what reads them all at once."""
+    written = [each for each in _fields(kind) if (kind.__name__, each[0]) not in _FORGOTTEN]
+    names = tuple(name for name, _, _ in written)
+    defaults = tuple(default for _, default, _ in written)
+    if len(names) < 2:  # of one field attrgetter gives the value itself, of none nothing
+        return kind.__name__, names, defaults, lambda value: tuple(getattr(value, name) for name in names)
+    return kind.__name__, names, defaults, attrgetter(*names)
 
 
 def _base(value: str | int | float) -> Any:

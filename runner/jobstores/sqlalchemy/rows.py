@@ -1,4 +1,4 @@
-"""Records as rows and back."""
+"""Records as rows, in the order of the tables' columns, and back."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status
 from runner.jobstores.codec import dumps, loads
+from runner.jobstores.sqlalchemy.statements import Values
 from runner.spec import JobKey, JobSpec
-
-Row = dict[str, Any]
 
 
 class Digests:
@@ -59,22 +58,22 @@ def digest_of(text: str) -> str:
 # ── jobs ────────────────────────────────────────────────────────────────────────────────────
 
 
-def job_row(job: Job, digest: str) -> Row:
-    return {
-        "source": job.key.source,
-        "id": job.key.id,
-        "digest": digest,
-        "next_at": job.next_at,
-        "state": job.state,
-        "reason": job.reason,
-        "paused_until": job.paused_until,
-        "passed": job.passed,
-        "last_status": job.last_status,
-        "last_success": job.last_success,
-        "failures": job.failures,
-        "backs": job.backs,
-        "late_at": job.late_at,
-    }
+def job_row(job: Job, digest: str) -> Values:
+    return (
+        job.spec.source,
+        job.spec.id,
+        digest,
+        job.next_at,
+        job.state,
+        job.reason,
+        job.paused_until,
+        job.passed,
+        job.last_status,
+        job.last_success,
+        job.failures,
+        job.backs,
+        job.late_at,
+    )
 
 
 def job_of(row: Any, spec: JobSpec) -> Job:
@@ -97,26 +96,26 @@ def job_of(row: Any, spec: JobSpec) -> Job:
 # ── runs ────────────────────────────────────────────────────────────────────────────────────
 
 
-def run_row(run: Run, digest: str) -> Row:
+def run_row(run: Run, digest: str) -> Values:
     key = run.key
-    return {
-        "source": key.job.source,
-        "job": key.job.id,
-        "slot": key.slot,
-        "nonce": key.nonce,
-        "digest": digest,
-        "status": run.status.value,
-        "reason": run.reason,
-        "origin": run.origin,
-        "made_by": run.by,
-        "params": dumps(dict(run.params)) if run.params else "{}",
-        "steps": dumps([*run.steps.values()]),
-        "created_at": run.created_at,
-        "started_at": run.started_at,
-        "ended_at": run.ended_at,
-        "due": run.due,
-        "last_success": run.last_success,
-    }
+    return (
+        key.job.source,
+        key.job.id,
+        key.slot,
+        key.nonce,
+        digest,
+        run.status.value,
+        run.reason,
+        run.origin,
+        run.by,
+        dumps(dict(run.params)) if run.params else "{}",
+        dumps([*run.steps.values()]),
+        run.created_at,
+        run.started_at,
+        run.ended_at,
+        run.due,
+        run.last_success,
+    )
 
 
 def run_of(row: Any, spec: JobSpec, store: str) -> Run:
@@ -141,20 +140,20 @@ def run_of(row: Any, spec: JobSpec, store: str) -> Run:
 # ── the rest ────────────────────────────────────────────────────────────────────────────────
 
 
-def occurrence_row(occurrence: Occurrence) -> Row:
-    return {
-        "source": occurrence.job.source,
-        "job": occurrence.job.id,
-        "slot": occurrence.slot,
-        "nonce": occurrence.nonce,
-        "state": occurrence.state,
-        "reason": occurrence.reason,
-        "last": occurrence.last,
-        "count": occurrence.count,
-        "into": occurrence.into,
-        "detail": occurrence.detail,
-        "decided_at": occurrence.decided_at,
-    }
+def occurrence_row(occurrence: Occurrence) -> Values:
+    return (
+        occurrence.job.source,
+        occurrence.job.id,
+        occurrence.slot,
+        occurrence.nonce,
+        occurrence.state,
+        occurrence.reason,
+        occurrence.last,
+        occurrence.count,
+        occurrence.into,
+        occurrence.detail,
+        occurrence.decided_at,
+    )
 
 
 def occurrence_of(row: Any, store: str) -> Occurrence:
@@ -172,35 +171,35 @@ def occurrence_of(row: Any, store: str) -> Occurrence:
     )
 
 
-def incident_row(incident: Incident) -> Row:
-    return {
-        "source": incident.job.source,
-        "job": incident.job.id,
-        "kind": incident.kind,
-        "since": incident.since,
-        "closed_at": incident.closed_at,
-        "incident": dumps(incident),
-    }
+def incident_row(incident: Incident) -> Values:
+    return (
+        incident.job.source,
+        incident.job.id,
+        incident.kind,
+        incident.since,
+        incident.closed_at,
+        dumps(incident),
+    )
 
 
-def delivery_row(delivery: Delivery) -> Row:
-    return {
-        "id": digest_of(delivery.id),
-        "source": delivery.news.job.source,
-        "state": delivery.state,
-        "created_at": delivery.created_at,
-        "delivery": dumps(delivery),
-    }
+def delivery_row(delivery: Delivery) -> Values:
+    return (
+        digest_of(delivery.id),
+        delivery.news.job.source,
+        delivery.state,
+        delivery.created_at,
+        dumps(delivery),
+    )
 
 
-def request_row(request: Request) -> Row:
-    return {
-        "id": request.id,
-        "source": request.source,
-        "state": request.state,
-        "asked_at": request.asked_at,
-        "request": dumps(request),
-    }
+def request_row(request: Request) -> Values:
+    return (
+        request.id,
+        request.source,
+        request.state,
+        request.asked_at,
+        dumps(request),
+    )
 
 
 def with_store(record: Any, store: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Table, and_, select
 from sqlalchemy.exc import IntegrityError
 
 from runner.core.action import Change, Save
@@ -19,31 +19,9 @@ from runner.jobstores.batch import Batch
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import leases, rows, tables
 from runner.jobstores.sqlalchemy.database import connect, migrate, reading, transaction, translated
+from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
-
-_RUN_KEY = ("source", "job", "slot", "nonce")
-_RUN_MOVES = ("status", "reason", "steps", "started_at", "ended_at", "due")
-_JOB_MOVES = (
-    "next_at state reason paused_until passed last_status last_success failures backs late_at digest"
-).split()
-
-
-def _update(table: Table, keys: Iterable[str], columns: Iterable[str]) -> Any:
-    """UPDATE by key with bound names of their own, prepared once."""
-    condition = and_(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
-    return update(table).where(condition).values({name: bindparam(f"v_{name}") for name in columns})
-
-
-_UPDATE_RUN = _update(tables.runs, _RUN_KEY, _RUN_MOVES)
-_UPDATE_JOB = _update(tables.jobs, ("source", "id"), _JOB_MOVES)
-_DELETE_JOB = delete(tables.jobs).where(
-    tables.jobs.c.source == bindparam("k_source"), tables.jobs.c.id == bindparam("k_id")
-)
-
-
-def _bound(row: rows.Row, keys: Iterable[str], columns: Iterable[str]) -> rows.Row:
-    return {f"k_{key}": row[key] for key in keys} | {f"v_{name}": row[name] for name in columns}
 
 
 class SQLAlchemyJobStore:
@@ -68,6 +46,8 @@ class SQLAlchemyJobStore:
         self._jobs: set[JobKey] = set()
         self._locks: leases.FileLocks | None = None
         self._fences: dict[str, Fence] = {}
+        self._statements: Statements | None = None
+        self._question: Question | None = None
 
     @property
     def engine(self) -> Engine:
@@ -181,39 +161,25 @@ class SQLAlchemyJobStore:
 
     def _perform(self, connection: Connection, batch: Batch) -> set[str]:
         """Every statement of the batch; the digests of specs that are in the database from now on."""
+        do = self._prepared(connection)
         new = [run for run in batch.runs if run.key not in self._live]
-        known = [run for run in batch.runs if run.key in self._live]
         specs = [*(job.spec for job in batch.jobs), *(run.spec for run in new)]
         fresh = self._write_specs(connection, specs) if specs else set()
-        if batch.gone:
-            connection.execute(_DELETE_JOB, [{"k_source": key.source, "k_id": key.id} for key in batch.gone])
+        do.delete_job.run(connection, [(key.source, key.id) for key in batch.gone])
         self._write_jobs(connection, batch.jobs)
-        if new:
-            connection.execute(insert(tables.runs), [self._run_row(run) for run in new])
-        if known:
-            moves = [_bound(self._run_row(run), _RUN_KEY, _RUN_MOVES) for run in known]
-            connection.execute(_UPDATE_RUN, moves)
-        if batch.occurrences:
-            self._replace(
-                connection,
-                tables.occurrences,
-                _RUN_KEY,
-                [rows.occurrence_row(each) for each in batch.occurrences],
-            )
-        if batch.incidents:
-            found = [rows.incident_row(each) for each in batch.incidents]
-            self._replace(connection, tables.incidents, ("source", "job", "kind", "since"), found)
-        if batch.deliveries:
-            found = [rows.delivery_row(each) for each in batch.deliveries]
-            self._replace(connection, tables.deliveries, ("id",), found)
-        if batch.requests:
-            found = [rows.request_row(each) for each in batch.requests]
-            self._replace(connection, tables.requests, ("id",), found)
+        do.insert_run.run(connection, [self._run_row(run) for run in new])
+        if len(new) < len(batch.runs):
+            moved = [self._run_row(run) for run in batch.runs if run.key in self._live]
+            do.update_run.run(connection, moved)
+        do.replace(connection, tables.occurrences, map(rows.occurrence_row, batch.occurrences))
+        do.replace(connection, tables.incidents, map(rows.incident_row, batch.incidents))
+        do.replace(connection, tables.deliveries, map(rows.delivery_row, batch.deliveries))
+        do.replace(connection, tables.requests, map(rows.request_row, batch.requests))
         return fresh
 
     def _write_specs(self, connection: Connection, specs: Iterable[JobSpec]) -> set[str]:
         fresh: dict[str, JobSpec] = {}
-        swept = connection.execute(tables.SWEPT).scalar()
+        swept = self._swept(connection)
         if swept != self._digests.swept:
             self._digests.written.clear()
             self._digests.swept = swept
@@ -228,34 +194,33 @@ class SQLAlchemyJobStore:
                 ).scalars()
             )
             found = [
-                {"digest": digest, "spec": self._digests.text(spec)}
-                for digest, spec in fresh.items()
-                if digest not in there
+                (digest, self._digests.text(spec)) for digest, spec in fresh.items() if digest not in there
             ]
-            if found:
-                self._replace(connection, tables.specs, ("digest",), found)
+            self._prepared(connection).replace(connection, tables.specs, found)
         return set(fresh)
 
     def _write_jobs(self, connection: Connection, jobs: Iterable[Job]) -> None:
-        known: list[rows.Row] = []
-        new: list[rows.Row] = []
+        do = self._prepared(connection)
+        known: list[Values] = []
+        new: list[Values] = []
         for job in jobs:
             (known if job.key in self._jobs else new).append(rows.job_row(job, self._digests.of(job.spec)))
-        if known:
-            connection.execute(_UPDATE_JOB, [_bound(row, ("source", "id"), _JOB_MOVES) for row in known])
-        if new:
-            self._replace(connection, tables.jobs, ("source", "id"), new)
+        do.update_job.run(connection, known)
+        do.delete_job.run(connection, new)
+        do.insert_job.run(connection, new)
 
-    def _replace(
-        self, connection: Connection, table: Table, keys: Sequence[str], found: list[rows.Row]
-    ) -> None:
-        """Insert, whatever stood under the same key: the same on every database."""
-        distinct = list({tuple(row[key] for key in keys): row for row in found}.values())
-        condition = and_(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
-        connection.execute(delete(table).where(condition), [_bound(row, keys, ()) for row in distinct])
-        connection.execute(insert(table), distinct)
+    def _prepared(self, connection: Connection) -> Statements:
+        if self._statements is None:
+            self._statements = Statements(connection.dialect)
+        return self._statements
 
-    def _run_row(self, run: Run) -> rows.Row:
+    def _swept(self, connection: Connection) -> str | None:
+        if self._question is None:
+            self._question = Question(tables.SWEPT, connection.dialect)
+        found: str | None = self._question.scalar(connection)
+        return found
+
+    def _run_row(self, run: Run) -> Values:
         return rows.run_row(run, self._digests.of(run.spec))
 
     def _remember(self, batch: Batch) -> None:

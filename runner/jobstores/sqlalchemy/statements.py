@@ -1,0 +1,115 @@
+"""The statements of a turn, compiled once for each dialect.
+
+SQLAlchemy writes the SQL; what it would do again for every row of every turn (binding by name, keying its cache) is
+done once here, and the rows go to the driver as they are: integers and texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Executable, Table, and_, bindparam, delete, insert, update
+
+from runner.jobstores.sqlalchemy import tables
+
+Values = tuple[Any, ...]
+"""The values of a row, in the order of its table's columns."""
+
+RUN_KEY = ("source", "job", "slot", "nonce")
+_RUN_MOVES = ("status", "reason", "steps", "started_at", "ended_at", "due")
+_JOB_KEY = ("source", "id")
+_JOB_MOVES = (
+    "next_at state reason paused_until passed last_status last_success failures backs late_at digest"
+).split()
+
+
+class Prepared:
+    """One statement for many rows of a table."""
+
+    def __init__(self, statement: Any, table: Table, dialect: Dialect, columns: Sequence[str] = ()) -> None:
+        keys = list(columns) or None
+        compiled = statement.compile(dialect=dialect, column_keys=keys)
+        self._text = str(compiled)
+        places = {column.name: number for number, column in enumerate(table.columns)}
+        self._names: list[str] | None = None if compiled.positional else list(compiled.bind_names.values())
+        names: list[str] = list((compiled.positiontup if compiled.positional else self._names) or ())
+        # A bound name that is not the column's own begins with its part: `k_` the key, `v_` the value.
+        where = [places[name if name in places else name[2:]] for name in names]
+        self._pick = itemgetter(*where) if len(where) > 1 else None
+        self._only = where[0]
+        self._as_it_is = where == list(range(len(places)))
+
+    def run(self, connection: Connection, rows: Sequence[Values]) -> None:
+        """Execute for every row; nothing where there is none."""
+        if not rows:
+            return
+        found: list[Any]
+        if self._pick is None:
+            found = [(row[self._only],) for row in rows]
+        elif self._as_it_is:
+            found = list(rows)
+        else:
+            found = list(map(self._pick, rows))
+        if self._names is not None:
+            found = [dict(zip(self._names, row, strict=True)) for row in found]
+        connection.exec_driver_sql(self._text, found if len(found) > 1 else found[0])
+
+
+class Statements:
+    """All that a turn executes."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        t = tables
+        self.insert_run = self._insert(t.runs, dialect)
+        self.update_run = self._update(t.runs, RUN_KEY, _RUN_MOVES, dialect)
+        self.update_job = self._update(t.jobs, _JOB_KEY, _JOB_MOVES, dialect)
+        self.insert_job = self._insert(t.jobs, dialect)
+        self.delete_job = self._delete(t.jobs, _JOB_KEY, dialect)
+        self._delete_old: dict[str, Prepared] = {}
+        self._insert_new: dict[str, Prepared] = {}
+        for table in (t.specs, t.occurrences, t.incidents, t.deliveries, t.requests):
+            self._delete_old[table.name] = self._delete(
+                table, [key.name for key in table.primary_key], dialect
+            )
+            self._insert_new[table.name] = self._insert(table, dialect)
+
+    def replace(self, connection: Connection, table: Table, rows: Iterable[Values]) -> None:
+        """Insert, whatever stood under the same key: the same on every database."""
+        keys = [number for number, column in enumerate(table.columns) if column.primary_key]
+        distinct = list({tuple(row[key] for key in keys): row for row in rows}.values())
+        self._delete_old[table.name].run(connection, distinct)
+        self._insert_new[table.name].run(connection, distinct)
+
+    @staticmethod
+    def _insert(table: Table, dialect: Dialect) -> Prepared:
+        return Prepared(insert(table), table, dialect, [column.name for column in table.columns])
+
+    @staticmethod
+    def _update(table: Table, keys: Iterable[str], columns: Iterable[str], dialect: Dialect) -> Prepared:
+        moved: dict[str, Any] = {name: bindparam(f"v_{name}") for name in columns}
+        return Prepared(update(table).where(_is(table, keys)).values(moved), table, dialect)
+
+    @staticmethod
+    def _delete(table: Table, keys: Iterable[str], dialect: Dialect) -> Prepared:
+        return Prepared(delete(table).where(_is(table, keys)), table, dialect)
+
+
+def _is(table: Table, keys: Iterable[str]) -> Any:
+    return and_(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
+
+
+class Question:
+    """A statement for one set of values by name, compiled once."""
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        self._text = str(compiled)
+        self._order = list(compiled.positiontup) if compiled.positional else None
+        self._fixed = compiled.params
+
+    def scalar(self, connection: Connection, **values: Any) -> Any:
+        given = {**self._fixed, **values}
+        found = tuple(given[name] for name in self._order) if self._order is not None else given
+        return connection.exec_driver_sql(self._text, found).scalar()
