@@ -59,7 +59,7 @@ class Machine:
         self._agenda = Agenda()
         self._followers: dict[str, set[JobKey]] = {}
         self._gated: dict[str, set[JobKey]] = {}
-        self._nonce: tuple[JobKey | None, Moment, int] = (None, 0, 0)
+        self._nonces: tuple[Moment, dict[JobKey, int]] = (0, {})
         self._desk = Desk(incidents, deliveries, self._agenda, self._out, evaluate)
         self._runs = Runs(settings, self._agenda, self._out, evaluate, self._run_ended, self._run_late)
         self._now: Moment = 0
@@ -169,17 +169,44 @@ class Machine:
             return
         if job.spec.only_after is not None and not self._gate_open(job, now):
             return
+        self._decide(job, now)
+
+    def _decide(self, job: Job, now: Moment) -> None:
+        """What becomes of the job's slots that have come."""
         found = due(job, now)
         for record in found.records:
-            self._record(record)
-        backs, passed = job.backs, job.passed
-        moved = replace(job, next_at=found.next_at, passed=max(found.passed, passed or found.passed))
-        self.jobs[key] = moved
+            self._record(replace(record, nonce=_nonce(job, record.slot)))
+        moved = replace(job, next_at=found.next_at, passed=max(found.passed, job.passed or found.passed))
+        self.jobs[job.key] = moved
         for slot in found.runs:
-            nonce = f"c{backs}" if passed is not None and slot <= passed else ""
-            self._occurs(moved, slot, nonce, now, late=found.late and moved.spec.policy.catchup.runs == "all")
-        self._runs.admit(key, now)
-        self._keep(self.jobs[key])
+            late = found.late and moved.spec.policy.catchup.runs == "all"
+            self._occurs(moved, slot, _nonce(job, slot), now, late=late)
+        self._runs.admit(job.key, now)
+        self._keep(self.jobs[job.key])
+
+    def _settle(self, key: JobKey, now: Moment) -> None:
+        """Before an edit or a pause: what has come is decided by the spec that planned it, jitter or not."""
+        job = self.jobs.get(key)
+        if job is not None and job.state in ("paused", "broken"):
+            self._pass_over(job, now, "paused")
+        while (
+            job is not None and job.state == "scheduled" and _has_come(job, now) and not self._runs.stopping
+        ):
+            if job.spec.only_after is None or self._gate_open(job, now):
+                self._decide(job, now)
+            elif key in self.jobs:
+                self._pass_over(self.jobs[key], now, "only_after")
+            job = self.jobs.get(key)
+
+    def _pass_over(self, job: Job, now: Moment, reason: str) -> Job:
+        """The job's slots up to now are skipped; the job as it stands after them, not yet saved."""
+        record, following = skipped(job, now, reason)
+        if record is None:
+            return job
+        self._record(replace(record, nonce=_nonce(job, record.slot)))
+        last = record.last or record.slot
+        self.jobs[job.key] = job = replace(job, next_at=following, passed=max(last, job.passed or last))
+        return job
 
     def _occurs(self, job: Job, slot: Moment, nonce: str, now: Moment, *, late: bool) -> None:
         """An occurrence that policy wants: a run, or a skip with its reason."""
@@ -224,9 +251,11 @@ class Machine:
         if now < slot + gate.within:
             self._agenda.put(("job", job.key), slot + gate.within)
             return False
-        self._record(Occurrence(job.key, slot, "skipped", "only_after", decided_at=now))
+        nonce = _nonce(job, slot)
+        self._record(Occurrence(job.key, slot, "skipped", "only_after", nonce, decided_at=now))
         assert job.spec.trigger is not None
-        self._keep(replace(job, next_at=job.spec.trigger.next_after(slot), passed=slot))
+        passed = max(slot, job.passed or slot)
+        self._keep(replace(job, next_at=job.spec.trigger.next_after(slot), passed=passed))
         return False
 
     def _stepped(self, by: int, now: Moment) -> None:
@@ -282,12 +311,18 @@ class Machine:
             self._added(spec, next_at, now)
             return
         before = job.spec
+        keeps = next_at == "auto" and before.trigger == spec.trigger and before.enabled == spec.enabled
+        if not keeps:
+            self._settle(spec.key, now)
+            job = self.jobs.get(spec.key)
+            if job is None:  # its last run was its end
+                self._added(spec, next_at, now)
+                return
         self._unlink(before)
         job = replace(job, spec=spec)
         every = spec.policy.sla.success_every
         if every != before.policy.sla.success_every:
             job = replace(job, late_at=None if every is None else now + every)
-        keeps = next_at == "auto" and before.trigger == spec.trigger and before.enabled == spec.enabled
         stays = job.state == "paused" and job.reason != "disabled" and next_at == "auto"
         if job.state == "broken" or not (keeps or stays):
             self._desk.mended(spec.key, now)
@@ -300,9 +335,11 @@ class Machine:
         self._drop_if_done(job)
 
     def _removed(self, key: JobKey, now: Moment) -> None:
-        job = self.jobs.pop(key, None)
+        job = self.jobs.get(key)
         if job is None:
             return
+        self._pass_over(job, now, "paused" if job.state in ("paused", "broken") else "removed")
+        job = self.jobs.pop(key)
         self._unlink(job.spec)
         for kind in ("job", "resume", "late"):
             self._agenda.put((kind, key), None)
@@ -326,6 +363,11 @@ class Machine:
         job = self.jobs.get(key)
         if job is None or job.state not in ("scheduled", "paused"):
             return
+        if job.state == "scheduled":
+            self._settle(key, now)
+            job = self.jobs.get(key)
+            if job is None or job.state != "scheduled":
+                return
         job = replace(job, state="paused", reason=note, paused_until=until)
         self._keep(job)
         self._out(Announce("job.paused", job))
@@ -334,18 +376,14 @@ class Machine:
         job = self.jobs.get(key)
         if job is None or job.state not in ("paused", "broken"):
             return
-        record, following = skipped(job, now, "paused")
-        if record is not None:
-            self._record(record)
-        if following is None and job.spec.trigger is not None and job.next_at is None:
+        job = self._pass_over(job, now, "paused")
+        following = job.next_at
+        if following is None and job.spec.trigger is not None:
             following = job.spec.trigger.next_after(now)
         state: Literal["scheduled", "finished"] = "scheduled"
         if following is None and job.spec.trigger is not None:
             state = "finished"
-        passed = job.passed
-        if record is not None:
-            passed = max(record.last or record.slot, passed or record.slot)
-        job = replace(job, state=state, reason="", paused_until=None, next_at=following, passed=passed)
+        job = replace(job, state=state, reason="", paused_until=None, next_at=following)
         self._desk.mended(key, now)
         self._keep(job)
         self._out(Announce("job.resumed", job))
@@ -419,11 +457,14 @@ class Machine:
         return run
 
     def _next_nonce(self, key: JobKey, now: Moment) -> str:
-        before = self._nonce
-        number = before[2] + 1 if before[:2] == (key, now) else 1
+        """Runs asked for at one moment are numbered, those included that are over already."""
+        if self._nonces[0] != now:
+            self._nonces = (now, {})
+        numbers = self._nonces[1]
+        number = numbers.get(key, 0) + 1
         while RunKey(key, now, str(number)) in self._runs.live:
             number += 1
-        self._nonce = (key, now, number)
+        numbers[key] = number
         return str(number)
 
     def _run_ended(self, run: Run, now: Moment) -> None:
@@ -531,7 +572,7 @@ class Machine:
             return {"error": f"there is no job {args.get('job')!r}", "unknown": True}
         if request.verb == "pause":
             self._paused(key, args.get("until"), str(args.get("note", "")), now)
-            return {"job": key.id, "state": self.jobs[key].state}
+            return {"job": key.id, "state": self.jobs[key].state if key in self.jobs else "finished"}
         if request.verb == "resume":
             self._resumed(key, now)
             return {"job": key.id, "state": self.jobs[key].state}
@@ -556,3 +597,12 @@ class Machine:
     def _record(self, record: Occurrence) -> None:
         self._out(Save(record))
         self._out(Announce(f"occurrence.{record.state}", record))
+
+
+def _has_come(job: Job, now: Moment) -> bool:
+    return job.next_at is not None and job.next_at <= now
+
+
+def _nonce(job: Job, slot: Moment) -> str:
+    """What tells a slot from the same one before the clock was set back."""
+    return f"c{job.backs}" if job.passed is not None and slot <= job.passed else ""
