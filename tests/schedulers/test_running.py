@@ -326,7 +326,9 @@ def test_a_scheduler_leaves_no_threads_and_no_descriptors(moved: Make) -> None:
     before = (process.num_fds(), threading.active_count())
     for _ in range(5):
         cycle()
-    assert (process.num_fds(), threading.active_count()) == before
+    # Fewer is fine: what an earlier test left to end by itself may have ended meanwhile.
+    assert process.num_fds() <= before[0]
+    assert threading.active_count() <= before[1]
 
 
 # ── stores and executors ────────────────────────────────────────────────────────────────────
