@@ -6,7 +6,7 @@ in the order of coming.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Literal
 
@@ -20,7 +20,10 @@ Waiting = tuple[RunKey, str]
 
 
 class Places:
-    """How many of each place are taken, and who waits for one. A place without a capacity is not counted."""
+    """How many of each place are taken, and who waits for one.
+
+    A place without a capacity is counted all the same: it may get one while it is in use.
+    """
 
     __slots__ = ("_capacity", "_count", "_freed", "_taken", "_waiting")
 
@@ -40,13 +43,13 @@ class Places:
         }
         self._freed.update(self._waiting)
 
-    def take(self, wanted: Iterable[Place]) -> Place | None:
+    def take(self, wanted: Sequence[Place]) -> Place | None:
         """Take all of them, or none and say which is full."""
-        counted = [place for place in wanted if place in self._capacity]
-        for place in counted:
-            if self._taken.get(place, 0) >= self._capacity[place]:
+        for place in wanted:
+            most = self._capacity.get(place)
+            if most is not None and self._taken.get(place, 0) >= most:
                 return place
-        self.hold(counted)
+        self.hold(wanted)
         return None
 
     def hold(self, places: Iterable[Place]) -> None:

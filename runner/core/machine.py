@@ -292,7 +292,7 @@ class Machine:
     def _placed(self, job: Job, next_at: Moment | Literal["auto"] | None, now: Moment) -> Job:
         spec = job.spec
         if not spec.enabled:
-            return replace(job, next_at=None, state="paused", reason="disabled")
+            return replace(job, next_at=None, state="paused", reason="disabled", paused_until=None)
         if next_at is None:
             return replace(job, next_at=None, state="paused", reason="")
         if next_at != "auto":
@@ -312,7 +312,7 @@ class Machine:
             return
         before = job.spec
         keeps = next_at == "auto" and before.trigger == spec.trigger and before.enabled == spec.enabled
-        if not keeps:
+        if not keeps or job.state == "broken":
             self._settle(spec.key, now)
             job = self.jobs.get(spec.key)
             if job is None:  # its last run was its end
@@ -323,12 +323,12 @@ class Machine:
         every = spec.policy.sla.success_every
         if every != before.policy.sla.success_every:
             job = replace(job, late_at=None if every is None else now + every)
-        stays = job.state == "paused" and job.reason != "disabled" and next_at == "auto"
+        stays = job.state == "paused" and before.enabled and spec.enabled and next_at == "auto"
         if job.state == "broken" or not (keeps or stays):
             self._desk.mended(spec.key, now)
             job = self._placed(job, next_at, now)
-        elif stays and not keeps and spec.trigger is not None:
-            job = replace(job, next_at=spec.trigger.next_after(now))
+        elif stays and not keeps:
+            job = replace(job, next_at=spec.trigger.next_after(now) if spec.trigger is not None else None)
         self._know(job)
         self._out(Save(job))
         self._out(Announce("job.changed", job))
@@ -338,7 +338,7 @@ class Machine:
         job = self.jobs.get(key)
         if job is None:
             return
-        self._pass_over(job, now, "paused" if job.state in ("paused", "broken") else "removed")
+        self._pass_over(job, now, job.state if job.state in ("paused", "broken") else "removed")
         job = self.jobs.pop(key)
         self._unlink(job.spec)
         for kind in ("job", "resume", "late"):
@@ -363,6 +363,8 @@ class Machine:
         job = self.jobs.get(key)
         if job is None or job.state not in ("scheduled", "paused"):
             return
+        if job.state == "paused" and not job.spec.enabled:
+            return  # The end of a pause must not enable what the file disables.
         if job.state == "scheduled":
             self._settle(key, now)
             job = self.jobs.get(key)
@@ -376,7 +378,7 @@ class Machine:
         job = self.jobs.get(key)
         if job is None or job.state not in ("paused", "broken"):
             return
-        job = self._pass_over(job, now, "paused")
+        job = self._pass_over(job, now, job.state)
         following = job.next_at
         if following is None and job.spec.trigger is not None:
             following = job.spec.trigger.next_after(now)

@@ -15,6 +15,7 @@ from runner.views.when import iso, rough, took, when, zone_of
 
 REASONS: Mapping[str, str] = {
     "paused": "the job was paused",
+    "broken": "the job could not run",
     "overlap": "an earlier run was still at work",
     "calendar": "a day off",
     "maintenance": "a maintenance window",

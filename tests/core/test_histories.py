@@ -288,7 +288,7 @@ class Histories(RuleBasedStateMachine):
         for run, state in self._running():
             work = next(step for step in run.spec.steps if step.id == state.step)
             taken["executor", work.executor or run.spec.executor] += 1
-            if work.group:
+            if work.group and work.group != run.spec.policy.concurrency.group:
                 taken["group", work.group] += 1
         for run in self.simulation.runs.values():
             group = run.spec.policy.concurrency.group
