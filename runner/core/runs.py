@@ -277,10 +277,9 @@ class Runs:
         self.carry_on(self.live[run.key], now)
 
     def _fail_fast(self, key: RunKey, step: Step, now: Moment) -> None:
-        run = self.live[key]
-        for state in states_of(run, step.id):
+        for state in states_of(self.live[key], step.id):
             if state.status is Status.RUNNING:
-                self._cancel_attempt(run, state, "fail_fast")
+                self._cancel_attempt(self.live[key], state, "fail_fast")
             elif state.status in (Status.PENDING, Status.WAITING):
                 self._change(
                     self.live[key],
