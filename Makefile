@@ -38,6 +38,7 @@ check: $(VENV)/.developed ## format, lint, types, imports, generated files fresh
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m runner.config.schema --check
+	$(BIN)/python docs/generate.py --check
 
 format: $(VENV)/.developed ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
@@ -45,6 +46,7 @@ format: $(VENV)/.developed ## format the code and mend what lint can mend
 
 generate: $(VENV)/.developed ## write the files that are derived from the code
 	$(BIN)/python -m runner.config.schema
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.measured ## measure everything beside the rivals, and write docs/performance.md
 	$(BIN)/python -m benchmarks --page docs/performance.md

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from runner.core import states
 from runner.core.action import Action, Forget, Save, Send, Start
 from runner.core.event import Event, StepEnded
+from runner.core.run import Run, Status
 from runner.moment import Moment
 from runner.simulation import Simulation
 
@@ -45,6 +47,17 @@ class MortalSimulation(Simulation):
         self.crash()
         raise Died
 
+    def _write(self, change: Save | Forget) -> None:
+        if isinstance(change, Save) and isinstance(change.record, Run):
+            run = change.record
+            before = self.runs.get(run.key)
+            if before is not None:
+                _goes(f"{run.id}", states.RUN, before.status, run.status)
+                for id, state in run.steps.items():
+                    if id in before.steps:
+                        _goes(f"{run.id}/{id}", states.STEP, before.steps[id].status, state.status)
+        super()._write(change)
+
     def run_to(self, until: Moment) -> bool:
         """Let time pass; False where the runner died on the way (the clock stands at that moment then)."""
         try:
@@ -52,3 +65,7 @@ class MortalSimulation(Simulation):
         except Died:
             return False
         return True
+
+
+def _goes(what: str, moves: Mapping[Status, frozenset[Status]], before: Status, after: Status) -> None:
+    assert before is after or after in moves.get(before, ()), f"{what}: {before} -> {after}"
