@@ -53,14 +53,13 @@ class Scripted:
     stops: Span = 0
     outputs: Mapping[str, object] = field(default_factory=dict)
     tail: str = ""
+    error: str = ""
 
     def outcome(self, began: Moment, ended: Moment) -> Outcome:
         code = self.exit_code
-        if code is None and self.status in (Status.SUCCEEDED, Status.FAILED):
+        if code is None and not self.error and self.status in (Status.SUCCEEDED, Status.FAILED):
             code = 0 if self.status is Status.SUCCEEDED else 1
-        return Outcome(
-            self.status, code, tail=self.tail, outputs=self.outputs, started_at=began, ended_at=ended
-        )
+        return Outcome(self.status, code, self.error, self.tail, self.outputs, began, ended)
 
 
 Script = Callable[[Start], Scripted]
@@ -180,7 +179,7 @@ class Simulation:
         """Let time pass until then."""
         end = until if isinstance(until, int) else from_datetime(until)
         while True:
-            moment = self._next()
+            moment = self.next_moment()
             if moment is None or moment > end:
                 break
             self.now = max(self.now, moment)
@@ -231,14 +230,15 @@ class Simulation:
         """The job's runs, in the order of their slots."""
         return sorted((run for key, run in self.runs.items() if key.job.id == job), key=lambda run: run.key)
 
-    # ── inside ──────────────────────────────────────────────────────────────────────────────
-
-    def _next(self) -> Moment | None:
+    def next_moment(self) -> Moment | None:
+        """When something happens next; None where nothing will."""
         moments = [self._plan[0][0]] if self._plan else []
         wakeup = self.machine.wakeup() if self.machine is not None else None
         if wakeup is not None:
             moments.append(wakeup)
         return min(moments, default=None)
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────
 
     def _happen(self, event: Event, token: int) -> None:
         if isinstance(event, StepEnded):

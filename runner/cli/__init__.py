@@ -14,6 +14,7 @@ from runner.errors import RunnerError
 VERBS: dict[str, str] = {
     "init": "write a first jobs.yaml",
     "validate": "check a jobs file and say everything that is wrong with it",
+    "test": "play the tests of a jobs file",
     "plan": "what an edit of the file does, before it is live",
     "serve": "run the jobs of a file until stopped",
     "run": "run one job now, in the foreground",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -149,6 +151,45 @@ def print_json(document: dict[str, Any]) -> None:
 
 def print_document(document: dict[str, Any]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def write_text(path: str, text: str) -> None:
+    """Into a file, or to stdout where the path is `-`."""
+    if path == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise fault(EXIT_FAILED, f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def progress(total: int, word: str) -> Iterator[Callable[[], None]]:
+    """A bar on stderr for work that takes longer than a second, where stderr is a terminal."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda: None
+        return
+    from runner.clock import SystemClock
+    from runner.moment import SECOND
+
+    clock = SystemClock()
+    began, done, width = clock.elapsed(), 0, 0
+
+    def step() -> None:
+        nonlocal done, width
+        done += 1
+        if clock.elapsed() - began >= SECOND:
+            line = f"{word} {done} of {total}"
+            width = max(width, len(line))
+            click.echo(f"\r{line:{width}}", nl=False, err=True)
+
+    try:
+        yield step
+    finally:
+        if width:
+            click.echo(f"\r{'':{width}}\r", nl=False, err=True)
 
 
 def moment_of(text: str, zone: str) -> Moment:

@@ -1,6 +1,7 @@
 """YAML text to specifications, or a good error: a place, a fact, a hint for every problem in one pass."""
 
+from runner.config.expected import Expected
 from runner.config.load import Cache, load
-from runner.config.model import Channel, Config, Executor, Expected
+from runner.config.model import Channel, Config, Executor
 
 __all__ = ["Cache", "Channel", "Config", "Executor", "Expected", "load"]

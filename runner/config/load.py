@@ -15,14 +15,14 @@ from zoneinfo import ZoneInfo
 
 from tzlocal import get_localzone_name
 
-from runner.config import lint, names
+from runner.config import expected, lint, names
 from runner.config.diagnose import Trouble, did_you_mean, unique
-from runner.config.document import ID, FileModel, JobModel
+from runner.config.document import ID, FileModel, JobModel, TestModel
 from runner.config.files import Document, Files, read
 from runner.config.lower import Known, job_spec
 from runner.config.merge import Whole, extended, merge, whole_jobs
-from runner.config.model import Channel, Config, Executor, Expected
-from runner.config.node import Map, Node, Seq, find, kind_of
+from runner.config.model import Channel, Config, Executor
+from runner.config.node import Map, Node, find, kind_of
 from runner.config.shape import checked
 from runner.core.event import Maintenance
 from runner.errors import ConfigError, Problem, TriggerError
@@ -79,6 +79,7 @@ class _Load:
         self.trouble = Trouble()
         self.sections: dict[str, Map] = {}
         self.models: list[FileModel] = []
+        self.tests: list[tuple[TestModel, Map]] = []
 
     def config(self) -> Config:
         trouble = self.trouble
@@ -104,6 +105,8 @@ class _Load:
         self._check_env_files(specs)
         channels = self._channels()
         self._check_channels(channels)
+        named = {spec.id: spec for _, spec in specs}
+        tests = expected.read(self.tests, named, [id for id, _, _ in jobs], channels, trouble)
         if not jobs and files.documents and not trouble:
             first = files.documents[0]
             place = first.root.keys.get("jobs", first.root.at)
@@ -127,7 +130,7 @@ class _Load:
             groups=known.groups,
             maintenance=self._maintenance(zone),
             calendars=calendars,
-            tests=self._tests(files),
+            tests=tests,
             warnings=unique(warnings),
             files=(*files.paths, *self._watched(files, made)),
             digest=files.digest,
@@ -146,6 +149,7 @@ class _Load:
         model = checked(FileModel, rest, self.trouble)
         if model is not None:
             self.models.append(model)
+            self.tests += expected.pairs(model.tests, root.nodes.get("tests"))
         for name in ("jobs", "templates", "defaults"):
             given = root.nodes.get(name)
             if given is not None and given.value is not None and not isinstance(given, Map):
@@ -254,18 +258,6 @@ class _Load:
                     else _moment(each.end or each.start, zone)
                 )
                 found.append(Maintenance(each.name, start, end, tuple(each.tags)))
-        return tuple(found)
-
-    def _tests(self, files: Files) -> tuple[Expected, ...]:
-        found = []
-        for document in files.documents:
-            tests = document.root.nodes.get("tests")
-            for node in tests.nodes if isinstance(tests, Seq) else ():
-                value = node.value
-                if not isinstance(value, dict):
-                    continue
-                place = f"{document.path}:{node.at[1] + document.source.first_line}"
-                found.append(Expected(str(value["job"]), str(value.get("name", "")), value, place))
         return tuple(found)
 
     # ── jobs ────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from runner.config.expected import Expected
 from runner.core.event import Maintenance
 from runner.errors import Problem
 from runner.moment import Span
@@ -32,16 +33,6 @@ class Executor:
     type: Literal["local"] = "local"
     max_workers: int | None = None
     python: Literal["processes", "threads"] = "processes"
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """One entry of `tests:`, as it was written, with its place for messages."""
-
-    job: str
-    name: str
-    values: Mapping[str, Any]
-    place: str
 
 
 @dataclass(frozen=True, slots=True)

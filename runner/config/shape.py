@@ -152,14 +152,18 @@ def _help_for_unknown(name: str, known: list[str], path: tuple[str | int, ...]) 
 def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterable[str]:
     """The keys a mapping at this path may have."""
     kind: Any = model
+    chosen = False
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) or chosen:
+            # A number in a list, or a name that people choose, stands for whatever is below it.
+            chosen = False
             continue
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found = next(
                 (each for name, each in kind.model_fields.items() if _alias(name, each) == part), None
             )
             kind = _model_in(found.annotation) if found is not None else None
+            chosen = found is not None and _by_name(found.annotation)
         if kind is None:
             return []
     if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -169,6 +173,13 @@ def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterable[str]:
 
 def _alias(name: str, info: FieldInfo) -> str:
     return info.alias or name
+
+
+def _by_name(annotation: Any) -> bool:
+    """Whether a type is a mapping of names that people choose."""
+    if getattr(annotation, "__origin__", None) is dict:
+        return True
+    return not isinstance(annotation, type) and any(map(_by_name, getattr(annotation, "__args__", ())[:2]))
 
 
 def _model_in(annotation: Any) -> Any:

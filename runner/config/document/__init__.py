@@ -1,5 +1,6 @@
 """The documents people write, as pydantic models: the one place where their text is checked for shape."""
 
+from runner.config.document.expected import ExpectModel, TestModel
 from runner.config.document.job import JobModel, ScheduleModel
 from runner.config.document.kinds import ID, Model
 from runner.config.document.policy import NotifyModel, RetryModel, RuleModel
@@ -8,6 +9,7 @@ from runner.config.document.step import HttpModel, ParamModel, StepModel, Work
 
 __all__ = [
     "ID",
+    "ExpectModel",
     "FileModel",
     "HttpModel",
     "JobModel",
@@ -18,5 +20,6 @@ __all__ = [
     "RuleModel",
     "ScheduleModel",
     "StepModel",
+    "TestModel",
     "Work",
 ]

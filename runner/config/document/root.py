@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from runner.config.document.expected import TestModel
 from runner.config.document.job import EnvFiles, JobModel
 from runner.config.document.kinds import (
     ID,
@@ -75,18 +76,6 @@ class GroupModel(Model):
     """Capacity shared by jobs or steps."""
 
     max: int = Field(ge=1, description="how many at once")
-
-
-class TestModel(Model):
-    """What a job is expected to do; `runner test` plays it."""
-
-    job: Text = Field(description="the job's id")
-    name: Text | None = Field(None, description="what is tested")
-    from_: Text | None = Field(None, alias="from", description="the first day or moment")
-    to: Text | None = Field(None, description="the day or moment it ends before")
-    params: dict[Name, Any] | None = Field(None, description="what the run is given")
-    fail: dict[str, Any] | None = Field(None, description="how often the steps fail first, by id")
-    expect: Any = Field(description="fire times, or status, attempts, order, commands, alerts of the run")
 
 
 class FileModel(Open):
