@@ -177,6 +177,8 @@ def _listed(expected: Sequence[str], found: Sequence[str]) -> Lines:
     """The two lists as one, with what is in only one of them marked."""
     if not expected and found:
         return [("-", NOBODY), *(("+", item) for item in found)]
+    if expected and not found:
+        return [*(("-", item) for item in expected), ("+", NOBODY)]
     lines: Lines = []
     for tag, a, b, c, d in SequenceMatcher(None, expected, found, autojunk=False).get_opcodes():
         if tag == "equal":
