@@ -11,7 +11,7 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -75,8 +75,8 @@ class KeyedJobStore(ABC):
         all are returned, and then nothing is written. Of a row that comes twice the last text stays."""
 
     @abstractmethod
-    def _all(self, table: str, source: str) -> Sequence[tuple[str, str]]:
-        """(key, text) of every row of a source, in any order."""
+    def _all(self, source: str, *tables: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """(key, text) of every row of a source, by table, in any order; all tables as they were at one moment."""
 
     @abstractmethod
     def _get(self, row: Row) -> str | None: ...
@@ -114,10 +114,11 @@ class KeyedJobStore(ABC):
     def load(self, source: str) -> Loaded:
         with self._using("the jobs cannot be read"):
             unreadable: list[Unreadable] = []
-            jobs = self._jobs(source, unreadable)
-            runs = sorted(self._runs("runs", source, unreadable), key=lambda run: run.key.slot)
-            incidents = [self._ours(loads(text)) for _, text in self._all("incidents", source)]
-            deliveries = [self._ours(loads(text)) for _, text in self._all("deliveries", source)]
+            rows = self._all(source, "jobs", "runs", "incidents", "deliveries")
+            jobs = self._jobs(source, rows["jobs"], unreadable)
+            runs = sorted(self._runs(source, rows["runs"], unreadable), key=lambda run: run.key.slot)
+            incidents = [self._ours(loads(text)) for _, text in rows["incidents"]]
+            deliveries = [self._ours(loads(text)) for _, text in rows["deliveries"]]
             self._live = {key for key in self._live if key.job.source != source} | {run.key for run in runs}
             # What another process finished meanwhile is counted again at the next write.
             self._trails = {key: trail for key, trail in self._trails.items() if key[1] != source}
@@ -148,7 +149,7 @@ class KeyedJobStore(ABC):
 
     def asked(self, source: str) -> Sequence[Request]:
         with self._using("the requests cannot be read"):
-            found = [loads(text) for _, text in self._all("requests", source)]
+            found = [loads(text) for _, text in self._rows(source, "requests")]
             return sorted(found, key=lambda request: (request.asked_at, request.id))
 
     def answer(self, request: str) -> Request | None:
@@ -161,22 +162,34 @@ class KeyedJobStore(ABC):
 
     def jobs(self) -> list[Job]:
         with self._using("the jobs cannot be read"):
-            return [job for source in self._sources() for job in self._jobs(source, [])]
+            return [
+                job
+                for source in self._sources()
+                for job in self._jobs(source, self._rows(source, "jobs"), [])
+            ]
 
     def live(self) -> list[Run]:
         with self._using("the runs cannot be read"):
-            return [run for source in self._sources() for run in self._runs("runs", source, [])]
+            return [
+                run
+                for source in self._sources()
+                for run in self._runs(source, self._rows(source, "runs"), [])
+            ]
 
     def finished(self) -> list[Run]:
         """The finished runs that are remembered: as many of each job as its retention says."""
         with self._using("the runs cannot be read"):
-            return [run for source in self._sources() for run in self._runs("past", source, [])]
+            return [
+                run
+                for source in self._sources()
+                for run in self._runs(source, self._rows(source, "past"), [])
+            ]
 
     def occurrences(self) -> list[Occurrence]:
         """The occurrences that did not run and are remembered."""
         with self._using("the occurrences cannot be read"):
             found = [
-                loads(text) for source in self._sources() for _, text in self._all("occurrences", source)
+                loads(text) for source in self._sources() for _, text in self._rows(source, "occurrences")
             ]
             return [replace(each, job=each.job._replace(store=self.alias)) for each in found]
 
@@ -229,7 +242,7 @@ class KeyedJobStore(ABC):
         found = self._trails.get((table, source))
         if found is None:
             found = self._trails[(table, source)] = defaultdict(deque)
-            keys = [key for key, _ in self._all(table, source)]
+            keys = [key for key, _ in self._rows(source, table)]
             if table == "answers":
                 found[""].extend(keys)
             else:
@@ -249,9 +262,12 @@ class KeyedJobStore(ABC):
             return f"[{known[1]},{dumps(_run_fields(record))}]"
         return f"[{known[1]},{dumps(_job_fields(record))}]"
 
-    def _jobs(self, source: str, unreadable: list[Unreadable]) -> list[Job]:
+    def _rows(self, source: str, table: str) -> Sequence[tuple[str, str]]:
+        return self._all(source, table)[table]
+
+    def _jobs(self, source: str, rows: Sequence[tuple[str, str]], unreadable: list[Unreadable]) -> list[Job]:
         found = []
-        for key, text in self._all("jobs", source):
+        for key, text in rows:
             try:
                 spec, fields = loads(text)
                 found.append(_job_of(replace(spec, store=self.alias), fields))
@@ -259,9 +275,9 @@ class KeyedJobStore(ABC):
                 unreadable.append(Unreadable(JobKey(self.alias, source, key), str(error)))
         return found
 
-    def _runs(self, table: str, source: str, unreadable: list[Unreadable]) -> list[Run]:
+    def _runs(self, source: str, rows: Sequence[tuple[str, str]], unreadable: list[Unreadable]) -> list[Run]:
         found = []
-        for key, text in self._all(table, source):
+        for key, text in rows:
             slot, nonce, job = _untext(key)
             try:
                 spec, fields = loads(text)
@@ -301,8 +317,12 @@ class KeyedJobStore(ABC):
         except StoreError:
             raise
         except self.errors as error:
-            said = str(error).strip().splitlines()
-            raise StoreError(f"{what}: {said[0] if said else type(error).__name__}") from error
+            raise StoreError(f"{what}: {self._said(error)}") from error
+
+    def _said(self, error: BaseException) -> str:
+        """What an error of the client says, in one line."""
+        words = str(error).strip().splitlines()
+        return words[0] if words else type(error).__name__
 
 
 def lost(fence: Fence) -> LeaseLost:

@@ -6,7 +6,7 @@ and journaled, so that what began is on record after a failover.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,9 +58,9 @@ class MongoDBJobStore(KeyedJobStore):
             "read_concern": ReadConcern("majority"),
             "read_preference": ReadPreference.PRIMARY,
         }
-        self._rows = self._client[database].get_collection(collection, **concerns)
+        self._documents = self._client[database].get_collection(collection, **concerns)
         self._leads = self._client[database].get_collection(f"{collection}_leads", **concerns)
-        self._rows.create_index([("table", 1), ("source", 1)])
+        self._documents.create_index([("table", 1), ("source", 1)])
         self._leads.create_index([("source", 1)])
 
     def _disconnect(self) -> None:
@@ -85,12 +85,14 @@ class MongoDBJobStore(KeyedJobStore):
                     raise lost(fence)
             if guards:
                 wanted = {"_id": {"$in": list(guards)}}
-                there = [guards[each["_id"]] for each in self._rows.find(wanted, {"_id": 1}, session=session)]
+                there = [
+                    guards[each["_id"]] for each in self._documents.find(wanted, {"_id": 1}, session=session)
+                ]
                 if there:
                     session.abort_transaction()
                     return there
             if operations:
-                self._rows.bulk_write(operations, session=session)
+                self._documents.bulk_write(operations, session=session)
             return ()
 
         try:
@@ -107,16 +109,21 @@ class MongoDBJobStore(KeyedJobStore):
                 ) from error
             raise
 
-    def _all(self, table: str, source: str) -> Sequence[tuple[str, str]]:
-        found = self._rows.find({"table": table, "source": source}, {"key": 1, "text": 1}).sort("_id", 1)
-        return [(each["key"], each["text"]) for each in found]
+    def _all(self, source: str, *tables: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = {table: [] for table in tables}
+        wanted = {"table": {"$in": list(tables)}, "source": source}
+        # In a transaction, so that all is seen as one moment left it.
+        with self._client.start_session() as session, session.start_transaction(ReadConcern("snapshot")):
+            for each in self._documents.find(wanted, {"table": 1, "key": 1, "text": 1}, session=session):
+                found[each["table"]].append((each["key"], each["text"]))
+        return found
 
     def _get(self, row: Row) -> str | None:
-        found = self._rows.find_one({"_id": _id(row)})
+        found = self._documents.find_one({"_id": _id(row)})
         return None if found is None else found["text"]
 
     def _sources(self) -> Sequence[str]:
-        return sorted(source for source in self._rows.distinct("source") if source != ANYWHERE)
+        return sorted(source for source in self._documents.distinct("source") if source != ANYWHERE)
 
     def _take(self, source: str, owner: str, now: Moment) -> int | None:
         there = self._server_time()

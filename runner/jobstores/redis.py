@@ -6,7 +6,7 @@ a run that began on record after a power cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
@@ -103,8 +103,11 @@ class RedisJobStore(KeyedJobStore):
             raise lost(fence)
         return [absent[index] for index in there]
 
-    def _all(self, table: str, source: str) -> Sequence[tuple[str, str]]:
-        return list(self._client.hgetall(self._hash(table, source)).items())
+    def _all(self, source: str, *tables: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        pipeline = self._client.pipeline(transaction=True)
+        for table in tables:
+            pipeline.hgetall(self._hash(table, source))
+        return {table: list(rows.items()) for table, rows in zip(tables, pipeline.execute(), strict=True)}
 
     def _get(self, row: Row) -> str | None:
         found: str | None = self._client.hget(self._hash(row.table, row.source), row.key)

