@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.core.run import AttemptKey, Delivery, Record, Run, StepRun
+from runner.frozen import frozen
 from runner.spec import JobKey, Step
 
 
@@ -23,7 +24,7 @@ class Forget:
     key: JobKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """Begin this attempt, after the turn's transaction."""
 
@@ -36,7 +37,7 @@ class Start:
         return AttemptKey(self.run.key, self.state.id, self.state.attempt)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancel:
     """End this attempt: its whole tree. Its executor still answers with an outcome."""
 
@@ -52,7 +53,7 @@ class Send:
     delivery: Delivery
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announce:
     """Tell listeners, the log and the live page. `name` is a stable machine name such as `run.ended`."""
 

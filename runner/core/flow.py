@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from runner.core.context import context, judged
 from runner.core.run import Outcome, Run, RunKey, Status, StepRun
+from runner.frozen import replace
 from runner.moment import Moment, Span
 from runner.spec import JobSpec, Retry, Step
 
@@ -200,6 +200,8 @@ def retry_wait(retry: Retry, key: RunKey, step: str, attempt: int, outcome: Outc
 
 def ending(run: Run) -> tuple[Status, str]:
     """How a run ends all of whose steps are final, and why."""
+    if all(state.status.good for state in run.steps.values()):
+        return Status.SUCCEEDED, ""
     kinds = {step.id: step for step in run.spec.steps}
     statuses = {
         state.status

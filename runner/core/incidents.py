@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from runner.core.action import Action, Announce, Save, Send
@@ -21,6 +20,7 @@ from runner.core.run import (
     Run,
     Status,
 )
+from runner.frozen import replace
 from runner.moment import HOUR, SECOND, Moment, Span, iso
 from runner.spec import JobKey, JobSpec, Rule
 

@@ -9,7 +9,6 @@ delivery.retrying delivery.given_up (Delivery).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Literal, assert_never, cast
 from zoneinfo import ZoneInfo
 
@@ -36,6 +35,7 @@ from runner.core.run import (
 from runner.core.runs import Runs
 from runner.core.timing import due, follows_the_clock, skipped, start_of
 from runner.expressions import evaluate
+from runner.frozen import replace
 from runner.moment import Moment, to_datetime
 from runner.spec import JobKey, JobSpec
 
@@ -407,12 +407,14 @@ class Machine:
         if spec.only_after is not None:
             self._gated.get(spec.only_after.job, set()).discard(spec.key)
 
-    def _keep(self, job: Job) -> None:
+    def _keep(self, job: Job, *, plan: bool = True) -> None:
+        """The job as it stands now, on record; `plan` False where none of its moments has changed."""
         if job.next_at is None and job.state == "scheduled" and job.spec.trigger is not None:
             job = replace(job, state="finished")
             self._out(Announce("job.finished", job))
         self.jobs[job.key] = job
-        self._plan(job)
+        if plan:
+            self._plan(job)
         self._out(Save(job))
         self._drop_if_done(job)
 
@@ -472,19 +474,24 @@ class Machine:
     def _run_ended(self, run: Run, now: Moment) -> None:
         """A run is final: the job learns of it, people hear of it, what waited for it goes on."""
         key = run.key.job
-        job = self.jobs.get(key)
-        if job is not None:
-            failures = 0 if run.status.good else job.failures + (run.status is not Status.CANCELLED)
-            job = replace(job, last_status=run.status, failures=failures)
+        before = self.jobs.get(key)
+        if before is not None:
+            job = before
             if run.status.good:
+                failures = 0
                 every = job.spec.policy.sla.success_every
                 job = replace(
                     job,
+                    last_status=run.status,
+                    failures=0,
                     last_success=max(run.key.slot, job.last_success or run.key.slot),
                     late_at=None if every is None else now + every,
                 )
+            else:
+                failures = job.failures + (run.status is not Status.CANCELLED)
+                job = replace(job, last_status=run.status, failures=failures)
             self._desk.ended(job, run, failures, now)
-            self._keep(job)
+            self._keep(job, plan=job.late_at != before.late_at)
         else:
             self._desk.ended(None, run, 1, now)
         self._runs.admit(key, now)

@@ -6,10 +6,11 @@ All are frozen values; the machine replaces them. Keys, states and who writes wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from runner.frozen import frozen
 from runner.moment import Moment, Span, iso
 from runner.spec import JobKey, JobSpec
 
@@ -29,16 +30,14 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
     SKIPPED = "skipped"
 
-    @property
-    def final(self) -> bool:
-        return self not in _LIVE
-
-    @property
-    def good(self) -> bool:
-        return self is Status.SUCCEEDED
+    final: bool
+    good: bool
 
 
-_LIVE = frozenset({Status.PENDING, Status.RUNNING, Status.WAITING})
+# Plain attributes: asked many times for each run, and an enumeration's members are slow to hash.
+for _status in Status:
+    _status.final = _status not in (Status.PENDING, Status.RUNNING, Status.WAITING)
+    _status.good = _status is Status.SUCCEEDED
 
 
 class RunKey(NamedTuple):
@@ -67,7 +66,7 @@ class AttemptKey(NamedTuple):
         return f"{self.run}/{self.step}#{self.attempt}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """How an attempt ended. `value` and `exception` live in this process only and are never stored."""
 
@@ -90,7 +89,7 @@ class Outcome:
         return max(0, self.ended_at - self.started_at)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRun:
     """A step (or one instance of it) within a run. `due`: the deadline while running, the retry while waiting."""
 
@@ -113,7 +112,7 @@ class StepRun:
 Origin = Literal["schedule", "manual", "after", "watch", "webhook"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """One run of a job, with the spec it began with."""
 
@@ -151,7 +150,7 @@ class Run:
 JobState = Literal["scheduled", "paused", "broken", "finished"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Job:
     """A spec on the wall: what it is, when it is due next, and whether somebody stopped it.
 
@@ -181,7 +180,7 @@ class Job:
 OccurrenceState = Literal["ran", "skipped", "missed", "merged"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Occurrence:
     """What became of one planned fire time, or of a range of them (`count` from `slot` to `last`)."""
 
@@ -200,7 +199,7 @@ class Occurrence:
 IncidentKind = Literal["failure", "late", "broken", "config", "delivery"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Incident:
     """A trouble that lasts: opened by the first bad news, closed by the good one."""
 
@@ -220,7 +219,7 @@ class Incident:
 NewsKind = Literal["failure", "reminder", "recovery", "late", "success", "config", "delivery", "test"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class News:
     """The facts of one message, before anybody words it. JSON values only."""
 
@@ -231,7 +230,7 @@ class News:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """A message on its way to one channel: the outbox. `id` is derived, so it is made once."""
 
@@ -246,7 +245,7 @@ class Delivery:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """What somebody outside asks of the leader of a source: pause, resume, trigger, cancel, reload, stop ...
 

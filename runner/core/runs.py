@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,9 +14,11 @@ from runner.core.context import parameters
 from runner.core.event import Settings
 from runner.core.flow import Evaluate, beginning, ending, retry_wait, settle, states_of
 from runner.core.run import AttemptKey, Occurrence, Origin, Outcome, Run, RunKey, Status, StepRun
+from runner.frozen import replace
 from runner.moment import DAY, MINUTE, Moment, from_datetime, to_datetime
-from runner.spec import JobKey, JobSpec, Step
+from runner.spec import JobKey, JobSpec, Policy, Step
 
+_NO_SLA = Policy().sla
 CATCH_UP = "catch-up"
 """The reason of a pending run that makes good for downtime: such runs go one at a time, oldest first."""
 
@@ -47,6 +48,8 @@ class Runs:
         self._offered: set[tuple[RunKey, str]] = set()
         self._held: dict[RunKey, Place] = {}
         self._told_late: set[tuple[RunKey, str]] = set()
+        self._timed: set[RunKey] = set()
+        """Those with a moment in the agenda."""
 
     # ── making and loading ──────────────────────────────────────────────────────────────────
 
@@ -110,10 +113,15 @@ class Runs:
         keys = self.by_job.get(job)
         if not keys or self.stopping:
             return
-        busy = [key for key in keys if key in self._begun]
-        catching_up = any(self.live[key].reason == CATCH_UP for key in busy)
-        count = len(busy)
-        for key in [key for key in keys if key not in self._begun]:
+        count, catching_up = 0, False
+        pending: list[RunKey] = []
+        for key in keys:
+            if key in self._begun:
+                count += 1
+                catching_up = catching_up or self.live[key].reason == CATCH_UP
+            else:
+                pending.append(key)
+        for key in pending:
             run = self.live.get(key)
             if run is None:
                 continue
@@ -141,10 +149,11 @@ class Runs:
                 before = run.steps.get(state.id)
                 if before is not state and state.status is Status.SKIPPED:
                     self._out(Announce("step.skipped", (settled, state)))
-        if not self.stopping:
+        if not ready:
+            self._finish(run.key, now)
+        elif not self.stopping:
             for id in ready:
                 self._offer(run.key, id, now)
-        self._finish(run.key, now)
 
     def serve_waiting(self, now: Moment) -> None:
         """Places became free: whoever waited longest at the highest priority goes on."""
@@ -378,7 +387,9 @@ class Runs:
         if not mine:
             del self.by_job[key.job]
         self._begun.discard(key)
-        self._agenda.put(("run", key), None)
+        if key in self._timed:
+            self._timed.discard(key)
+            self._agenda.put(("run", key), None)
         if self._told_late:
             self._told_late = {told for told in self._told_late if told[0] != key}
         held = self._held.pop(key, None)
@@ -387,8 +398,11 @@ class Runs:
 
     def _finish(self, key: RunKey, now: Moment) -> None:
         run = self.live.get(key)
-        if run is None or not all(state.status.final for state in run.steps.values()):
+        if run is None:
             return
+        for state in run.steps.values():
+            if not state.status.final:
+                return
         if run.reason == CATCH_UP:
             run = replace(run, reason="")
         status, reason = ending(run)
@@ -443,6 +457,8 @@ class Runs:
     def _promises(self, run: Run) -> list[tuple[str, Moment]]:
         """The promises of time that may still be broken, each with the moment when it is."""
         sla = run.spec.policy.sla
+        if sla is _NO_SLA:
+            return []
         found: list[tuple[str, Moment]] = []
         if sla.start_within is not None and run.started_at is None:
             found.append(("start_within", run.key.slot + sla.start_within))
@@ -458,8 +474,10 @@ class Runs:
             moments.append(run.due)
         moments += [moment for _, moment in self._promises(run)]
         if moments:
+            self._timed.add(run.key)
             self._agenda.put(("run", run.key), min(moments))
-        elif run.due is None:
+        elif run.key in self._timed:
+            self._timed.discard(run.key)
             self._agenda.put(("run", run.key), None)
 
     # ── small things ────────────────────────────────────────────────────────────────────────

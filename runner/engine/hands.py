@@ -66,7 +66,8 @@ class Hands:
 
     def forget(self, run: Run) -> None:
         """The run's end is stored: executors need not keep marks of its attempts any more."""
-        for name in {step.executor or run.spec.executor for step in run.spec.steps}:
+        names = {step.executor or run.spec.executor: None for step in run.spec.steps}
+        for name in names:
             forget = getattr(self.executors.get(name), "forget", None)
             if forget is not None:
                 try:

@@ -166,9 +166,12 @@ class Engine:
 
     def _drain(self) -> dict[str, list[Entry]]:
         entries: dict[str, list[Entry]] = {}
+        take, mine, of = self._inbox.popleft, list[Entry](), ""
         for _ in range(len(self._inbox)):
-            alias, entry = self._inbox.popleft()
-            entries.setdefault(alias, []).append(entry)
+            alias, entry = take()
+            if alias != of:
+                mine, of = entries.setdefault(alias, []), alias
+            mine.append(entry)
         return entries
 
     def _step(self, now: Moment) -> Span:

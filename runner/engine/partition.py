@@ -26,6 +26,7 @@ log = logging.getLogger("runner.engine")
 Plan = Callable[[Machine, Moment], Sequence[Event]]
 """Events that depend on what the machine knows: worked out on the clock thread, handled at once."""
 
+_CHANGES = (Save, Forget)
 _FIRST_RETRY: Span = 100 * MILLISECOND
 _LAST_RETRY: Span = 5 * SECOND
 _RENEW_BEFORE: Span = 2500 * MILLISECOND
@@ -285,7 +286,7 @@ class Partition:
                 batch.waiters.append(entry.waiter)
 
     def _perform(self, now: Moment, batch: _Batch) -> None:
-        changes = [action for action in batch.actions if isinstance(action, Save | Forget)]
+        changes = [action for action in batch.actions if isinstance(action, _CHANGES)]
         try:
             if changes:
                 self.store.write(changes, self._fence)
@@ -315,21 +316,25 @@ class Partition:
 
     def _act(self, batch: _Batch) -> None:
         hands = self._hands
-        for action in batch.actions:
-            match action:
-                case Start():
-                    hands.start(action, self._done)
-                case Cancel():
-                    hands.cancel(action)
-                case Send():
-                    hands.deliver(action.delivery)
-                case Save(Run(status=status) as run) if status.final:
-                    hands.forget(run)
-        for waiter in batch.waiters:
-            waiter.set_result(None)
+        news: list[Announce] = []
+        # The most frequent first: a turn may have a hundred thousand of them.
         for action in batch.actions:
             if isinstance(action, Announce):
-                hands.tell(action)
+                news.append(action)
+            elif isinstance(action, Save):
+                record = action.record
+                if isinstance(record, Run) and record.status.final:
+                    hands.forget(record)
+            elif isinstance(action, Start):
+                hands.start(action, self._done)
+            elif isinstance(action, Cancel):
+                hands.cancel(action)
+            elif isinstance(action, Send):
+                hands.deliver(action.delivery)
+        for waiter in batch.waiters:
+            waiter.set_result(None)
+        for announce in news:
+            hands.tell(announce)
 
     def _failed(self, now: Moment, error: StoreError) -> None:
         if not self.trouble:

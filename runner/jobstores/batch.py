@@ -27,21 +27,20 @@ class Batch:
                 gone[change.key] = None
                 continue
             record = change.record
-            match record:
-                case Run():
-                    runs[record.key] = record
-                case Job():
-                    jobs[record.key] = record
-                case Occurrence():
-                    # The row of the run says "ran".
-                    if record.state != "ran":
-                        self.occurrences.append(record)
-                case Incident():
-                    incidents[(record.job, record.kind, record.since)] = record
-                case Delivery():
-                    deliveries[record.id] = record
-                case Request():
-                    requests[record.id] = record
+            if isinstance(record, Run):
+                runs[record.key] = record
+            elif isinstance(record, Job):
+                jobs[record.spec.key] = record
+            elif isinstance(record, Occurrence):
+                # The row of the run says "ran".
+                if record.state != "ran":
+                    self.occurrences.append(record)
+            elif isinstance(record, Incident):
+                incidents[(record.job, record.kind, record.since)] = record
+            elif isinstance(record, Delivery):
+                deliveries[record.id] = record
+            else:
+                requests[record.id] = record
         self.jobs = list(jobs.values())
         self.runs = list(runs.values())
         self.gone = [key for key in gone if key not in jobs]

@@ -216,6 +216,8 @@ def _decode_object(kind: type, data: dict[str, Any]) -> Any:
 def _fields(kind: type) -> tuple[tuple[str, Any, str], ...]:
     found = []
     for each in fields(kind):
+        if not each.init:  # derived from the others
+            continue
         default = each.default
         if default is MISSING and each.default_factory is not MISSING:
             default = each.default_factory()

@@ -92,9 +92,10 @@ class JobSpec:
     remove_when_done: bool = False
     """Forget the job when its trigger has no next time and its last run ended (the Python interface's way)."""
 
-    @property
-    def key(self) -> JobKey:
-        return JobKey(self.store, self.source, self.id)
+    key: JobKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", JobKey(self.store, self.source, self.id))
 
     @property
     def title(self) -> str:

@@ -1,0 +1,76 @@
+"""`frozen`: a frozen, slotted dataclass that is as quick to make as an open one.
+
+The house's records are frozen values, and an occurrence makes two dozen of them. `dataclass(frozen=True)` fills each
+field through `object.__setattr__`, which takes eight times as long as plain assignment. Here `__init__` fills the
+fields while the instance is of an open class of the same layout, and closes it as its last act. Everything else is the
+standard library's: `fields`, `replace`, equality, `repr`, pickling, and the error for whoever assigns afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: type[T]) -> type[T]:
+    """`dataclass(frozen=True, slots=True)` with a quick `__init__`."""
+    made: Any = dataclass(frozen=True, slots=True)(cls)
+    found = fields(made)
+    opened = type(f"_Open{cls.__name__}", made.__bases__, {"__slots__": made.__slots__})
+    names: dict[str, Any] = {
+        "_swap": object.__setattr__,
+        "_new": object.__new__,
+        "_open": opened,
+        "_closed": made,
+        "_missing": MISSING,
+    }
+    parameters, body = [], []
+    for each in found:
+        parameters.append(_parameter(each, names))
+        value = each.name
+        if each.default_factory is not MISSING:
+            value = f"_make_{each.name}() if {each.name} is _missing else {each.name}"
+        body.append(f"    self.{each.name} = {value}")
+    lines = [
+        f"def __init__(self, {', '.join(parameters)}):",
+        '    _swap(self, "__class__", _open)',
+        *body,
+        "    self.__class__ = _closed",
+        "def copy(self):",
+        "    made = _new(_open)",
+        *(f"    made.{each.name} = self.{each.name}" for each in found),
+        "    return made",
+    ]
+    scope: dict[str, Any] = {}
+    exec("\n".join(lines), names, scope)
+    made.__init__ = scope["__init__"]
+    made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    _copiers[made] = scope["copy"]
+    return made  # type: ignore[no-any-return]
+
+
+def replace(record: T, /, **changes: Any) -> T:
+    """As `dataclasses.replace`, of a value whose class is `frozen`; AttributeError for a field that is none."""
+    kind = type(record)
+    made: Any = _copiers[kind](record)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    made.__class__ = kind
+    return made  # type: ignore[no-any-return]
+
+
+_copiers: dict[type, Callable[[Any], Any]] = {}
+
+
+def _parameter(each: Field[Any], names: dict[str, Any]) -> str:
+    if each.default_factory is not MISSING:
+        names[f"_make_{each.name}"] = each.default_factory
+        return f"{each.name}=_missing"
+    if each.default is not MISSING:
+        names[f"_default_{each.name}"] = each.default
+        return f"{each.name}=_default_{each.name}"
+    return each.name
