@@ -14,7 +14,7 @@ import click
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
-    from runner.config import Config
+    from runner.config import Cache, Config
     from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
     from runner.moment import Moment
     from runner.service.place import Place
@@ -32,7 +32,9 @@ def file_option(function: F) -> F:
         "--file",
         "file",
         metavar="FILE",
-        help="the jobs file [$RUNNER_FILE, ./jobs.yaml, /etc/runner/jobs.yaml]",
+        multiple=True,
+        callback=lambda _context, _param, given: os.pathsep.join(given) or None,
+        help="the jobs file, or a directory of them; repeatable [$RUNNER_FILE, ./jobs.yaml, /etc/runner/jobs.yaml]",
     )(function)
 
 
@@ -88,18 +90,18 @@ def given(spec: JobSpec, params: tuple[str, ...]) -> dict[str, Any]:
 
 
 def place_of(file: str | None) -> Place:
-    from runner.service.place import Place, find_file
+    from runner.service.place import Place, find_files
 
-    return Place.of(find_file(file, os.environ), os.environ)
+    return Place.of(find_files(file, os.environ), os.environ)
 
 
-def load(place: Place) -> Config:
+def load(place: Place, cache: Cache | None = None) -> Config:
     """The configuration, or every problem on stderr and exit 3."""
     from runner import config
     from runner.errors import ConfigError
 
     try:
-        return config.load(place.file)
+        return config.load(place.files, cache=cache)
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise SystemExit(EXIT_CONFIG) from None

@@ -68,7 +68,7 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
     from runner import config
 
     try:
-        loaded = config.load(place.file)
+        loaded = config.load(place.files)
     except ConfigError as error:
         known = [job.spec for job in stored if job.spec.source == place.source]
         if not known:

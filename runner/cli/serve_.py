@@ -58,19 +58,21 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     from tzlocal import get_localzone
 
     from runner.clock import SystemClock
+    from runner.config import Cache
     from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
     from runner.service.report import Report
     from runner.service.serve import Options, Service
 
     place = frame.place_of(file)
-    loaded = frame.load(place)
+    cache = Cache()
+    loaded = frame.load(place, cache)
     place.make()
     clock = SystemClock()
     report = Report(clock, get_localzone(), log_format)
     logging.basicConfig(handlers=[_Lines(report)], level=logging.WARNING)
     options = Options(grace, cast(Literal["leave", "stop"], on_shutdown), allow_shrink)
     os.umask(0o077)
-    service = Service(place, loaded, SQLAlchemyJobStore(place.url), report, clock, options)
+    service = Service(place, loaded, SQLAlchemyJobStore(place.url), report, clock, options, cache)
     sys.exit(service.run())
 
 

@@ -34,7 +34,7 @@ def command(paths: tuple[str, ...], file: str | None, strict: bool, form: str, a
     for path in paths or (file,):
         place = frame.place_of(path)
         try:
-            loaded = config.load(place.file, address=_address)
+            loaded = config.load(place.files, address=_address)
         except ConfigError as error:
             errors += getattr(error, "problems", [])
         else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from runner.config.diagnose import make
 from runner.config.node import At
@@ -12,12 +13,18 @@ from runner.spec import JobSpec
 _FEW = 5
 
 
-def of_all(specs: Sequence[JobSpec], places: Mapping[str, At], zone: str) -> list[Problem]:
+class Places(Protocol):
+    """Where the definitions of jobs stand."""
+
+    def get(self, id: str, /) -> At | None: ...
+
+
+def of_all(specs: Sequence[JobSpec], places: Places, zone: str) -> list[Problem]:
     """The warnings about jobs as a whole, each said once however many jobs it concerns."""
     found: list[Problem] = []
 
     def warn(kind: str, ids: Sequence[str], fact: str, help: str) -> None:
-        place = next((places[base] for id in ids if (base := id.partition("[")[0]) in places), None)
+        place = next((at for id in ids if (at := places.get(id.partition("[")[0]))), None)
         if place is not None:
             length = len(ids[0].partition("[")[0])
             found.append(make(kind, fact, place, help=help, length=length, level="warning"))

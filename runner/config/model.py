@@ -50,6 +50,11 @@ class Config:
     tests: tuple[Expected, ...] = ()
     warnings: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
+    patterns: tuple[str, ...] = ()
+    """The patterns files were looked for with, absolute: a file that comes to match is a change as well."""
     digest: str = ""
     timezone: str = "UTC"
     """The machine's zone, by name: that of every job that names none."""
+    isolate_files: bool = False
+    broken: tuple[Problem, ...] = ()
+    """What is wrong with files whose last good form stands in for them."""

@@ -47,7 +47,7 @@ class House:
         self._clock = clock
         self._environ = environ
         self._local: dict[str, LocalExecutor] = {}
-        self.secrets = Secrets(config.secrets, place.file.parent, environ)
+        self.secrets = Secrets(config.secrets, place.home, environ)
         self.hands = Hands(announce=announce)
         local = place.url.startswith("sqlite")
         self.engine = Engine(self.hands, clock, poll_requests=None if local else SECOND)
@@ -118,7 +118,7 @@ class House:
             state_dir=self.place.state,
             max_workers=wanted.max_workers,
             python=wanted.python,
-            working_dir=self.place.file.parent,
+            working_dir=self.place.home,
             secrets=self.secrets,
             environ={key: value for key, value in self._environ.items() if key not in PRIVATE},
             clock=self._clock,

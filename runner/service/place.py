@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,20 +20,22 @@ class NoJobsFile(RunnerError):
     exit_code = 3
 
 
-def find_file(given: str | None, environ: Mapping[str, str]) -> Path:
-    """The jobs file: `-f`, else `$RUNNER_FILE`, else ./jobs.yaml, else /etc/runner/jobs.yaml.
+def find_files(given: str | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The jobs files: `-f`, else `$RUNNER_FILE`, else ./jobs.yaml, else /etc/runner/jobs.yaml.
 
-    Raises RunnerError naming every place that was looked at.
+    Several are separated by `:`, as in $PATH, and a directory stands for the *.yaml files in it.
+    Raises NoJobsFile naming every place that was looked at.
     """
     named = given or environ.get("RUNNER_FILE")
     if named:
-        path = Path(named)
-        if not path.exists():
-            raise NoJobsFile(f"there is no file {named}", hint="give its path with -f FILE")
-        return path.absolute()
+        names = [named] if Path(named).exists() else [each for each in named.split(os.pathsep) if each]
+        for name in names:
+            if not Path(name).exists():
+                raise NoJobsFile(f"there is no file {name}", hint="give its path with -f FILE")
+        return tuple(dict.fromkeys(Path(name).absolute() for name in names))
     for candidate in DEFAULT_FILES:
         if Path(candidate).is_file():
-            return Path(candidate).absolute()
+            return (Path(candidate).absolute(),)
     looked = " and ".join(("./jobs.yaml", "/etc/runner/jobs.yaml"))
     raise NoJobsFile(
         f"there is no jobs file (looked for {looked})",
@@ -43,20 +45,31 @@ def find_file(given: str | None, environ: Mapping[str, str]) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A jobs file and the directory that keeps its state; only its owner may read it."""
+    """A jobs file and the directory that keeps its state; only its owner may read it.
+
+    `files` are all that were named, `file` first: it is by the first one that the state is found again.
+    """
 
     file: Path
     state: Path
     url: str
+    files: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, file: Path, environ: Mapping[str, str]) -> Place:
+    def of(cls, files: Path | Sequence[Path], environ: Mapping[str, str]) -> Place:
         """`$RUNNER_STATE_DIR`, else `$XDG_STATE_HOME/runner/<name>-<hash of the file's absolute path>`."""
+        files = (files,) if isinstance(files, Path) else tuple(files)
+        file = files[0]
         named = environ.get("RUNNER_STATE_DIR") or environ.get("STATE_DIRECTORY", "").split(":")[0]
         state = Path(named) if named else _home(environ) / "runner" / _name(file)
         state = state.absolute()
         url = environ.get("RUNNER_DATABASE_URL") or f"sqlite:///{state / 'runner.db'}"
-        return cls(file, state, url)
+        return cls(file, state, url, files)
+
+    @property
+    def home(self) -> Path:
+        """Where commands work and what paths in the file are relative to: the directory of the (first) file."""
+        return self.file if self.file.is_dir() else self.file.parent
 
     @property
     def source(self) -> str:

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from runner import __version__, config
@@ -53,7 +54,14 @@ class Service:
     """`run` returns the exit code. Everything else is called by threads of the house."""
 
     def __init__(
-        self, place: Place, loaded: Config, store: JobStore, report: Report, clock: Clock, options: Options
+        self,
+        place: Place,
+        loaded: Config,
+        store: JobStore,
+        report: Report,
+        clock: Clock,
+        options: Options,
+        cache: config.Cache | None = None,
     ) -> None:
         self._place = place
         self._store = store
@@ -62,13 +70,14 @@ class Service:
         self._options = options
         self._mail: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reloading = threading.Lock()
-        self._cache = config.Cache()
+        self._cache = cache or config.Cache()
         self._chronicle = Chronicle(report, clock)
         self._pulse: Pulse | None = None
         self._since: Moment = clock.now()
         self._loaded_at: Moment = self._since
         self._broken = ""
         self._broken_since: Moment | None = None
+        self._suspects: tuple[Path, ...] = ()
         self._draining = False
         self._control: Control | None = None
         self._first = Swap(loaded, allow_shrink=True)
@@ -92,7 +101,7 @@ class Service:
         house = self.house
         handlers = self._catch_signals()
         engine = threading.Thread(target=house.engine.run, name="runner-clock", daemon=True)
-        watcher = Watcher(lambda: house.config.files, self._file_changed)
+        watcher = Watcher(self._watched, self._file_changed)
         self._chronicle.loaded(self._place, house.config)
         try:
             if not self._open_store():
@@ -250,6 +259,10 @@ class Service:
     def _meanwhile(self, machine: Machine, now: Moment) -> Sequence[Event]:
         return meanwhile(self._first.config, allow_shrink=self._options.allow_shrink)(machine, now)
 
+    def _watched(self) -> tuple[Path, ...]:
+        """The files of the good configuration, and those that keep a newer one from being good."""
+        return (*config.looked_at(self.house.config), *self._suspects)
+
     def _file_changed(self) -> None:
         # What is wrong has been said where it was found.
         with contextlib.suppress(ConfigError, Shrunk):
@@ -260,7 +273,7 @@ class Service:
         with self._reloading:
             started = self._clock.elapsed()
             try:
-                loaded = config.load(self._place.file, cache=self._cache)
+                loaded = config.load(self._place.files, cache=self._cache)
                 swap = Swap(loaded, allow_shrink, first=lambda: self.house.adopt(loaded))
                 self._swap(swap)
             except (ConfigError, Shrunk) as error:
@@ -279,11 +292,13 @@ class Service:
             self._first.config = swap.config
             self.house.engine.call(lambda _now: self.house.adopt(swap.config))
 
-    def _refuse(self, error: RunnerError) -> None:
+    def _refuse(self, error: RunnerError, kept: str = "the last good configuration keeps running") -> None:
         self._broken = str(error)
         self._broken_since = self._broken_since or self._clock.now()
+        files = {Path(problem.file) for problem in getattr(error, "problems", ())}
+        self._suspects = tuple(sorted(files))
         self._report.raw(str(error))
-        self._report.say("config.refused", "the last good configuration keeps running", "bad")
+        self._report.say("config.refused", kept, "bad")
         self.house.engine.post(
             Notice(
                 "config",
@@ -295,7 +310,14 @@ class Service:
         )
 
     def _accept(self, swap: Swap, reason: str, took: int) -> None:
+        if swap.config.broken:
+            if swap.difference:
+                self._report.say("config.loaded", f"{reason}: {swap.difference} ({took} ms)", "good")
+            error = ConfigError("the configuration is broken in part", problems=swap.config.broken)
+            self._refuse(error, "the jobs of the broken files keep their last good form")
+            return
         mended, self._broken, self._broken_since = bool(self._broken), "", None
+        self._suspects = ()
         self._loaded_at = self._clock.now()
         if mended:
             facts = {"file": str(self._place.file)}

@@ -22,7 +22,7 @@ POLL_MILLISECONDS = 5_000
 
 
 def fingerprint(files: Sequence[Path]) -> str:
-    """A digest of what the files hold; a missing file counts as such."""
+    """A digest of what the files hold; a missing file, and a directory, counts as such."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(str(file).encode() + b"\0")
@@ -96,7 +96,7 @@ class Watcher:
         """Where the files lie, by name and behind their links: a ConfigMap swaps a link beside the link."""
         places = set()
         for file in self._files():
-            places.add(file.parent)
+            places.add(file if file.is_dir() else file.parent)
             link = file
             while link.is_symlink():
                 link = link.parent / link.readlink()

@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.service.control import Control, knock
-from runner.service.place import Place, find_file
+from runner.service.place import Place, find_files
 
 
 def test_the_state_directory_is_named_after_the_file_and_its_path(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_state_directory_that_cannot_be_is_an_error_with_a_hint(tmp_path: Path
 def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunnerError) as caught:
-        find_file("nowhere.yaml", {})
+        find_files("nowhere.yaml", {})
     assert str(caught.value) == "there is no file nowhere.yaml (give its path with -f FILE)"
 
 
@@ -53,9 +53,11 @@ def test_the_order_in_which_a_file_is_looked_for(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     for name in ("jobs.yaml", "env.yaml", "given.yaml"):
         (tmp_path / name).write_text("")
-    assert find_file(None, {}) == tmp_path / "jobs.yaml"
-    assert find_file(None, {"RUNNER_FILE": "env.yaml"}) == tmp_path / "env.yaml"
-    assert find_file("given.yaml", {"RUNNER_FILE": "env.yaml"}) == tmp_path / "given.yaml"
+    assert find_files(None, {}) == (tmp_path / "jobs.yaml",)
+    assert find_files(None, {"RUNNER_FILE": "env.yaml"}) == (tmp_path / "env.yaml",)
+    assert find_files("given.yaml", {"RUNNER_FILE": "env.yaml"}) == (tmp_path / "given.yaml",)
+    several = find_files("given.yaml:env.yaml", {})
+    assert several == (tmp_path / "given.yaml", tmp_path / "env.yaml")
 
 
 @pytest.mark.parametrize("depth", [0, 12])

@@ -85,6 +85,9 @@ class FileModel(Open):
     include: Texts | None = Field(
         None, description="more files, relative to this one; globs allowed", examples=[["jobs.d/*.yaml"]]
     )
+    isolate_files: bool = Field(
+        False, description="an edit that breaks one of several files: the others are followed all the same"
+    )
     vars: dict[Name, Any] | None = Field(
         None, description="values for ${{ vars.NAME }}; not exported to commands"
     )

@@ -1,0 +1,79 @@
+"""From a definition under `jobs:` to specifications: merged, read, checked, lowered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner.config import names
+from runner.config.diagnose import Trouble
+from runner.config.document import ID, JobModel
+from runner.config.files import Document
+from runner.config.lower import Known, job_spec
+from runner.config.merge import Whole, extended, merge, whole_jobs
+from runner.config.node import Map, Node, kind_of
+from runner.config.shape import checked
+from runner.spec import JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What every job depends on beside its own text."""
+
+    templates: Mapping[str, Map]
+    vars: Map | None
+    env: Mapping[str, Any]
+    secrets: Mapping[str, Any]
+    known: Known
+
+
+def defaults_of(document: Document) -> Map | None:
+    """The defaults that hold for a file's jobs: its own on top of those of the files that include it."""
+    own = document.root.nodes.get("defaults")
+    defaults: Map | None = None
+    for each in [*document.outer, *([own] if isinstance(own, Map) else [])]:
+        defaults = each if defaults is None else merge(defaults, each)
+    return defaults
+
+
+def definitions(jobs: Node | None, trouble: Trouble) -> Iterator[tuple[str, Map]]:
+    """Each definition below `jobs:`, by id; what cannot be one is a problem."""
+    if not isinstance(jobs, Map):
+        return
+    for id, node in jobs.nodes.items():
+        if id.startswith("x-"):
+            continue
+        at = jobs.keys[id]
+        if re.match(ID, id) is None:
+            help = "lower case letters, digits and _ . -, beginning with a letter or digit"
+            trouble.add("name", f"{id!r} cannot be the id of a job", at, length=len(id), help=help)
+        elif not isinstance(node, Map):
+            help = "write `run: ...` below it" if node.value is None else f"did you mean `run: {node.value}`?"
+            fact = f"the job {id!r} is {kind_of(node.value)}, not a mapping"
+            trouble.add("type", fact, at, length=len(id), help=help)
+        else:
+            # A message about the whole job points at its id.
+            node.at = at
+            yield id, node
+
+
+def specs_of(
+    id: str, node: Map, defaults: Map | None, shared: Shared, trouble: Trouble
+) -> list[tuple[Whole, JobSpec]]:
+    """The jobs a definition stands for; those with mistakes are left out, and the mistakes noted."""
+    job = extended(node, shared.templates, trouble)
+    if defaults is not None:
+        job = merge(defaults, job)
+    found = []
+    for whole in whole_jobs(id, job, shared.vars, shared.env, trouble):
+        before = len(trouble.problems)
+        model = checked(JobModel, whole.node, trouble, ("jobs", whole.id))
+        if model is None:
+            continue
+        spec = job_spec(whole, model, shared.known, trouble)
+        names.check(whole, spec, shared.secrets, trouble)
+        if not any(problem.level == "error" for problem in trouble.problems[before:]):
+            found.append((whole, spec))
+    return found
