@@ -20,14 +20,18 @@ PATIENCE = 20.0
 class Served:
     """A running `runner serve`. Lines are awaited, never slept for."""
 
-    def __init__(self, directory: Path, *args: str, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *args: str, environ: dict[str, str] | None = None, alone: bool = False
+    ) -> None:
+        """`alone`: the arguments say which files."""
         self.directory = directory
+        file = () if alone else ("-f", str(directory / "jobs.yaml"))
         self.environ = {**os.environ, "RUNNER_STATE_DIR": str(directory / "state"), "PYTHONUNBUFFERED": "1"}
         self.environ.update(environ or {})
         self.lines: list[str] = []
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "runner", "serve", "-f", str(directory / "jobs.yaml"), *args],
+            [sys.executable, "-m", "runner", "serve", *file, *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
