@@ -14,6 +14,7 @@ from runner.errors import RunnerError
 VERBS: dict[str, str] = {
     "init": "write a first jobs.yaml",
     "validate": "check a jobs file and say everything that is wrong with it",
+    "simulate": "what the jobs would do in a stretch of time",
     "test": "play the tests of a jobs file",
     "plan": "what an edit of the file does, before it is live",
     "serve": "run the jobs of a file until stopped",

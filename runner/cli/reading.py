@@ -118,14 +118,19 @@ def show(table: Table) -> None:
 
 def moment(text: str | None, desk: Desk, zone: str) -> Moment | None:
     """A moment a person typed: `now`, a length of time ahead or back (`2h`, `-1d`), or ISO 8601 in `zone`."""
-    if text is None:
-        return None
+    return None if text is None else moment_at(text, desk.now, zone, base=desk.now)
+
+
+def moment_at(text: str | None, now: Moment, zone: str, *, base: Moment) -> Moment:
+    """The same without a desk: a length of time counts from `base`, and nothing at all is `base`."""
     from runner.duration import parse_duration
     from runner.errors import DurationError
 
+    if text is None:
+        return base
     if text == "now":
-        return desk.now
+        return now
     sign = -1 if text.startswith("-") else 1
     with contextlib.suppress(DurationError):
-        return desk.now + sign * parse_duration(text.lstrip("+-"))
+        return base + sign * parse_duration(text.lstrip("+-"))
     return frame.moment_of(text, zone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -13,7 +14,7 @@ from runner.notify.compose import message
 from runner.spec import JobKey
 from runner.views.history import occurrence_entry, reason
 from runner.views.run import attempt, entry, origin, status_cell, why
-from runner.views.table import Cell, Column, Table, rows
+from runner.views.table import Cell, Column, Style, Table, rows
 from runner.views.when import iso, took, zone_of
 
 
@@ -38,6 +39,55 @@ def document(played: Played, zones: Mapping[JobKey, str] | None = None) -> dict[
         "alerts": [_alert(each, known.get(each.news.job, "UTC")) for each in played.alerts],
         "warnings": list(played.warnings),
     }
+
+
+def of_job(played: Played, job: str) -> Played:
+    """Only what happens to one job."""
+    return Played(
+        [run for run in played.runs if run.spec.id == job],
+        [one for one in played.others if one.job.id == job],
+        [each for each in played.alerts if each.news.job.id == job],
+        played.warnings,
+    )
+
+
+def count(played: Played) -> int:
+    """How many lines the table has."""
+    return len(played.runs) + len(played.others) + len(played.alerts)
+
+
+def summary(played: Played, jobs: Sequence[str], *, zone: tzinfo) -> Table:
+    """A line for each job: how its runs ended, what did not run, how many alerts, the first and the last time."""
+    runs: dict[str, list[Run]] = {}
+    others: Counter[str] = Counter()
+    alerts = Counter(each.news.job.id for each in played.alerts)
+    for run in played.runs:
+        runs.setdefault(run.spec.id, []).append(run)
+    for one in played.others:
+        others[one.job.id] += one.count
+    cells: list[list[Cell | str]] = []
+    for job in jobs:
+        mine = runs.get(job, [])
+        good = sum(run.status.good for run in mine)
+        first, last = (_minute(mine[n].key.slot, zone) if mine else "" for n in (0, -1))
+        cells.append([Cell(job, "bold"), str(len(mine)), _some(good, "good"), _some(len(mine) - good, "bad"),
+                      _some(others[job], "warn"), _some(alerts[job], "warn"), first, last])  # fmt: skip
+    columns = (
+        Column("JOB"),
+        *(Column(name, right=True) for name in ("RUNS", "GOOD", "BAD", "NOT RUN", "ALERTS")),
+        Column("FIRST"),
+        Column("LAST"),
+    )
+    note = f"{count(played):,} events; --all lists them one by one, --json gives them to programs"
+    return Table(columns, rows(cells), empty="nothing happens", notes=(*played.warnings, note))
+
+
+def _some(number: int, style: Style) -> Cell:
+    return Cell(str(number), style) if number else Cell("")
+
+
+def _minute(moment: Moment, zone: tzinfo) -> str:
+    return to_datetime(moment, zone).strftime("%Y-%m-%d %H:%M")
 
 
 def _alert(delivery: Delivery, zone: str) -> dict[str, Any]:
