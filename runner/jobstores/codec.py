@@ -76,7 +76,7 @@ _FORGOTTEN = {("Outcome", "value"), ("Outcome", "exception")}
 
 def dumps(value: Any) -> str:
     """The value as JSON text; StoreError names what cannot be stored."""
-    text = _plainly(encode(value))
+    text = _text(value)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -86,6 +86,32 @@ def dumps(value: Any) -> str:
 
 
 _plainly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring
+
+
+def _text(value: Any) -> str:
+    """What `encode` gives, as text. Most fields of a run's records are plain, and are written straight away."""
+    kind: type = type(value)
+    if kind is list:
+        return f"[{','.join(map(_text, value))}]"
+    if kind not in _OURS:
+        return _plainly(encode(value))
+    name, names, defaults, values_of = _shape(kind)
+    parts = [f'{{"{KIND}":"{name}"']
+    for field, default, item in zip(names, defaults, values_of(value), strict=True):
+        if item is default:
+            continue
+        form = type(item)
+        if form is int:
+            if item != default:
+                parts.append(f'"{field}":{item}')
+        elif form is str or form is Status:
+            if item != default:
+                parts.append(f'"{field}":{_quoted(item)}')
+        elif form is not type(default) or item != default:
+            # A field's own tuple is an array; one inside people's arguments keeps its kind.
+            parts.append(f'"{field}":{_text(list(item) if form is tuple else item)}')
+    return ",".join(parts) + "}"
 
 
 def loads(text: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,45 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+class Channel:
+    """The driver's own cursor under a connection, for statements that were compiled before.
+
+    What SQLAlchemy does around a statement takes longer than a small turn's statements themselves. Errors come out as
+    SQLAlchemy's all the same.
+    """
+
+    __slots__ = ("_cursor", "_dialect", "_error")
+
+    def __init__(self, connection: Connection) -> None:
+        self._dialect = connection.dialect
+        self._error: type[Exception] = connection.dialect.loaded_dbapi.Error
+        self._cursor = connection.connection.cursor()
+
+    def execute(self, text: str, values: Any = ()) -> None:
+        try:
+            self._cursor.execute(text, values)
+        except self._error as error:
+            raise self._translated(text, error) from error
+
+    def many(self, text: str, rows: Sequence[Any]) -> None:
+        try:
+            self._cursor.executemany(text, rows)
+        except self._error as error:
+            raise self._translated(text, error) from error
+
+    def scalar(self, text: str, values: Any = ()) -> Any:
+        """The first value of the first row, None where there is no row."""
+        try:
+            self._cursor.execute(text, values)
+            row = self._cursor.fetchone()
+        except self._error as error:
+            raise self._translated(text, error) from error
+        return None if row is None else row[0]
+
+    def _translated(self, text: str, error: Exception) -> BaseException:
+        return DBAPIError.instance(text, None, error, self._error, dialect=self._dialect)
+
+
 @contextlib.contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
     """All or nothing. On SQLite the write lock is taken at once, so that no read goes stale under it."""
@@ -51,10 +90,11 @@ def transaction(connection: Connection) -> Iterator[None]:
         with connection.begin():
             yield
         return
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    channel = Channel(connection)
+    channel.execute("BEGIN IMMEDIATE")
     try:
         yield
-        connection.exec_driver_sql("COMMIT")
+        channel.execute("COMMIT")
     except BaseException:
         with contextlib.suppress(SQLAlchemyError):
             connection.exec_driver_sql("ROLLBACK")

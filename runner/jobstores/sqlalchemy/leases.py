@@ -11,10 +11,12 @@ import hashlib
 import os
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from runner.errors import LeaseLost
 from runner.jobstores.base import Fence
+from runner.jobstores.sqlalchemy.database import Channel
+from runner.jobstores.sqlalchemy.statements import Question
 from runner.jobstores.sqlalchemy.tables import leases
 from runner.moment import SECOND, Moment, Span
 
@@ -103,9 +105,17 @@ def end_row(connection: Connection, fence: Fence) -> None:
 
 def check(connection: Connection, fence: Fence) -> None:
     """LeaseLost unless the fence is the newest; on servers the row stays locked until the transaction ends."""
-    question = select(leases.c.number).where(leases.c.source == fence.source)
-    if connection.dialect.name != "sqlite":
-        question = question.with_for_update(read=True)
-    number = connection.execute(question).scalar()
+    dialect = connection.dialect
+    question = _numbers.get(dialect.name)
+    if question is None:
+        number_of = select(leases.c.number).where(leases.c.source == bindparam("of"))
+        if dialect.name != "sqlite":
+            number_of = number_of.with_for_update(read=True)
+        question = _numbers[dialect.name] = Question(number_of, dialect)
+    number = question.scalar(Channel(connection), of=fence.source)
     if number != fence.number:
         raise LeaseLost(f"the lead of {fence.source} went to another runner")
+
+
+_numbers: dict[str, Question] = {}
+"""What asks for a source's newest number, by dialect: asked by every turn."""

@@ -104,7 +104,7 @@ def run_row(run: Run, digest: str) -> Values:
         key.slot,
         key.nonce,
         digest,
-        run.status.value,
+        run.status._value_,
         run.reason,
         run.origin,
         run.by,

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable, Table, and_, bindparam, delete, insert, update
+from sqlalchemy import Dialect, Executable, Table, and_, bindparam, delete, insert, update
 
 from runner.jobstores.sqlalchemy import tables
+from runner.jobstores.sqlalchemy.database import Channel
 
 Values = tuple[Any, ...]
 """The values of a row, in the order of its table's columns."""
@@ -41,7 +42,7 @@ class Prepared:
         self._only = where[0]
         self._as_it_is = where == list(range(len(places)))
 
-    def run(self, connection: Connection, rows: Sequence[Values]) -> None:
+    def run(self, channel: Channel, rows: Sequence[Values]) -> None:
         """Execute for every row; nothing where there is none."""
         if not rows:
             return
@@ -54,7 +55,10 @@ class Prepared:
             found = list(map(self._pick, rows))
         if self._names is not None:
             found = [dict(zip(self._names, row, strict=True)) for row in found]
-        connection.exec_driver_sql(self._text, found if len(found) > 1 else found[0])
+        if len(found) > 1:
+            channel.many(self._text, found)
+        else:
+            channel.execute(self._text, found[0])
 
 
 class Statements:
@@ -75,12 +79,14 @@ class Statements:
             )
             self._insert_new[table.name] = self._insert(table, dialect)
 
-    def replace(self, connection: Connection, table: Table, rows: Iterable[Values]) -> None:
+    def replace(self, channel: Channel, table: Table, rows: Sequence[Values]) -> None:
         """Insert, whatever stood under the same key: the same on every database."""
+        if not rows:
+            return
         keys = [number for number, column in enumerate(table.columns) if column.primary_key]
         distinct = list({tuple(row[key] for key in keys): row for row in rows}.values())
-        self._delete_old[table.name].run(connection, distinct)
-        self._insert_new[table.name].run(connection, distinct)
+        self._delete_old[table.name].run(channel, distinct)
+        self._insert_new[table.name].run(channel, distinct)
 
     @staticmethod
     def _insert(table: Table, dialect: Dialect) -> Prepared:
@@ -109,7 +115,7 @@ class Question:
         self._order = list(compiled.positiontup) if compiled.positional else None
         self._fixed = compiled.params
 
-    def scalar(self, connection: Connection, **values: Any) -> Any:
+    def scalar(self, channel: Channel, **values: Any) -> Any:
         given = {**self._fixed, **values}
         found = tuple(given[name] for name in self._order) if self._order is not None else given
-        return connection.exec_driver_sql(self._text, found).scalar()
+        return channel.scalar(self._text, found)

@@ -18,7 +18,7 @@ from runner.jobstores.base import Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import leases, rows, tables
-from runner.jobstores.sqlalchemy.database import connect, migrate, reading, transaction, translated
+from runner.jobstores.sqlalchemy.database import Channel, connect, migrate, reading, transaction, translated
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
@@ -161,25 +161,26 @@ class SQLAlchemyJobStore:
 
     def _perform(self, connection: Connection, batch: Batch) -> set[str]:
         """Every statement of the batch; the digests of specs that are in the database from now on."""
-        do = self._prepared(connection)
-        new = [run for run in batch.runs if run.key not in self._live]
+        do, channel = self._prepared(connection), Channel(connection)
+        new: list[Run] = []
+        moved: list[Run] = []
+        for run in batch.runs:
+            (moved if run.key in self._live else new).append(run)
         specs = [*(job.spec for job in batch.jobs), *(run.spec for run in new)]
-        fresh = self._write_specs(connection, specs) if specs else set()
-        do.delete_job.run(connection, [(key.source, key.id) for key in batch.gone])
-        self._write_jobs(connection, batch.jobs)
-        do.insert_run.run(connection, [self._run_row(run) for run in new])
-        if len(new) < len(batch.runs):
-            moved = [self._run_row(run) for run in batch.runs if run.key in self._live]
-            do.update_run.run(connection, moved)
-        do.replace(connection, tables.occurrences, map(rows.occurrence_row, batch.occurrences))
-        do.replace(connection, tables.incidents, map(rows.incident_row, batch.incidents))
-        do.replace(connection, tables.deliveries, map(rows.delivery_row, batch.deliveries))
-        do.replace(connection, tables.requests, map(rows.request_row, batch.requests))
+        fresh = self._write_specs(connection, channel, specs) if specs else set()
+        do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
+        self._write_jobs(do, channel, batch.jobs)
+        do.insert_run.run(channel, list(map(self._run_row, new)))
+        do.update_run.run(channel, list(map(self._run_row, moved)))
+        do.replace(channel, tables.occurrences, list(map(rows.occurrence_row, batch.occurrences)))
+        do.replace(channel, tables.incidents, list(map(rows.incident_row, batch.incidents)))
+        do.replace(channel, tables.deliveries, list(map(rows.delivery_row, batch.deliveries)))
+        do.replace(channel, tables.requests, list(map(rows.request_row, batch.requests)))
         return fresh
 
-    def _write_specs(self, connection: Connection, specs: Iterable[JobSpec]) -> set[str]:
+    def _write_specs(self, connection: Connection, channel: Channel, specs: Iterable[JobSpec]) -> set[str]:
         fresh: dict[str, JobSpec] = {}
-        swept = self._swept(connection)
+        swept = self._swept(connection, channel)
         if swept != self._digests.swept:
             self._digests.written.clear()
             self._digests.swept = swept
@@ -196,28 +197,27 @@ class SQLAlchemyJobStore:
             found = [
                 (digest, self._digests.text(spec)) for digest, spec in fresh.items() if digest not in there
             ]
-            self._prepared(connection).replace(connection, tables.specs, found)
+            self._prepared(connection).replace(channel, tables.specs, found)
         return set(fresh)
 
-    def _write_jobs(self, connection: Connection, jobs: Iterable[Job]) -> None:
-        do = self._prepared(connection)
+    def _write_jobs(self, do: Statements, channel: Channel, jobs: Iterable[Job]) -> None:
         known: list[Values] = []
         new: list[Values] = []
         for job in jobs:
             (known if job.key in self._jobs else new).append(rows.job_row(job, self._digests.of(job.spec)))
-        do.update_job.run(connection, known)
-        do.delete_job.run(connection, new)
-        do.insert_job.run(connection, new)
+        do.update_job.run(channel, known)
+        do.delete_job.run(channel, new)
+        do.insert_job.run(channel, new)
 
     def _prepared(self, connection: Connection) -> Statements:
         if self._statements is None:
             self._statements = Statements(connection.dialect)
         return self._statements
 
-    def _swept(self, connection: Connection) -> str | None:
+    def _swept(self, connection: Connection, channel: Channel) -> str | None:
         if self._question is None:
             self._question = Question(tables.SWEPT, connection.dialect)
-        found: str | None = self._question.scalar(connection)
+        found: str | None = self._question.scalar(channel)
         return found
 
     def _run_row(self, run: Run) -> Values:
