@@ -79,7 +79,15 @@ def house(store: JobStore, executor: AtOnce, clock: Clock | None = None) -> Hous
     hands = Hands({"default": executor})
     clock = clock or VirtualClock(NOON)
     engine = Engine(hands, clock, poll_requests=None)
-    partition = Partition(store, SOURCE, owner="bench", settings=Settings(), hands=hands, done=engine.done)
+    partition = Partition(
+        store,
+        SOURCE,
+        owner="bench",
+        settings=Settings(),
+        hands=hands,
+        done=engine.done,
+        elapsed=clock.elapsed,
+    )
     store.open()
     hands.open(engine.done)
     engine.attach("default", partition)

@@ -29,6 +29,8 @@ class Settings:
     executors: Mapping[str, int | None] = field(default_factory=dict)
     maintenance: tuple[Maintenance, ...] = ()
     queue_limit: int = 100
+    host: str = ""
+    """Where attempts begin: the computer and its state directory. Empty: they end with this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class Fired:
 class Asked:
     """A request from outside: `pause` `resume` `trigger` `cancel`. It is answered in the same transaction.
 
-    Args by verb: pause {job, until?, note?}, resume {job}, trigger {job, params?}, cancel {run}.
+    Args by verb: pause {job, until?, note?}, resume {job}, trigger {job, params?}, cancel {run}, and from the
+    runner of another host ended {run, step, attempt, host, outcome} (an outcome of None: it never began).
     """
 
     request: Request

@@ -8,7 +8,7 @@ delivery.retrying delivery.given_up (Delivery).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, assert_never, cast
 from zoneinfo import ZoneInfo
 
@@ -124,7 +124,7 @@ class Machine:
                 self._stepped(by, now)
             case e.Configured(settings):
                 self.settings = settings
-                self._runs.places.configure(settings)
+                self._runs.configure(settings)
             case e.Stopping(stop):
                 self._stopping(stop, now)
             case _:
@@ -574,6 +574,8 @@ class Machine:
 
     def _answer(self, request: Request, now: Moment) -> dict[str, Any]:
         args = request.args
+        if request.verb == "ended":
+            return self._answer_ended(args, now)
         if request.verb == "cancel":
             return self._answer_cancel(str(args.get("run", "")), now)
         key = self._find(request.source, str(args.get("job", "")))
@@ -599,6 +601,31 @@ class Machine:
         for key in found:
             self._runs.cancel(key, "asked", now)
         return {"run": ", ".join(map(str, found)), "runs": [str(key) for key in found]}
+
+    def _answer_ended(self, args: Mapping[str, Any], now: Moment) -> dict[str, Any]:
+        """The word of the runner on whose host the attempt was begun."""
+        key = next(
+            (
+                each
+                for each in self._runs.live
+                if each.job[1:] == args["run"].job[1:] and each[1:] == args["run"][1:]
+            ),
+            None,
+        )
+        state = self._runs.live[key].steps.get(args["step"]) if key is not None else None
+        outcome = args["outcome"]
+        if (
+            key is None
+            or state is None
+            or (state.status, state.attempt, state.host) != (Status.RUNNING, args["attempt"], args["host"])
+        ):
+            return {"error": "the attempt is not under way", "unknown": True}
+        attempt = AttemptKey(key, state.id, state.attempt)
+        if outcome is not None:
+            self._runs.step_ended(attempt, outcome, now)
+        elif not self._runs.stopping:
+            self._runs.again(attempt)
+        return {"run": str(key)}
 
     def _find(self, source: str, id: str) -> JobKey | None:
         return next((key for key in self.jobs if key.id == id and key.source == source), None)

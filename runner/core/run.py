@@ -103,6 +103,8 @@ class StepRun:
     outcome: Outcome | None = None
     reason: str = ""
     item: Any = None
+    host: str = ""
+    """Where the attempt was begun (`Settings.host`): only there anybody can tell what became of it."""
 
     @property
     def id(self) -> str:

@@ -39,6 +39,7 @@ class Runs:
         self.by_job: dict[JobKey, dict[RunKey, None]] = {}
         self.stopping = False
         self.places = Places(settings)
+        self._host = settings.host
         self._agenda = agenda
         self._out = out
         self._evaluate = evaluate
@@ -50,6 +51,11 @@ class Runs:
         self._told_late: set[tuple[RunKey, str]] = set()
         self._timed: set[RunKey] = set()
         """Those with a moment in the agenda."""
+
+    def configure(self, settings: Settings) -> None:
+        """Other capacities from now on, and where attempts begin."""
+        self._host = settings.host
+        self.places.configure(settings)
 
     # ── making and loading ──────────────────────────────────────────────────────────────────
 
@@ -212,6 +218,7 @@ class Runs:
             None,
             "",
             state.item,
+            self._host,
         )
         first = run.started_at is None
         timeout = run.spec.policy.timeout
@@ -273,6 +280,7 @@ class Runs:
             outcome,
             state.reason,
             state.item,
+            state.host,
         )
         if len(run.steps) == 1 and not self._cancelled(run):
             # The usual case, one step: the run ends with it, in one record.
@@ -306,6 +314,10 @@ class Runs:
         run = self.live.get(attempt.run)
         state = run.steps.get(attempt.step) if run is not None else None
         if run is not None and state is not None:
+            if state.host != self._host:
+                state = replace(state, host=self._host)
+                self._change(run, state)
+                run = self.live[attempt.run]
             self._out(Start(run, self._step(run, state), state))
 
     def cancel_again(self, attempt: AttemptKey) -> None:

@@ -6,13 +6,13 @@ Nothing a hand does may stop the engine: whatever it raises is logged, and becom
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from runner.core.action import Announce, Cancel, Start
 from runner.core.context import context
 from runner.core.run import AttemptKey, Delivery, Outcome, Run, Status
-from runner.executors.base import Done, Executor, Found, Task
+from runner.executors.base import Done, Executor, Found, Task, Until, always
 from runner.spec import Call
 
 log = logging.getLogger("runner.engine")
@@ -38,8 +38,8 @@ class Hands:
         for executor in self.executors.values():
             executor.open(done)
 
-    def start(self, start: Start, done: Done) -> None:
-        """Begin an attempt; trouble in doing so is its outcome."""
+    def start(self, start: Start, done: Done, until: Until = always) -> None:
+        """Begin an attempt, not later than `until`; trouble in doing so is its outcome."""
         name = start.step.executor or start.run.spec.executor
         executor = self.executors.get(name)
         if executor is None:
@@ -48,7 +48,7 @@ class Hands:
             done(start.attempt, Outcome(Status.FAILED, error=error))
             return
         try:
-            executor.start(_task(start))
+            executor.start(_task(start, until))
         except Exception as error:
             log.exception("executor %s could not start %s", name, start.attempt)
             text = f"executor {name!r} could not start it: {type(error).__name__}: {error}"
@@ -87,8 +87,8 @@ class Hands:
         except Exception:
             log.exception("a listener of %s failed", announce.name)
 
-    def recover(self, runs: Iterable[Run]) -> Found:
-        """Ask each executor what became of the attempts that an earlier process had under way."""
+    def recover(self, runs: Iterable[Run], besides: Set[AttemptKey] = frozenset()) -> Found:
+        """Ask each executor what became of the attempts an earlier process had under way, `besides` left out."""
         tasks: dict[str, list[Task]] = {}
         gone: set[AttemptKey] = set()
         for run in runs:
@@ -99,6 +99,8 @@ class Hands:
                 step = steps[state.step]
                 name = step.executor or run.spec.executor
                 task = Task(run, step, state)
+                if task.attempt in besides:
+                    continue
                 if name in self.executors:
                     tasks.setdefault(name, []).append(task)
                 else:
@@ -125,8 +127,8 @@ class Hands:
                 log.exception("executor %s did not close", name)
 
 
-def _task(start: Start) -> Task:
+def _task(start: Start, until: Until) -> Task:
     work = start.step.work
     if isinstance(work, Call) and not work.rendered:
-        return Task(start.run, start.step, start.state)
-    return Task(start.run, start.step, start.state, context(start.run, start.state))
+        return Task(start.run, start.step, start.state, until=until)
+    return Task(start.run, start.step, start.state, context(start.run, start.state), until)

@@ -36,7 +36,7 @@ class Engine:
         self._inbox: deque[tuple[str, Entry]] = deque()
         self._calls: deque[Callable[[Moment], None]] = deque()
         self._poll_requests = poll_requests
-        self._poll_at: Moment | None = None
+        self._poll_at: Span | None = None
         self._poked = True
         self._paused = False
         self._ending = False
@@ -148,11 +148,12 @@ class Engine:
         while self._calls:
             self._calls.popleft()(now)
         entries = self._drain()
-        polling = self._polling(now)
+        polling = self._polling()
         for alias, partition in list(self._partitions.items()):
             mine = entries.pop(alias, [])
             if not partition.ready(now, tick=not self._paused):
-                self._inbox.extendleft((alias, entry) for entry in reversed(mine))
+                left = partition.pass_on(now, mine)
+                self._inbox.extendleft((alias, entry) for entry in reversed(left))
                 continue
             if by:
                 partition.stepped(now, by)
@@ -183,23 +184,22 @@ class Engine:
         log.warning("the wall clock was set by %+.1f s", (offset - before) / SECOND)
         return offset - before
 
-    def _polling(self, now: Moment) -> bool:
-        due = self._poll_at is not None and now >= self._poll_at
+    def _polling(self) -> bool:
+        there = self._clock.elapsed()
+        due = self._poll_at is not None and there >= self._poll_at
         if not (self._poked or due):
             return False
         self._poked = False
-        self._poll_at = None if self._poll_requests is None else now + self._poll_requests
+        self._poll_at = None if self._poll_requests is None else there + self._poll_requests
         return True
 
     def _span_to_wait(self) -> Span | None:
-        moments = [self._poll_at] if self._poll_at is not None else []
+        spans = [self._poll_at - self._clock.elapsed()] if self._poll_at is not None else []
         for partition in self._partitions.values():
-            moment = partition.wakeup()
-            if moment is not None and not (self._paused and partition.leading and not partition.trouble):
-                moments.append(moment)
-        if not moments:
-            return None
-        return max(0, min(moments) - self._clock.now())
+            span = partition.wait(self._clock.now(), tick=not self._paused)
+            if span is not None:
+                spans.append(span)
+        return max(0, min(spans)) if spans else None
 
     def _refuse_the_rest(self) -> None:
         while self._inbox:

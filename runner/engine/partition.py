@@ -7,18 +7,30 @@ waits, deadlines of what already runs are enforced all the same, and the write i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from runner.core.action import Action, Announce, Cancel, Forget, Save, Send, Start
-from runner.core.event import Asked, Broken, Configured, Event, Settings, Started, Stepped, Stopping, Tick
+from runner.core.event import (
+    Asked,
+    Broken,
+    Configured,
+    Event,
+    Settings,
+    Started,
+    StepEnded,
+    Stepped,
+    Stopping,
+    Tick,
+)
 from runner.core.machine import Machine
-from runner.core.run import AttemptKey, Occurrence, Request, Run, RunKey, Status
+from runner.core.run import AttemptKey, Occurrence, Outcome, Request, Run, RunKey, Status
+from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending
 from runner.engine.hands import Hands
 from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
-from runner.executors.base import Done
-from runner.jobstores.base import Fence, JobStore
+from runner.executors.base import Done, Until
+from runner.jobstores.base import LEASE, Fence, JobStore
 from runner.moment import MILLISECOND, SECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
@@ -29,7 +41,9 @@ Plan = Callable[[Machine, Moment], Sequence[Event]]
 _CHANGES = (Save, Forget)
 _FIRST_RETRY: Span = 100 * MILLISECOND
 _LAST_RETRY: Span = 5 * SECOND
-_RENEW_BEFORE: Span = 2500 * MILLISECOND
+MARGIN: Span = 500 * MILLISECOND
+"""Nothing begins so short before the lease's end: what was told to begin has begun when another runner may lead."""
+_RENEW_BEFORE: Span = 2000 * MILLISECOND
 _ASK_LEAD_EVERY: Span = SECOND
 
 
@@ -59,9 +73,11 @@ class Partition:
         settings: Settings,
         hands: Hands,
         done: Done,
+        elapsed: Callable[[], Span],
         early: Plan | None = None,
         prepare: Plan | None = None,
         on_request: Callable[[Request], bool] | None = None,
+        host: Host | None = None,
     ) -> None:
         self.store = store
         self.source = source
@@ -76,9 +92,18 @@ class Partition:
         self._early = early
         self._prepare = prepare
         self._on_request = on_request
+        self._host = host
+        self._elapsed = elapsed
+        self._leading = Leading(store, source, host.name) if host is not None else None
+        self._tending = Tending(store, source, host.name, hands) if host is not None else None
         self._fence: Fence | None = None
+        self._good_until: Span | None = None
+        """Until when the lead is ours for certain, by `elapsed`; None for a lock that lasts as long as we do."""
         self._held: _Batch | None = None
-        self._retry_at: Moment | None = None
+        # These are `elapsed` too: a wall clock that is set must not stop a lease from being renewed.
+        self._retry_at: Span | None = None
+        self._tend_at: Span = 0
+        self._look_at: Span | None = None
         self._backoff = _FIRST_RETRY
         self._cancelled: set[AttemptKey] = set()
         self._taken: set[str] = set()
@@ -95,17 +120,23 @@ class Partition:
         `early` is worked out before anything is decided, `prepare` after the occurrences of the downtime were.
         False where somebody else leads (asked again a second later) or the store fails (with backoff).
         """
+        if self._host is not None and not self._host.take():
+            self._stand_by()
+            return False
         try:
+            asked_at = self._elapsed()
             fence = self.store.hold(self.source, self._owner, now)
             if fence is None:
-                self._stand_by(now)
+                self._recovered()
+                self._stand_by()
+                self._tend(now)
                 return False
             loaded = self.store.load(self.source)
         except StoreError as error:
-            self._failed(now, error)
+            self._failed(error)
             return False
         self._recovered()
-        self._fence = fence
+        self._take(fence, asked_at)
         self.standing_by = False
         machine = Machine(self._settings, loaded.jobs, loaded.runs, loaded.incidents, loaded.deliveries)
         self.machine = machine
@@ -118,8 +149,7 @@ class Partition:
                 return False
             for event in early:
                 self._feed(now, Entry(event), batch)
-        found = self._hands.recover(loaded.runs)
-        self._feed(now, Entry(Started(found.alive, found.ended, found.gone)), batch)
+        self._feed(now, Entry(self._recover(loaded.runs)), batch)
         for bad in loaded.unreadable:
             self._feed(now, Entry(Broken(bad.key, bad.reason)), batch)
         if tick:
@@ -132,11 +162,45 @@ class Partition:
         self._perform(now, batch)
         return True
 
-    def _stand_by(self, now: Moment) -> None:
+    def _recover(self, runs: Sequence[Run]) -> Started:
+        """What became of the attempts under way; those of other hosts go on, as far as anybody knows."""
+        away = frozenset(self._leading.elsewhere(runs)) if self._leading is not None else frozenset()
+        untold = self._tending.handed_over() if self._tending is not None else {}
+        found = self._hands.recover(runs, away)
+        self._look_at = self._elapsed() if away else None
+        return Started(
+            (found.alive | away) - untold.keys(), {**found.ended, **untold}, found.gone - untold.keys()
+        )
+
+    def _take(self, fence: Fence, asked_at: Span) -> None:
+        self._fence = fence
+        self._good_until = None if fence.until is None else asked_at + LEASE - MARGIN
+
+    def _stand_by(self) -> None:
         if not self.standing_by:
             self.standing_by = True
             self._hands.tell(Announce("lease.held", self.source))
-        self._retry_at = now + _ASK_LEAD_EVERY
+        self._retry_at = self._elapsed() + _ASK_LEAD_EVERY
+
+    def _tend(self, now: Moment) -> None:
+        """Standing by: see to what this host runs of the source. StoreError."""
+        if self._tending is None or self._elapsed() < self._tend_at:
+            return
+        self._tend_at = self._elapsed() + LOOK_EVERY
+        self._tending.tend(now)
+
+    def pass_on(self, now: Moment, entries: Sequence[Entry]) -> list[Entry]:
+        """While another runner leads, ends of this host's attempts are for it to know; the rest waits."""
+        if self._tending is None or self.machine is not None:
+            return list(entries)
+        left: list[Entry] = []
+        for entry in entries:
+            if isinstance(entry.what, StepEnded):
+                self._tending.ended(entry.what.attempt, entry.what.outcome)
+                self._tend_at = 0
+            else:
+                left.append(entry)
+        return left
 
     def _refuse(self, error: RunnerError) -> None:
         """What the store knows and what is wanted now do not go together: leave it alone until somebody decides."""
@@ -152,55 +216,85 @@ class Partition:
                 self.store.release(fence)
             except StoreError as error:
                 log.warning("could not give the lead of %s back: %s", self.source, error)
+        if self._host is not None:
+            self._host.give()
+
+    def _renew_at(self) -> Span | None:
+        return None if self._good_until is None else self._good_until - _RENEW_BEFORE
 
     def _renew(self, now: Moment) -> None:
-        fence = self._fence
-        if fence is None or fence.until is None or now < fence.until - _RENEW_BEFORE:
+        """Renew the lease. Where that fails it is tried again with backoff, and nothing begins after its end."""
+        fence, at = self._fence, self._renew_at()
+        if fence is None or at is None or self._elapsed() < at:
+            return
+        if self.trouble and self._retry_at is not None and self._elapsed() < self._retry_at:
             return
         try:
+            asked_at = self._elapsed()
             renewed = self.store.hold(self.source, self._owner, now)
         except StoreError as error:
-            self._failed(now, error)
+            self._failed(error)
             return
         if renewed is None or renewed.number != fence.number:
-            self._lost(now)
-        else:
-            self._fence = renewed
+            self._lost(renewed)
+            return
+        self._take(renewed, asked_at)
+        if self._held is None:
+            self._recovered()
 
-    def _lost(self, now: Moment) -> None:
+    def _lost(self, renewed: Fence | None = None) -> None:
+        """Another runner led meanwhile, or could have: what this one knows is old, and is read again."""
         log.error("the lead of %s is lost to another runner; standing by", self.source)
         batch, self._held = self._held, None
         for waiter in batch.waiters if batch else ():
             waiter.set_exception(LeaseLost(f"the lead of {self.source} is lost"))
+        if self._tending is not None:
+            for attempt, outcome in _ends(batch):
+                self._tending.ended(attempt, outcome)
         self.machine = None
         self._fence = None
-        self._retry_at = now + _ASK_LEAD_EVERY
+        self._good_until = None
+        self._tend_at = 0
+        self._retry_at = self._elapsed() if renewed is not None else self._elapsed() + _ASK_LEAD_EVERY
         self._hands.tell(Announce("lease.lost", self.source))
+
+    def _until(self) -> Until:
+        """Until when an attempt decided now may begin: as long as this very lead is ours."""
+        number = self._fence.number if self._fence is not None else None
+
+        def until() -> Span | None:
+            fence = self._fence
+            return self._good_until if fence is not None and fence.number == number else 0
+
+        return until
 
     # ── a turn ──────────────────────────────────────────────────────────────────────────────
 
-    def wakeup(self) -> Moment | None:
-        """When this partition wants a turn, whatever happens before."""
-        moments: list[Moment] = []
-        if self._retry_at is not None:
-            moments.append(self._retry_at)
-        if self.machine is not None and self._held is None:
+    def wait(self, now: Moment, *, tick: bool = True) -> Span | None:
+        """How long this partition needs no turn, unless something happens; None: for ever."""
+        there = self._elapsed()
+        spans = [at - there for at in (self._retry_at, self._look_at) if at is not None]
+        if tick and self.machine is not None and self._held is None:
             moment = self.machine.wakeup()
             if moment is not None:
-                moments.append(moment)
-        if self._fence is not None and self._fence.until is not None:
-            moments.append(self._fence.until - _RENEW_BEFORE)
-        return min(moments, default=None)
+                spans.append(moment - now)
+        renew_at = self._renew_at()
+        if renew_at is not None and not self.trouble:
+            spans.append(renew_at - there)
+        return max(0, min(spans)) if spans else None
+
+    def _time_for(self, at: Span | None) -> bool:
+        return at is None or self._elapsed() >= at
 
     def ready(self, now: Moment, *, tick: bool = True) -> bool:
         """Whether entries may be handled: it leads, and nothing is held back."""
         if self.machine is None:
-            if not self.refused and (self._retry_at is None or now >= self._retry_at):
+            if not self.refused and self._time_for(self._retry_at):
                 self.lead(now, tick=tick)
         else:
             self._renew(now)
         if self._held is not None:
-            if self._retry_at is None or now >= self._retry_at:
+            if self._time_for(self._retry_at):
                 held, self._held = self._held, None
                 self._perform(now, held)
             if self._held is not None:
@@ -212,13 +306,26 @@ class Partition:
         if self.machine is None:
             return
         batch = _Batch()
-        for entry in entries:
+        for entry in [*entries, *self._look_abroad(now)]:
             self._feed(now, entry, batch)
         moment = self.machine.wakeup()
         if tick and moment is not None and moment <= now:
             self._feed(now, Entry(Tick()), batch)
         if batch.actions or batch.waiters:
             self._perform(now, batch)
+
+    def _look_abroad(self, now: Moment) -> list[Entry]:
+        """Every other second, as long as other hosts run something of ours: their word, or their silence."""
+        if self._leading is None or self._look_at is None or not self._time_for(self._look_at):
+            return []
+        assert self.machine is not None
+        runs = list(self.machine.runs.values())
+        self._look_at = self._elapsed() + LOOK_EVERY if self._leading.elsewhere(runs) else None
+        try:
+            return [*self.read_requests(now), *(Entry(event) for event in self._leading.look(runs))]
+        except StoreError as error:
+            self._failed(error)
+            return []
 
     def read_requests(self, now: Moment) -> list[Entry]:
         """What other processes asked of this source. Those the house takes upon itself it answers later."""
@@ -227,7 +334,7 @@ class Partition:
         try:
             asked = self.store.asked(self.source)
         except StoreError as error:
-            self._failed(now, error)
+            self._failed(error)
             return []
         self._taken &= {request.id for request in asked}
         entries: list[Entry] = []
@@ -292,17 +399,30 @@ class Partition:
                 self.store.write(changes, self._fence)
         except LeaseLost:
             self._held = batch
-            self._lost(now)
+            self._lost()
             return
         except RunExists as error:
             self._drop(now, batch, error)
             return
         except StoreError as error:
             self._held = batch
-            self._failed(now, error)
+            self._failed(error)
             return
         self._recovered()
-        self._act(batch)
+        if self._good_until is not None and self._elapsed() >= self._good_until:
+            self._act_late(now, batch)
+        else:
+            self._act(batch)
+
+    def _act_late(self, now: Moment, batch: _Batch) -> None:
+        """What is written was written in time. What it starts begins only where the lead can still be renewed."""
+        self._held = _Batch(
+            [each for each in batch.actions if not isinstance(each, Save | Forget)], batch.waiters
+        )
+        self._renew(now)
+        if self._held is not None and not self.trouble:
+            held, self._held = self._held, None
+            self._act(held)
 
     def _drop(self, now: Moment, batch: _Batch, error: RunExists) -> None:
         """Runs that are over already must not run again: leave them out, and write the rest."""
@@ -315,7 +435,7 @@ class Partition:
         self._perform(now, batch)
 
     def _act(self, batch: _Batch) -> None:
-        hands = self._hands
+        hands, until = self._hands, self._until()
         news: list[Announce] = []
         # The most frequent first: a turn may have a hundred thousand of them.
         for action in batch.actions:
@@ -326,7 +446,7 @@ class Partition:
                 if isinstance(record, Run) and record.status.final:
                     hands.forget(record)
             elif isinstance(action, Start):
-                hands.start(action, self._done)
+                hands.start(action, self._done, until)
             elif isinstance(action, Cancel):
                 hands.cancel(action)
             elif isinstance(action, Send):
@@ -336,12 +456,12 @@ class Partition:
         for announce in news:
             hands.tell(announce)
 
-    def _failed(self, now: Moment, error: StoreError) -> None:
+    def _failed(self, error: StoreError) -> None:
         if not self.trouble:
             log.error("the store %r fails: %s; nothing starts until it is back", self.store.alias, error)
             self._hands.tell(Announce("store.failed", (self.store.alias, str(error))))
         self.trouble = str(error)
-        self._retry_at = now + self._backoff
+        self._retry_at = self._elapsed() + self._backoff
         self._backoff = min(self._backoff * 2, _LAST_RETRY)
 
     def _recovered(self) -> None:
@@ -367,6 +487,15 @@ class Partition:
                 self._cancelled.add(attempt)
                 step = next(step for step in run.spec.steps if step.id == state.step)
                 self._hands.cancel(Cancel(attempt, step.executor or run.spec.executor, "timeout"))
+
+
+def _ends(batch: _Batch | None) -> Iterator[tuple[AttemptKey, Outcome]]:
+    """The ends of attempts that a batch would have written."""
+    for action in batch.actions if batch is not None else ():
+        if isinstance(action, Save) and isinstance(action.record, Run):
+            for state in action.record.steps.values():
+                if state.outcome is not None and state.status.final:
+                    yield AttemptKey(action.record.key, state.id, state.attempt), state.outcome
 
 
 def _run_of(action: Action) -> RunKey | None:

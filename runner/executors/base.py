@@ -10,10 +10,21 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from runner.core.run import AttemptKey, Outcome, Run, StepRun
+from runner.moment import Span
 from runner.spec import Step
 
 Done = Callable[[AttemptKey, Outcome], None]
 """Told exactly once per started attempt, from any thread."""
+
+
+Until = Callable[[], Span | None]
+"""Until when an attempt may begin, by `Clock.elapsed`: 0 where it may not any more (another runner leads), None where
+that lasts as long as the process. Asked again at the last moment, because a lead is renewed meanwhile."""
+
+
+def always() -> None:
+    """The lead ends with the process."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,7 @@ class Task:
     step: Step
     state: StepRun
     context: Mapping[str, Any] = field(default_factory=dict)
+    until: Until = always
 
     @property
     def attempt(self) -> AttemptKey:

@@ -82,6 +82,8 @@ class Child:
     killed: bool = False
     gone: bool = False
     """The shim is no more."""
+    refused: bool = False
+    """The shim came too late to begin the command."""
     finished: bool = False
     spoiled: str = ""
     """Why output could not be kept, where it could not."""

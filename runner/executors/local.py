@@ -87,7 +87,7 @@ class LocalExecutor:
     def start(self, task: Task) -> None:
         try:
             if self._in_thread(task.step.work):
-                self._opened_threads().start(task.attempt, self._function(task))
+                self._opened_threads().start(task.attempt, self._function(task), task.until)
             else:
                 self._opened().start(task.attempt, lambda: self._launch(task), slow=self._asks_secrets(task))
         except Exception as error:
@@ -107,7 +107,10 @@ class LocalExecutor:
             key = task.attempt
             directory = str(attempt_dir(self._state_dir, key))
             if self._in_thread(task.step.work):
-                gone.add(key)
+                (alive if self._opened_threads().knows(key) else gone).add(key)
+                continue
+            if self._opened().holds(key):
+                alive.add(key)
                 continue
             try:
                 if spawn.marker(directory) is None and not spawn.locked(directory):
@@ -174,10 +177,13 @@ class LocalExecutor:
 
     def _launch(self, task: Task) -> Launch:
         work = task.step.work
+        launch = None
         if isinstance(work, Command):
-            return self._commands.launch(task, work)
-        if isinstance(work, Call):
-            return self._workers.launch(task, work)
+            launch = self._commands.launch(task, work)
+        elif isinstance(work, Call):
+            launch = self._workers.launch(task, work)
+        if launch is not None:
+            return replace(launch, order=replace(launch.order, until=task.until))
         raise ExecutorError("it runs in a thread")
 
     def _resume(self, task: Task) -> Launch:

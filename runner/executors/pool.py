@@ -48,7 +48,7 @@ class _Pool:
 
     def start(self, task: Task) -> None:
         try:
-            self._opened().start(task.attempt, self._function(task))
+            self._opened().start(task.attempt, self._function(task), task.until)
         except Exception as error:
             self._done(task.attempt, Outcome(Status.FAILED, error=str(error), exception=error))
 
@@ -58,7 +58,9 @@ class _Pool:
 
     def recover(self, tasks: Sequence[Task]) -> Found:
         """Threads and workers end with their process: what was begun in an earlier one is gone."""
-        return Found(gone=frozenset(task.attempt for task in tasks))
+        keys = frozenset(task.attempt for task in tasks)
+        alive = frozenset(key for key in keys if self._threads is not None and self._threads.knows(key))
+        return Found(alive=alive, gone=keys - alive)
 
     def close(self, *, leave: bool = False) -> None:
         """Wait for what runs, or (`leave`) leave it to end by itself, untold."""

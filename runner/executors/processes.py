@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome
@@ -63,6 +64,7 @@ class Processes:
         (state_dir / "scratch").mkdir(exist_ok=True, mode=0o700)
         self._ended = str(runs / f".ended-{spawn.file_name(name)}")
         self._rest = str(runs / ".rest")
+        self._closing = threading.Event()
         self._early_ends: dict[str, int] = {}
         """Ends told before the loop knew of the start."""
         with contextlib.suppress(FileExistsError):
@@ -89,6 +91,17 @@ class Processes:
             if name in self._waiting:
                 self._waiting[name] = reason
         self._loop.call(partial(self._cancel, name, reason))
+
+    def holds(self, key: AttemptKey) -> bool:
+        """Whether it is at work here: the lead was lost and came back. What is about to start is waited for."""
+        name = attempt_id(key)
+        for _ in range(500):
+            with self._lock:
+                starting = name in self._waiting
+            if not starting:
+                break
+            threading.Event().wait(0.01)
+        return name in self._children
 
     def adopt(self, key: AttemptKey, launch: Launch, started_at: int | None = None) -> Outcome | None:
         """Take over an attempt of an earlier process, alive or waiting to be read: None, `done` is told later.
@@ -118,6 +131,7 @@ class Processes:
 
     def close(self, *, leave: bool) -> None:
         """Stop every command, or leave them to the next process; returns when that is done."""
+        self._closing.set()
         self._starter.shutdown(wait=True)
         self._slow.shutdown(wait=True)
         if not leave:
@@ -151,9 +165,10 @@ class Processes:
             return
         with self._lock:
             self._waiting.pop(name, None)
-        self._done(key, outcome)
+        if isinstance(outcome, Outcome):
+            self._done(key, outcome)
 
-    def _try(self, key: AttemptKey, name: str, prepare: Prepare) -> Outcome | None:
+    def _try(self, key: AttemptKey, name: str, prepare: Prepare) -> Outcome | Literal["revoked"] | None:
         """None where it is at work, and the outcome will be told."""
         try:
             if self._waiting[name]:
@@ -163,6 +178,9 @@ class Processes:
                 child = self._spawn(key, launch)
             except spawn.AlreadyBegun:
                 return self.adopt(key, launch)
+            except spawn.Revoked:
+                _log.warning("%s is not begun: the lead of its jobs is another runner's, or may be", key)
+                return "revoked"
         except Exception as error:
             return verdict.failed(error)
         self._loop.call(partial(self._register, child))
@@ -171,6 +189,7 @@ class Processes:
     def _spawn(self, key: AttemptKey, launch: Launch) -> Child:
         for pause in (*_TRIES, None):
             started_at = self._clock.now()
+            deadline = self._deadline(launch)
             try:
                 spawned = spawn.spawn(
                     launch.order,
@@ -178,6 +197,7 @@ class Processes:
                     rest=self._rest,
                     descriptors=self._limit,
                     null=self._null,
+                    deadline=deadline,
                 )
             except OSError as error:
                 if pause is None or error.errno not in spawn.BUSY:
@@ -188,6 +208,22 @@ class Processes:
                 child.started_at = started_at
                 return child
         raise AssertionError("the last try returns or raises")
+
+    def _deadline(self, launch: Launch) -> str:
+        """Until when the shim may begin, by the machine's uptime; Revoked where it may not at all."""
+        # The uptime first: whatever is lost between the two questions makes the deadline earlier, never later.
+        until = launch.order.until()
+        if until is None:
+            return ""
+        while True:
+            uptime = spawn.uptime()
+            until = launch.order.until()
+            left = SECOND if until is None else until - self._clock.elapsed()
+            if left > 0:
+                return "" if uptime is None else str(uptime + left // (10 * MILLISECOND))
+            # It may still be renewed; a lead that is lost never comes back.
+            if until == 0 or self._closing.wait(0.1):
+                raise spawn.Revoked
 
     def _child(self, key: AttemptKey, launch: Launch, pid: int, pipes: list[int]) -> Child:
         child = Child(
@@ -252,11 +288,13 @@ class Processes:
         """Where there is no pidfd: ask from time to time whether the shim is there."""
         if child.gone:
             return
-        if (
-            os.waitpid(child.pid, os.WNOHANG)[0]
-            if child.own
-            else not spawn.locked(child.launch.order.directory)
-        ):
+        if child.own:
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            child.refused = pid != 0 and os.waitstatus_to_exitcode(status) == shim.TOO_LATE
+            ended = pid != 0
+        else:
+            ended = not spawn.locked(child.launch.order.directory)
+        if ended:
             self._shim_is_gone(child)
         else:
             self._loop.later(POLL // 20, partial(self._look, child))
@@ -267,16 +305,31 @@ class Processes:
         child.pidfd = -1
         if child.own:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(child.pid, 0)
+                _, status = os.waitpid(child.pid, 0)
+                child.refused = os.waitstatus_to_exitcode(status) == shim.TOO_LATE
         self._shim_is_gone(child)
 
     def _shim_is_gone(self, child: Child) -> None:
         child.gone = True
         self._shims.discard(child.pid)
+        if child.refused and child.ended_at is None:
+            self._refused(child)
+            return
         if child.finished or child.ended_at is not None:
             self._settle(child)
             return
         self._command_ended(child, spawn.exit_code(child.launch.order.directory))
+
+    def _refused(self, child: Child) -> None:
+        """The shim came too late to begin: again, as long as this runner leads; else the one that does begins it."""
+        child.finished = True
+        for index, pipe in enumerate(child.pipes):
+            self._loop.unwatch(pipe)
+            child.close_pipe(index)
+        del self._children[child.name]
+        with self._lock:
+            self._waiting[child.name] = child.stopping
+        self._starter.submit(self._begin, child.key, child.name, lambda: child.launch)
 
     def _command_ended(self, child: Child, code: int | None) -> None:
         """It has told its exit code, or its shim is gone and left one, or none."""

@@ -3,8 +3,9 @@
 It is started in a session of its own and keeps, without the runner, what must not be lost when the runner
 dies: that the command has begun (a marker made with O_EXCL, so that an attempt begins once), that it lives
 (a lock on an inherited descriptor, which the command does not get), its output (the pipes stay open, so that
-writing never fails) and its exit code. After the end it waits until a runner has read the rest of the
-output, and is then killed by it. See docs/commands.md.
+writing never fails) and its exit code. It begins nothing after the lease of the runner that started
+it: a runner that was frozen and goes on has started nothing, whatever it was about to do. After the end it
+waits until a runner has read the rest of the output, and is then killed by it. See docs/commands.md.
 
 Only shell builtins are used: the shim costs one fork and no other program. The command is a foreground
 child, because a background child of a shell ignores SIGINT; the traps (not ignored signals, which would be
@@ -20,10 +21,16 @@ STOP = "stop"
 READ_FDS = (4, 5)
 """The reading ends of stdout and stderr, kept open so that a command never writes to nobody."""
 WRITE_FDS = (6, 7)
+TOO_LATE = 76
+"""What it ends with where its deadline had passed before it began."""
 LOCK_FD = 8
 
 TEXT = r"""
-d=$1 w=$2 n=$3 e=$4 r=$5; shift 5
+d=$1 w=$2 n=$3 e=$4 r=$5 t=$6; shift 6
+if [ -n "$t" ]; then
+  read u _ </proc/uptime || exit 76
+  [ "${u%.*}${u#*.}" -lt "$t" ] || exit 76
+fi
 set -C
 { echo "$$" >"$d/started"; } 2>/dev/null || exit 75
 set +C
@@ -42,7 +49,17 @@ echo "${d##*/} $c" >"$e"
 
 
 def argv(
-    directory: str, working_dir: str, descriptors: str, ended: str, rest: str, command: tuple[str, ...]
+    directory: str,
+    working_dir: str,
+    descriptors: str,
+    ended: str,
+    rest: str,
+    deadline: str,
+    command: tuple[str, ...],
 ) -> list[str]:
-    """The shim's argument list. `ended`: the pipe it tells its end to; `rest`: the one it then waits on."""
-    return ["/bin/sh", "-c", TEXT, "runner-shim", directory, working_dir, descriptors, ended, rest, *command]
+    """The shim's argument list. `ended`: the pipe it tells its end to; `rest`: the one it then waits on.
+
+    `deadline`: hundredths of a second of the machine's uptime, or nothing; later the command is not begun.
+    """
+    given = [directory, working_dir, descriptors, ended, rest, deadline]
+    return ["/bin/sh", "-c", TEXT, "runner-shim", *given, *command]

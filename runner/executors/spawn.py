@@ -13,11 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.executors import native, shim
+from runner.executors.base import Until, always
 
 LINUX = sys.platform.startswith("linux")
 PIPES = ("out", "err")
 BUSY = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 """A machine short of something: worth another try soon."""
+
+
+class Revoked(Exception):
+    """Another runner leads, or may soon: the attempt is its to begin."""
 
 
 class AlreadyBegun(Exception):
@@ -33,6 +38,7 @@ class Order:
     env: Mapping[str, str]
     working_dir: str
     files: Mapping[str, bytes]
+    until: Until = always
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Spawned:
     pipes: tuple[int, int]
 
 
-def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int) -> Spawned:
+def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int, deadline: str) -> Spawned:
     """Start the command behind its shim. AlreadyBegun, or OSError where the machine refuses."""
     directory = order.directory
     try:
@@ -60,7 +66,7 @@ def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int) -
             opened += _make_pipe(f"{directory}/{name}")
         pid = native.start(
             "/bin/sh",
-            shim.argv(directory, order.working_dir, descriptors, ended, rest, order.argv),
+            shim.argv(directory, order.working_dir, descriptors, ended, rest, deadline, order.argv),
             order.env,
             _copies(null, (opened[0], opened[2]), (opened[1], opened[3]), lock),
         )
@@ -73,6 +79,15 @@ def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int) -
         for descriptor in opened[1::2]:
             os.close(descriptor)
     return Spawned(pid, (opened[0], opened[2]))
+
+
+def uptime() -> int | None:
+    """Hundredths of a second since the machine started, as a shim reads it; None where there is no such file."""
+    try:
+        with open("/proc/uptime", encoding="ascii") as file:
+            return int(file.read().split()[0].replace(".", ""))
+    except (OSError, ValueError):
+        return None
 
 
 def _copies(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Status
-from runner.executors.base import Done
+from runner.executors.base import Done, Until, always
 from runner.executors.calls import said
 
 _log = logging.getLogger("runner.executors")
@@ -24,6 +24,7 @@ Function = Callable[[threading.Event], Outcome]
 class _Item:
     key: AttemptKey
     function: Function
+    until: Until = always
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -50,8 +51,8 @@ class Threads:
         self._untold = 0
         self._number = itertools.count(1)
 
-    def start(self, key: AttemptKey, function: Function) -> None:
-        item = _Item(key, function)
+    def start(self, key: AttemptKey, function: Function, until: Until = always) -> None:
+        item = _Item(key, function, until)
         with self._over:
             self._untold += 1
         with self._lock:
@@ -113,9 +114,20 @@ class Threads:
 
     def _outcome(self, item: _Item) -> Outcome:
         try:
+            if not self._may_begin(item):
+                return Outcome(Status.INTERRUPTED, error="another runner took the lead before it began")
             return item.function(item.cancelled)
         except BaseException as error:
             return Outcome(Status.FAILED, error=said(error), exception=error)
+
+    def _may_begin(self, item: _Item) -> bool:
+        """Whether its runner leads still; where that is not sure, wait until it is."""
+        while True:
+            until = item.until()
+            if until is None or until > self._clock.elapsed():
+                return True
+            if until == 0 or item.cancelled.wait(0.1):
+                return False
 
     def _claim(self, key: AttemptKey) -> _Item | None:
         """Whoever takes it out tells its outcome: it is told once."""

@@ -11,8 +11,11 @@ from typing import Protocol
 
 from runner.core.action import Change
 from runner.core.run import Delivery, Incident, Job, Request, Run
-from runner.moment import Moment
+from runner.moment import SECOND, Moment, Span
 from runner.spec import JobKey
+
+LEASE: Span = 4 * SECOND
+"""How long a lead with a deadline lasts unless it is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class JobStore(Protocol):
     def close(self) -> None: ...
 
     def load(self, source: str) -> Loaded: ...
+
+    def live_of(self, source: str) -> Sequence[Run]:
+        """The live runs of a source: what one looks at that does not lead it."""
+        ...
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         """One transaction with all of them: jobs, occurrences, runs, incidents, deliveries, answered requests.

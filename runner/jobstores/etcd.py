@@ -13,9 +13,9 @@ import requests
 from etcd3gw.client import Etcd3Client
 from etcd3gw.exceptions import Etcd3Exception
 
+from runner.jobstores.base import LEASE
 from runner.jobstores.cells import Cell, CelledJobStore, Move
 from runner.jobstores.clients import given
-from runner.jobstores.keyed import LEASE
 from runner.moment import SECOND
 
 _PAGE = 500

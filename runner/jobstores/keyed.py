@@ -19,13 +19,12 @@ from typing import Any, NamedTuple
 from runner.core.action import Change, Save
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status
 from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
-from runner.jobstores.base import Fence, Loaded, Unreadable
+from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
 from runner.jobstores.codec import dumps, loads
-from runner.moment import SECOND, Moment, Span
+from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
 
-LEASE: Span = 4 * SECOND
 MOST_SKIPPED = 1_000
 """Occurrences of a job that did not run and are remembered. Of finished runs, the job's retention says how many."""
 MOST_ANSWERS = 1_000
@@ -123,6 +122,10 @@ class KeyedJobStore(ABC):
             # What another process finished meanwhile is counted again at the next write.
             self._trails = {key: trail for key, trail in self._trails.items() if key[1] != source}
             return Loaded(tuple(jobs), tuple(runs), tuple(incidents), tuple(deliveries), tuple(unreadable))
+
+    def live_of(self, source: str) -> Sequence[Run]:
+        with self._using("the runs cannot be read"):
+            return self._runs(source, self._rows(source, "runs"), [])
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         with self._using("the batch cannot be written"):

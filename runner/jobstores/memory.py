@@ -49,6 +49,9 @@ class MemoryJobStore:
                 tuple(each for each in self._deliveries.values() if each.news.job.source == source),
             )
 
+    def live_of(self, source: str) -> Sequence[Run]:
+        return self.load(source).runs
+
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         with self._lock:
             if fence is not None and self._numbers.get(fence.source, 0) != fence.number:

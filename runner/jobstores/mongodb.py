@@ -15,8 +15,8 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from runner.errors import StoreError
-from runner.jobstores.base import Fence
-from runner.jobstores.keyed import ANYWHERE, LEASE, KeyedJobStore, Put, Row, lost
+from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, lost
 from runner.moment import Moment
 
 _NO_TRANSACTIONS = 20

@@ -11,8 +11,8 @@ from typing import Any
 
 import redis
 
-from runner.jobstores.base import Fence
-from runner.jobstores.keyed import ANYWHERE, LEASE, KeyedJobStore, Put, Row, lost
+from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, lost
 from runner.moment import Moment
 
 _COMMIT = """

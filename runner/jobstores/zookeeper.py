@@ -19,9 +19,9 @@ from kazoo.exceptions import (
 from kazoo.handlers.threading import KazooTimeoutError
 
 from runner.errors import StoreError
+from runner.jobstores.base import LEASE
 from runner.jobstores.cells import Cell, CelledJobStore, Move
 from runner.jobstores.clients import given
-from runner.jobstores.keyed import LEASE
 from runner.moment import SECOND
 
 _PATIENCE = 5.0

@@ -185,6 +185,7 @@ class House:
             hands=self.hands,
             done=engine.done,
             early=self._look_for_functions,
+            elapsed=self._clock.elapsed,
             on_request=lambda request: asking.take(engine, alias, request),
         )
         engine.attach(alias, partition)

@@ -51,6 +51,9 @@ class OneJob:
             deliveries=tuple(delivery for delivery in loaded.deliveries if delivery.news.job == key),
         )
 
+    def live_of(self, source: str) -> Sequence[Run]:
+        return [run for run in self._store.live_of(source) if run.key.job == self._spec.key]
+
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         self._store.write([change for each in changes if (change := self._without_schedule(each))], fence)
 

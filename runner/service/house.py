@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 
@@ -18,6 +19,7 @@ from runner.jobstores.base import JobStore
 from runner.moment import SECOND
 from runner.notify.outbox import Outbox
 from runner.secrets import Secrets
+from runner.service.host import Host
 from runner.service.place import Place
 
 PRIVATE = ("RUNNER_DATABASE_URL", "RUNNER_TOKEN")
@@ -47,6 +49,7 @@ class House:
         self._clock = clock
         self._environ = environ
         self._local: dict[str, LocalExecutor] = {}
+        self.host = Host(place.state)
         self.secrets = Secrets(config.secrets, place.home, environ)
         self.hands = Hands(announce=announce)
         local = place.url.startswith("sqlite")
@@ -65,13 +68,16 @@ class House:
         self.partition = Partition(
             store,
             place.source,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
+            # Two containers may have one name and one pid.
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             settings=self.settings(config),
             hands=self.hands,
             done=self.engine.done,
             early=early,
             prepare=prepare,
             on_request=on_request,
+            host=self.host,
+            elapsed=clock.elapsed,
         )
 
     def open(self) -> None:
@@ -80,7 +86,12 @@ class House:
         self.engine.attach("default", self.partition)
 
     def settings(self, config: Config) -> Settings:
-        return Settings(groups=config.groups, executors=self.hands.capacities, maintenance=config.maintenance)
+        return Settings(
+            groups=config.groups,
+            executors=self.hands.capacities,
+            maintenance=config.maintenance,
+            host=self.host.name,
+        )
 
     def adopt(self, config: Config) -> None:
         """Use another configuration's secrets, channels and executors. Clock thread only.

@@ -83,7 +83,13 @@ class Rig:
         self.hands = Hands({"default": self.executor}, self.sent.append, self.heard.append)
         self.engine = Engine(self.hands, self.clock, poll_requests=None)
         self.partition = Partition(
-            self.store, "api:test", owner="me", settings=Settings(), hands=self.hands, done=self.engine.done
+            self.store,
+            "api:test",
+            owner="me",
+            settings=Settings(),
+            hands=self.hands,
+            done=self.engine.done,
+            elapsed=self.clock.elapsed,
         )
         self.store.open()
         self.hands.open(self.engine.done)
@@ -249,6 +255,7 @@ def test_a_restart_settles_what_was_running() -> None:
         settings=Settings(),
         hands=again.hands,
         done=again.engine.done,
+        elapsed=again.clock.elapsed,
     )
     again.hands.open(again.engine.done)
     again.engine.attach("default", again.partition)

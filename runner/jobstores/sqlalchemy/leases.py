@@ -14,13 +14,11 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from runner.errors import LeaseLost
-from runner.jobstores.base import Fence
+from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.statements import Question
 from runner.jobstores.sqlalchemy.tables import leases
-from runner.moment import SECOND, Moment, Span
-
-LEASE: Span = 4 * SECOND
+from runner.moment import Moment
 
 _TIME = {
     "postgresql": "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",

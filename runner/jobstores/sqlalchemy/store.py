@@ -14,11 +14,19 @@ from sqlalchemy.exc import IntegrityError
 from runner.core.action import Change, Save
 from runner.core.run import Job, Request, Run, RunKey
 from runner.errors import RunExists, StoreError
-from runner.jobstores.base import Fence, Loaded, Unreadable
+from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import leases, rows, tables
-from runner.jobstores.sqlalchemy.database import Channel, connect, migrate, reading, transaction, translated
+from runner.jobstores.sqlalchemy.database import (
+    Channel,
+    connect,
+    migrate,
+    prepare_session,
+    reading,
+    transaction,
+    translated,
+)
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
@@ -89,6 +97,19 @@ class SQLAlchemyJobStore:
             except Exception:
                 self._drop_connection()
                 raise
+
+    def live_of(self, source: str) -> Sequence[Run]:
+        t = tables.runs
+        live = and_(t.c.source == source, t.c.ended_at.is_(None))
+        with self._lock, translated("the runs cannot be read"):
+            connection = self._connected()
+            try:
+                with reading(connection):
+                    found = list(self._joined(connection, t, live, t.c.slot))
+            except Exception:
+                self._drop_connection()
+                raise
+            return [rows.run_of(row, self._spec(row), self.alias) for row in found if row.spec is not None]
 
     def _load(self, connection: Connection, source: str) -> Loaded:
         jobs: list[Job] = []
@@ -266,7 +287,7 @@ class SQLAlchemyJobStore:
                     return self._hold_file(connection, source, owner)
                 with transaction(connection):
                     number = leases.take_row(connection, source, owner, now)
-                return None if number is None else Fence(source, owner, number, now + leases.LEASE)
+                return None if number is None else Fence(source, owner, number, now + LEASE)
             except IntegrityError:
                 # Somebody else wrote the source's first lease at this very moment.
                 self._drop_connection()
@@ -328,7 +349,9 @@ class SQLAlchemyJobStore:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = self.engine.connect()
+            connection = self.engine.connect()
+            prepare_session(connection)
+            self._connection = connection
         return self._connection
 
     def _drop_connection(self) -> None:
