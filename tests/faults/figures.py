@@ -1,0 +1,67 @@
+"""The figures of the fault cases: collected as JSON while they run, printed as a table, kept in docs/reliability.md."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(os.environ.get("RUNNER_FAULTS_RESULTS", ".faults/results.json"))
+WANTED = os.environ.get("RUNNER_FAULTS", "short")
+SEED = int(os.environ.get("RUNNER_FAULTS_SEED", "1"))
+
+
+def size(short: int, long: int) -> int:
+    """How often: `short` in the suite, `long` with RUNNER_FAULTS=long; a number such as 0.1 is that part of long."""
+    if WANTED == "short":
+        return short
+    if WANTED == "long":
+        return long
+    return max(short, round(long * float(WANTED)))
+
+
+def record(case: str, fault: str, n: int, figures: Mapping[str, Any], target: str) -> None:
+    """Keep the figures of a case that passed. `n`: how often the fault really happened."""
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    with RESULTS.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = load()
+        found[case] = {"fault": fault, "n": n, "figures": dict(figures), "target": target}
+        RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True))
+
+
+def load() -> dict[str, dict[str, Any]]:
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(RESULTS.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def rows(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str, str, str]]:
+    return [
+        (
+            case.lstrip("0"),
+            each["fault"],
+            str(each["n"]),
+            ", ".join(f"{name} {_said(value)}" for name, value in each["figures"].items()),
+            each["target"],
+        )
+        for case, each in sorted(found.items())
+    ]
+
+
+def table(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """As Markdown, which also reads well in a terminal."""
+    lines = ["| case | fault | n | measured | target |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows(found)]
+    return "\n".join(lines)
+
+
+def _said(value: Any) -> str:
+    return (
+        f"{value:.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    )

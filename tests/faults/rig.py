@@ -1,0 +1,204 @@
+"""A scene of real runners: a jobs file, a store, processes that are killed, frozen, started again.
+
+Every command of a scene appends one line to the file `starts` when it begins, so that what really started can be
+counted, whatever the store says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PATIENCE = 30.0
+"""Seconds until something that has to happen is given up. Bounds a wait; nothing is timed by it."""
+
+MARK = 'echo "$RUNNER_JOB $RUNNER_SCHEDULED_AT $RUNNER_STEP $RUNNER_ATTEMPT $$" >> starts'
+
+
+def wait_until(true: Callable[[], object], what: str, patience: float = PATIENCE) -> float:
+    """Look often until it is true; how many seconds that took."""
+    began = time.monotonic()
+    while not true():
+        if time.monotonic() - began > patience:
+            raise AssertionError(f"not within {patience:g} s: {what}")
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+class Runner:
+    """One `runner serve`. What it says is in `log`."""
+
+    def __init__(
+        self, scene: Scene, name: str, state: Path, args: tuple[str, ...], environ: dict[str, str]
+    ) -> None:
+        self.name = name
+        self.state = state
+        self.log = scene.directory / f"{name}.log"
+        self._from = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "runner", "serve", "-f", str(scene.file), *args],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=scene.directory,
+                env={**scene.environ, "RUNNER_STATE_DIR": str(state), **environ},
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def leads(self) -> bool:
+        """Whether it has written itself down as leader of its state directory."""
+        try:
+            return bool(json.loads((self.state / "leader.json").read_text())["pid"] == self.pid)
+        except (OSError, ValueError):
+            return False
+
+    def said(self) -> str:
+        """Everything since this process began."""
+        with self.log.open("rb") as log:
+            log.seek(self._from)
+            return log.read().decode(errors="replace")
+
+    def wait_lead(self, patience: float = PATIENCE) -> float:
+        return self._wait(lambda: self.leads, "it leads", patience)
+
+    def wait_says(self, words: str, patience: float = PATIENCE) -> float:
+        return self._wait(lambda: words in self.said(), f"it says {words!r}", patience)
+
+    def _wait(self, true: Callable[[], bool], what: str, patience: float) -> float:
+        def holds() -> bool:
+            if true():
+                return True
+            assert self.alive, f"{self.name} ended {self.process.returncode}:\n{self.said()[-3000:]}"
+            return False
+
+        try:
+            return wait_until(holds, what, patience)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.said()[-3000:]}") from None
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, whatever it is doing, frozen or not."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def stop(self, patience: float = PATIENCE) -> int:
+        self.signal(signal.SIGTERM)
+        return self.process.wait(patience)
+
+
+class Scene:
+    """A directory with jobs.yaml, `starts`, and the runners of one test. `url`: a database on a server."""
+
+    def __init__(self, directory: Path, jobs: str, url: str | None = None) -> None:
+        self.directory = directory
+        self.file = directory / "jobs.yaml"
+        self.file.write_text(jobs)
+        self.starts = directory / "starts"
+        self.starts.touch()
+        self.url = url or f"sqlite:///{directory / 'state' / 'runner.db'}"
+        self.environ = {
+            name: value for name, value in os.environ.items() if not name.startswith(("RUNNER_", "PYTEST_"))
+        }
+        self.environ["PYTHONUNBUFFERED"] = "1"
+        if url is not None:
+            self.environ["RUNNER_DATABASE_URL"] = url
+        self.runners: list[Runner] = []
+
+    @property
+    def source(self) -> str:
+        return str(self.file)
+
+    def serve(
+        self, *args: str, name: str = "runner", state: str = "state", environ: dict[str, str] | None = None
+    ) -> Runner:
+        runner = Runner(self, name, self.directory / state, args, environ or {})
+        self.runners.append(runner)
+        return runner
+
+    def cli(self, *args: str, check: bool = True, state: str = "state") -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *args],
+            cwd=self.directory,
+            env={**self.environ, "RUNNER_STATE_DIR": str(self.directory / state)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert not check or done.returncode == 0, (
+            f"runner {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        )
+        return done
+
+    def started(self) -> int:
+        """How many commands have begun so far."""
+        return self.starts.read_bytes().count(b"\n")
+
+    def wait_start(self, after: int | None = None, patience: float = PATIENCE) -> float:
+        """Until another command has begun."""
+        before = self.started() if after is None else after
+        try:
+            return wait_until(lambda: self.started() > before, "a command begins", patience)
+        except AssertionError as error:
+            said = "\n".join(f"── {each.name}\n{each.said()[-1500:]}" for each in self.runners[-3:])
+            raise AssertionError(f"{error}\n{said}") from None
+
+    def wait_for(self, name: str, patience: float = PATIENCE) -> float:
+        return wait_until((self.directory / name).exists, f"there is {name}", patience)
+
+    def close(self) -> None:
+        for runner in self.runners:
+            if runner.alive:
+                runner.kill()
+        self.kill_commands()
+
+    def kill_commands(self) -> None:
+        """Whatever still runs of this scene: found by the directory it works in."""
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                if (entry / "cwd").resolve() == self.directory.resolve():
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+ALL = "{runs: all, window: 1h, max: 5000}"
+
+
+def every_second(
+    count: int, *, more: str = "", run: str = MARK, name: str = "tick", catchup: str = ALL
+) -> str:
+    """`count` jobs that are due every second."""
+    job = f"""
+    schedule: "* * * * * *"
+    catchup: {catchup}
+    run: |
+      {run}
+{more}"""
+    return "jobs:\n" + "".join(f"  {name}{number}:{job}\n" for number in range(count))
+
+
+def dice(seed: int, count: int, low: float, high: float) -> Iterator[float]:
+    """Random waits in seconds, the same for the same seed."""
+    source = random.Random(seed)
+    for _ in range(count):
+        yield source.uniform(low, high)
