@@ -16,6 +16,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.moment import SECOND
+from runner.service import asking
+from runner.service.place import Place
 
 PATIENCE = 30.0
 """Seconds until something that has to happen is given up. Bounds a wait; nothing is timed by it."""
@@ -148,6 +154,23 @@ class Scene:
             f"runner {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}"
         )
         return done
+
+    def ask(self, verb: str, state: str = "state", **args: object) -> dict[str, Any]:
+        """What `runner trigger`, `pause`, `stop` ask of the leader, from this process: its answer."""
+        store = SQLAlchemyJobStore(self.url)
+        store.open()
+        try:
+            place = Place(self.file, self.directory / state, self.url)
+            answered = asking.ask(store, place, verb, args, patience=20 * SECOND)
+        finally:
+            store.close()
+        assert answered is not None, f"nobody answered {verb} {args}"
+        assert answered.state == "done", answered.answer
+        return dict(answered.answer)
+
+    def trigger(self, job: str, state: str = "state") -> str:
+        """Run a job by hand; the run's id."""
+        return str(self.ask("trigger", state, job=job)["run"])
 
     def started(self) -> int:
         """How many commands have begun so far."""

@@ -113,15 +113,15 @@ def test_case_04_taken_over(stage: Stage) -> None:
     runner = scene.serve()
     runner.wait_lead()
     for number in range(count):
-        scene.cli("trigger", f"job{number}")
-    victim = scene.cli("trigger", "victim").stdout.strip()
+        scene.trigger(f"job{number}")
+    victim = scene.trigger("victim")
     wait_until(lambda: scene.started() == count + 1, "all have begun")
     runner.kill()
     runner = scene.serve()
     runner.wait_lead()
     shown = runner.wait_says(f"{count + 1} runs of the last runner taken over")
     assert shown < 1.0
-    scene.cli("stop", victim)
+    scene.ask("cancel", run=victim)
     runner.wait_says("victim cancelled")
     (scene.directory / "go").touch()
     wait_until(lambda: not read(scene).live, "all have ended")
@@ -158,7 +158,7 @@ def test_case_05_host_goes_down(stage: Stage) -> None:
     runner.wait_lead()
     for policy in ("fail", "retry"):
         for number in range(count // 2):
-            scene.cli("trigger", f"{policy}{number}")
+            scene.trigger(f"{policy}{number}")
     wait_until(lambda: scene.started() == count, "all have begun")
     runner.signal(signal.SIGSTOP)  # so that it sees nothing of its commands' end
     scene.kill_commands()
@@ -209,7 +209,7 @@ def test_case_07_workflow(stage: Stage) -> None:
     kill_often(scene, kills, high=1.0)
     runner = scene.serve()
     runner.wait_lead()
-    scene.cli("pause", "flow")
+    scene.ask("pause", job="flow")
     took = wait_until(lambda: not read(scene).live, "what was under way has ended", 60)
     assert runner.stop() == 0
     book = read(scene)
@@ -233,7 +233,7 @@ def test_case_09_shim_killed(stage: Stage) -> None:
     runner = scene.serve()
     runner.wait_lead()
     for number in range(count):
-        scene.cli("trigger", f"job{number}")
+        scene.trigger(f"job{number}")
     wait_until(lambda: scene.started() == count, "all have begun")
     shims = [
         int(path.read_text().split()[0]) for path in (scene.directory / "state" / "runs").glob("*/started")
