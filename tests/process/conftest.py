@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,9 +49,10 @@ class Served:
 
     def wait_for(self, *words: str, patience: float = PATIENCE) -> str:
         """The next line that holds all of `words`."""
+        deadline = time.monotonic() + patience
         while True:
             try:
-                line = self._queue.get(timeout=patience)
+                line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 pytest.fail(
                     f"no line with {words} within {patience} s; said so far:\n" + "\n".join(self.lines)
