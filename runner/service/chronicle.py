@@ -156,14 +156,14 @@ class Chronicle:
         delivery: Delivery = announce.value
         self._report.say(
             "delivery.given_up",
-            f"an alert about {delivery.news.job.id} could not be delivered to {delivery.channel}: {delivery.error}",
+            f"an alert about {_about(delivery)} could not be delivered to {delivery.channel}: {delivery.error}",
             "bad",
         )
 
     def _delivered(self, announce: Announce) -> None:
         delivery: Delivery = announce.value
         self._report.say(
-            "delivery.delivered", f"told {delivery.channel}: {delivery.news.kind} of {delivery.news.job.id}"
+            "delivery.delivered", f"told {delivery.channel}: {delivery.news.kind} of {_about(delivery)}"
         )
 
     def _store_failed(self, announce: Announce) -> None:
@@ -171,6 +171,11 @@ class Chronicle:
         self._report.say(
             "store.failed", f"the store {alias!r} fails: {error}; nothing starts until it is back", "bad"
         )
+
+
+def _about(delivery: Delivery) -> str:
+    """The job, or the file where the news is of the configuration."""
+    return delivery.news.job.id or delivery.news.job.source
 
 
 def _what_went_wrong(state: StepRun, *, alone: bool) -> list[str]:

@@ -69,6 +69,19 @@ def test_a_broken_edit_keeps_the_last_good_file_running(desk: Desk) -> None:
     assert json.loads(desk.runner("status", "--json").stdout)["config"]["ok"] is True
 
 
+def test_a_broken_edit_is_told_to_the_channels_and_so_is_its_mending(desk: Desk) -> None:
+    good = 'channels: {ops: "log:"}\ndefaults: {notify: {on_failure: ops}}\n' + EVERY_SECOND
+    desk.write(good)
+    served = desk.serve()
+    served.wait_for("tick succeeded")
+    desk.write(good.replace("schedule", "shedule"))
+    served.wait_for("ALERT ", "jobs.yaml is broken")
+    served.wait_for("| ", "jobs.yaml:5:5")
+    served.wait_for(f"told ops: config of {desk.file}")
+    desk.write(good)
+    served.wait_for("NEWS ", "jobs.yaml is good again")
+
+
 def test_a_file_that_lost_most_of_its_jobs_is_held_back(desk: Desk) -> None:
     jobs = "".join(f"  job{n}:\n    schedule: every 1h\n    run: 'true'\n" for n in range(10))
     desk.write("jobs:\n" + jobs)
