@@ -190,9 +190,7 @@ class _Indents:
 
     def _walk(self, node: Any, wanted: int, low: int, high: int) -> None:
         """Let the block begin in this column, within these lines; its first key may share a line with a dash."""
-        children = (
-            [pair for pair in node.value] if node.id == "mapping" else [(item, item) for item in node.value]
-        )
+        children = list(node.value) if node.id == "mapping" else [(item, item) for item in node.value]
         firsts = [key.start_mark.line for key, _ in children]
         if len(set(firsts)) != len(firsts):
             return
