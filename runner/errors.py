@@ -11,7 +11,9 @@ RunnerError
 └── StoreError                     a store that failed; the engine keeps its batch and tries again
     ├── LeaseLost                  the writer no longer leads: nothing of it was written
     ├── RunExists                  a run of this key is over already: nothing was written, it must not run twice
-    └── StoreCorrupt               the store is damaged; it is kept aside, never overwritten
+    ├── StoreFull                  there is no room left where the store lies
+    ├── StoreReplaced              the store is not the one it was; nothing of it is used until somebody decides
+    └── StoreCorrupt               the store is damaged; it is left as it is, never overwritten
 """
 
 from __future__ import annotations
@@ -166,5 +168,13 @@ class RunExists(StoreError):
         super().__init__(f"on record already, and not to run twice: {names}")
 
 
+class StoreFull(StoreError):
+    """There is no room left where the store lies; nothing of the batch was written."""
+
+
+class StoreReplaced(StoreError):
+    """The store is not the one it was: empty, or another one. Nothing of it is used until somebody decides."""
+
+
 class StoreCorrupt(StoreError):
-    """The store is damaged. It is kept aside and never overwritten."""
+    """The store is damaged. It is left as it is and never overwritten."""

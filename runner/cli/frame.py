@@ -111,7 +111,7 @@ def open_store(place: Place) -> SQLAlchemyJobStore:
     from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 
     place.make()
-    store = SQLAlchemyJobStore(place.url)
+    store = SQLAlchemyJobStore(place.url, mark=place.mark)
     store.open()
     return store
 

@@ -72,7 +72,8 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     logging.basicConfig(handlers=[_Lines(report)], level=logging.WARNING)
     options = Options(grace, cast(Literal["leave", "stop"], on_shutdown), allow_shrink)
     os.umask(0o077)
-    service = Service(place, loaded, SQLAlchemyJobStore(place.url), report, clock, options, cache)
+    store = SQLAlchemyJobStore(place.url, mark=place.mark)
+    service = Service(place, loaded, store, report, clock, options, cache)
     sys.exit(service.run())
 
 

@@ -40,7 +40,7 @@ Plan = Callable[[Machine, Moment], Sequence[Event]]
 
 _CHANGES = (Save, Forget)
 _FIRST_RETRY: Span = 100 * MILLISECOND
-_LAST_RETRY: Span = 5 * SECOND
+_LAST_RETRY: Span = SECOND
 MARGIN: Span = 500 * MILLISECOND
 """Nothing begins so short before the lease's end: what was told to begin has begun when another runner may lead."""
 _RENEW_BEFORE: Span = 2000 * MILLISECOND

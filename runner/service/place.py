@@ -80,6 +80,16 @@ class Place:
     def socket(self) -> Path:
         return self.state / "control.sock"
 
+    @property
+    def mark(self) -> Path:
+        """What remembers which database it was: beside a SQLite file, else in the state directory."""
+        from runner.jobstores.sqlalchemy.database import file_of
+
+        database = file_of(self.url)
+        if database is not None:
+            return database.with_name(f"{database.name}.mark")
+        return self.state / f"store-{hashlib.sha256(_without_password(self.url).encode()).hexdigest()[:12]}.mark"
+
     def make(self) -> None:
         """Create the state directory for its owner alone. RunnerError where that cannot be."""
         try:
@@ -100,3 +110,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 def _name(file: Path) -> str:
     readable = re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem)[:40]
     return f"{readable}-{hashlib.sha256(str(file).encode()).hexdigest()[:10]}"
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//([^/@:]*):[^/@]*@", r"//\1@", url)

@@ -5,20 +5,32 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from runner.errors import StoreCorrupt, StoreError
+from runner.errors import StoreCorrupt, StoreError, StoreFull
 
 HEAD = "0001"
 """The newest migration; where the database says the same, alembic is not even loaded."""
 
-BUSY_MILLISECONDS = 5_000
+BUSY_MILLISECONDS = 2_000
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite database; None for any other."""
+    parsed = make_url(url)
+    name = parsed.database
+    if parsed.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return Path(name)
 
 
 def connect(url: str | URL) -> Engine:
@@ -28,14 +40,22 @@ def connect(url: str | URL) -> Engine:
         limits = _PATIENCE.get(parsed.get_backend_name(), {})
         wanted = {name: value for name, value in limits.items() if name not in parsed.query}
         return create_engine(parsed, pool_pre_ping=True, connect_args=wanted)
-    if parsed.database and parsed.database != ":memory:" and not parsed.database.startswith("file:"):
-        path = Path(parsed.database)
+    arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    path = file_of(str(url)) if isinstance(url, str) else None
+    if path is not None:
         if not path.exists():
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False})
+        if not parsed.query:
+            arguments = {"creator": partial(_open, path)}
+    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", **arguments)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Never makes the file: one that was deleted must not come back empty."""
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, check_same_thread=False)
 
 
 _PATIENCE: Mapping[str, Mapping[str, int]] = {
@@ -171,10 +191,10 @@ def translate(error: SQLAlchemyError, what: str) -> StoreError:
         sign in origin for sign in ("malformed", "not a database", "disk image")
     ):
         return StoreCorrupt(
-            fact, hint="keep the file aside, and restore a backup: runner db check says what is wrong"
+            fact, hint="restore a backup with runner db restore FILE; runner db check says what is wrong"
         )
-    if isinstance(error, OperationalError) and "full" in origin:
-        return StoreError(fact, hint="free space on the disk; work resumes by itself")
+    if isinstance(error, OperationalError) and any(sign in origin for sign in ("is full", "No space left")):
+        return StoreFull(fact, hint="free space on the disk; work resumes by itself")
     return StoreError(fact)
 
 

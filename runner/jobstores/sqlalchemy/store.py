@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from runner.core.action import Change, Save
 from runner.core.run import Job, Request, Run, RunKey
-from runner.errors import RunExists, StoreError
+from runner.errors import LeaseLost, RunExists, StoreError, StoreFull, StoreReplaced
 from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
 from runner.jobstores.codec import loads
@@ -21,13 +21,17 @@ from runner.jobstores.sqlalchemy import leases, rows, tables
 from runner.jobstores.sqlalchemy.database import (
     Channel,
     connect,
+    file_of,
     migrate,
     prepare_session,
     reading,
     transaction,
     translated,
 )
+from runner.jobstores.sqlalchemy.mark import Mark
+from runner.jobstores.sqlalchemy.reserve import Reserve
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
+from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
 from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
 
@@ -36,10 +40,17 @@ class SQLAlchemyJobStore:
     """Jobs, live and finished runs, occurrences, incidents, the outbox and requests in a SQL database.
 
     `url` as SQLAlchemy takes it, or an `engine` of one's own. One connection writes, from any one thread at a time.
+    `mark`: a file that remembers which database it was; an empty or another one in its place is then refused with
+    StoreReplaced, and a SQLite file is looked through before it is used.
     """
 
     def __init__(
-        self, url: str | None = None, engine: Engine | None = None, *, alias: str = "default"
+        self,
+        url: str | None = None,
+        engine: Engine | None = None,
+        *,
+        alias: str = "default",
+        mark: Path | None = None,
     ) -> None:
         if (url is None) == (engine is None):
             raise ValueError("either url or engine is needed")
@@ -56,6 +67,9 @@ class SQLAlchemyJobStore:
         self._fences: dict[str, Fence] = {}
         self._statements: Statements | None = None
         self._question: Question | None = None
+        self._mark = Mark(mark) if mark is not None else None
+        self._vigil: Vigil | None = None
+        self._reserve: Reserve | None = None
 
     @property
     def engine(self) -> Engine:
@@ -69,12 +83,47 @@ class SQLAlchemyJobStore:
         with self._lock, translated("the database cannot be opened"):
             if self._engine is not None:
                 return
+            file = None if self._given is not None else file_of(self._url or "")
+            if file is not None and self._mark is not None:
+                self._look_before(file)
             engine = self._given if self._given is not None else connect(self._url or "")
+            if self._mark is not None:
+                # Before anything is written: tables made in the wrong database would hide that it is the wrong one.
+                self._verify(engine, first=True)
             migrate(engine)
             self._engine = engine
             if engine.dialect.name == "sqlite":
                 database = engine.url.database or ":memory:"
                 self._locks = None if database == ":memory:" else leases.FileLocks(Path(database))
+            if self._mark is not None:
+                self._verify(engine)
+                if file is not None:
+                    self._vigil = Vigil(file)
+                    self._vigil.known()
+                    self._reserve = Reserve(file.with_name(f"{file.name}.reserve"))
+                    self._reserve.keep()
+
+    def _look_before(self, file: Path) -> None:
+        """A database that should be there and is not, or is damaged, is not opened."""
+        said = self._mark.read() if self._mark is not None else None
+        if said is not None and not file.exists():
+            raise StoreReplaced(
+                f"the database {file} is gone; it was used until {said.written}",
+                hint="put it back, restore a backup with runner db restore FILE, or start anew: runner db accept",
+            )
+        quick_check(file)
+
+    def _verify(self, engine: Engine, *, first: bool = False) -> None:
+        """Whether it is the database it was; `first`: only look."""
+        assert self._mark is not None
+        name = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+        with engine.connect() as connection:
+            if first:
+                with reading(connection):
+                    self._mark.compare(connection, str(name))
+            else:
+                with transaction(connection):
+                    self._mark.verify(connection, str(name))
 
     def close(self) -> None:
         with self._lock:
@@ -85,6 +134,8 @@ class SQLAlchemyJobStore:
                 self._engine.dispose()
             self._engine = None
             self._fences.clear()
+            if self._mark is not None:
+                self._mark.close()
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
@@ -162,6 +213,10 @@ class SQLAlchemyJobStore:
                 self._settle_conflict(batch, error)
                 with translated("the batch cannot be written"):
                     self._write(batch, fence)
+            except StoreFull:
+                if self._reserve is None or not self._reserve.give():
+                    raise
+                self._write(batch, fence)
 
     def _write(self, batch: Batch, fence: Fence | None) -> None:
         try:
@@ -171,6 +226,8 @@ class SQLAlchemyJobStore:
                     if fence is not None:
                         leases.check(connection, fence)
                     fresh = self._perform(connection, batch)
+                    if self._mark is not None and fence is not None:
+                        self._mark.step(connection)
         except StoreError:
             self._drop_connection()
             raise
@@ -179,6 +236,8 @@ class SQLAlchemyJobStore:
             raise
         self._digests.written |= fresh
         self._remember(batch)
+        if self._mark is not None and fence is not None and self._mark.stepped() and self._reserve is not None:
+            self._reserve.keep()
 
     def _perform(self, connection: Connection, batch: Batch) -> set[str]:
         """Every statement of the batch; the digests of specs that are in the database from now on."""
@@ -348,11 +407,29 @@ class SQLAlchemyJobStore:
     # ── the connection ──────────────────────────────────────────────────────────────────────
 
     def _connected(self) -> Connection:
+        if self._vigil is not None and not self._vigil.look(self._connection):
+            self._take_up(self._vigil)
         if self._connection is None:
+            if self._mark is not None and self._vigil is None:
+                self._verify(self.engine)
             connection = self.engine.connect()
             prepare_session(connection)
             self._connection = connection
         return self._connection
+
+    def _take_up(self, vigil: Vigil) -> None:
+        """Another file has the database's name. Where it is the same database, what it holds is read anew."""
+        self._drop_connection()
+        self.engine.dispose()
+        quick_check(vigil.path)
+        self._verify(self.engine, first=True)
+        migrate(self.engine)
+        self._verify(self.engine)
+        vigil.known()
+        self._digests.written.clear()
+        led, self._fences = bool(self._fences), {}
+        if led:
+            raise LeaseLost(f"the database {vigil.path} was replaced: what it holds is read anew")
 
     def _drop_connection(self) -> None:
         """A connection that failed is not trusted again."""

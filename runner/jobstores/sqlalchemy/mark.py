@@ -1,0 +1,146 @@
+"""Whether a database is still the one it was: its id and a count that grows, in it and in a small file outside.
+
+A database that was replaced by an empty or another one is refused: to go on silently would forget every run, or do
+them again. One whose count is behind the file's is an older copy of itself; that is said, and catch-up policies
+decide about what it does not know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.exc import DatabaseError
+
+from runner.errors import StoreReplaced
+from runner.jobstores.sqlalchemy import tables
+
+_EVERY = 16
+"""So many writes are one step of the count: a copy that is older by fewer is not told apart."""
+_FORM = re.compile(rb"([0-9a-f]{32}) (\d{20})\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the file outside says; `written`: when, for people."""
+
+    id: str
+    count: int
+    written: str
+
+
+class Mark:
+    """The file, and the same two values in the database's `runner_meta`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+        self._id = ""
+        self._count = 0
+        self._writes = 0
+
+    def compare(self, connection: Connection, name: str) -> tuple[str, int]:
+        """The database's id and count; StoreReplaced where it is not the one it was. Nothing is written.
+
+        `name` is what people call the database.
+        """
+        id, count = self._inside(connection)
+        said = self.read()
+        if said is not None and id != said.id:
+            what = "is another one" if id or _holds_something(connection) else "holds nothing"
+            raise StoreReplaced(
+                f"the database {name} {what}, and not the one that was used until {said.written}",
+                hint="put the right one back, or go on with this one: runner db accept",
+            )
+        if said is not None and count < said.count:
+            logging.getLogger("runner.store").warning(
+                "the database %s is an older copy of itself: what was written until %s is not all in it; "
+                "catch-up policies decide about what it does not know",
+                name,
+                said.written,
+            )
+            self._path.unlink(missing_ok=True)
+            self.close()
+        return id, count
+
+    def verify(self, connection: Connection, name: str) -> None:
+        """As `compare`, and make both where neither is there. Within a transaction."""
+        id, count = self.compare(connection, name)
+        if not id:
+            id = secrets.token_hex(16)
+            connection.execute(tables.meta.insert().values(name="id", value=id))
+        self._id, self._count = id, count
+        self._outside()
+
+    def step(self, connection: Connection) -> None:
+        """Within the transaction of a write."""
+        self._writes += 1
+        if self._writes % _EVERY != 1:
+            return
+        self._count += 1
+        t = tables.meta
+        done = connection.execute(update(t).where(t.c.name == "mark").values(value=str(self._count)))
+        if not done.rowcount:
+            connection.execute(t.insert().values(name="mark", value=str(self._count)))
+
+    def stepped(self) -> bool:
+        """After its commit; whether that was a step of the count."""
+        with contextlib.suppress(OSError):
+            self._outside()
+        return self._writes % _EVERY == 1
+
+    def read(self) -> Said | None:
+        """None where there is no file, or none that can be read."""
+        try:
+            text = self._path.read_bytes()
+            changed = self._path.stat().st_mtime
+        except OSError:
+            return None
+        found = _FORM.fullmatch(text)
+        if found is None:
+            return None
+        when = datetime.fromtimestamp(changed, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return Said(found[1].decode(), int(found[2]), when)
+
+    def forget(self) -> None:
+        """Take whatever is there from now on."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _inside(self, connection: Connection) -> tuple[str, int]:
+        t = tables.meta
+        try:
+            found = dict(
+                connection.execute(select(t.c.name, t.c.value).where(t.c.name.in_(["id", "mark"]))).tuples().all()
+            )
+        except DatabaseError as error:
+            if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
+                return "", 0
+            raise
+        return found.get("id", ""), int(found.get("mark", "0"))
+
+    def _outside(self) -> None:
+        if self._file < 0:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.open(self._path, flags, 0o600)
+        # One small write in place: the time of the file says when the database was last written.
+        os.pwrite(self._file, b"%s %020d\n" % (self._id.encode(), self._count), 0)
+
+
+def _holds_something(connection: Connection) -> bool:
+    try:
+        return bool(connection.execute(select(func.count()).select_from(tables.jobs)).scalar())
+    except DatabaseError:
+        return False
