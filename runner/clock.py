@@ -40,6 +40,11 @@ class SystemClock:
         return time.clock_gettime_ns(boottime) // 1_000
 
 
+def monotonic() -> Span:
+    """Microseconds of CLOCK_MONOTONIC, for protocols that name it; suspended time does not count."""
+    return time.monotonic_ns() // 1_000
+
+
 class VirtualClock:
     """A clock that stands still until it is moved: for tests, simulations and plans."""
 

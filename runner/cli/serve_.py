@@ -60,9 +60,14 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     from runner.clock import SystemClock
     from runner.config import Cache
     from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from runner.service import first
+    from runner.service.drain import Options
     from runner.service.report import Report
-    from runner.service.serve import Options, Service
+    from runner.service.serve import Service
+    from runner.service.systemd import Systemd
 
+    first.split()
+    systemd = Systemd(os.environ)
     place = frame.place_of(file)
     cache = Cache()
     loaded = frame.load(place, cache)
@@ -73,7 +78,7 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     options = Options(grace, cast(Literal["leave", "stop"], on_shutdown), allow_shrink)
     os.umask(0o077)
     store = SQLAlchemyJobStore(place.url, mark=place.mark)
-    service = Service(place, loaded, store, report, clock, options, cache)
+    service = Service(place, loaded, store, report, clock, options, cache, systemd)
     sys.exit(service.run())
 
 

@@ -132,6 +132,8 @@ class _Load:
             groups=known.groups,
             maintenance=maintenance,
             calendars=known.calendars,
+            heartbeat=sections.heartbeat(),
+            storage=sections.storage(),
             tests=tests,
             warnings=unique(warnings),
             files=(*files.paths, *sections.ics_files()),

@@ -203,7 +203,7 @@ class _Job:
             timeout=model.timeout,
             on_interrupt=model.on_interrupt or "fail",
             sla=Sla(sla.start_within, sla.max_duration, sla.finish_by, sla.success_every) if sla is not None else Sla(),
-            retention=Retention(kept.runs, kept.age, kept.logs) if kept is not None else Retention(),
+            retention=Retention(kept.runs, kept.age, kept.logs, kept.bytes) if kept is not None else Retention(),
         )  # fmt: skip
 
     def _notify(self) -> Notify:

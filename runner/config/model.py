@@ -36,6 +36,22 @@ class Executor:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """An address that is asked every `every` microseconds as long as the runner is well."""
+
+    url: str
+    every: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Bytes: what output of all jobs may take, and what is left free on its disk (None: by the disk's size)."""
+
+    logs: int = 2 << 30
+    keep_free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a file says. `files` are all that were read: those to watch."""
 
@@ -48,6 +64,8 @@ class Config:
     maintenance: tuple[Maintenance, ...] = ()
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     tests: tuple[Expected, ...] = ()
+    heartbeat: Heartbeat | None = None
+    storage: Storage = Storage()
     warnings: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
     patterns: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from runner.config import expected
 from runner.config.diagnose import Trouble
 from runner.config.document import FileModel, TestModel
 from runner.config.files import Document, read_bytes
-from runner.config.model import Channel, Executor
+from runner.config.model import Channel, Executor, Heartbeat, Storage
 from runner.config.node import Map, Node, Seq, find, kind_of
 from runner.config.shape import checked
 from runner.core.event import Maintenance
@@ -98,6 +98,14 @@ class Sections:
     def _of_models(self, name: str) -> Iterator[tuple[str, Any]]:
         for model in self.models:
             yield from (getattr(model, name) or {}).items()
+
+    def heartbeat(self) -> Heartbeat | None:
+        given = [model.heartbeat for model in self.models if model.heartbeat is not None]
+        return Heartbeat(given[-1].url, given[-1].every) if given else None
+
+    def storage(self) -> Storage:
+        given = [model.storage for model in self.models if model.storage is not None]
+        return Storage(given[-1].logs, given[-1].keep_free) if given else Storage()
 
     # ── one after the other ─────────────────────────────────────────────────────────────────
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from runner.core.run import AttemptKey, Outcome
 from runner.executors.capture import Log
+from runner.executors.room import Room
 from runner.executors.spawn import Order
 from runner.moment import Moment, Span
 
@@ -85,13 +86,26 @@ class Child:
     refused: bool = False
     """The shim came too late to begin the command."""
     finished: bool = False
-    spoiled: str = ""
-    """Why output could not be kept, where it could not."""
+    room: Room | None = None
+    """Says whether the disk has room for output."""
+    lost: int = 0
+    """Bytes dropped since output was last kept."""
+    dropped: int = 0
+    """Bytes dropped for want of room, in all."""
+    trouble: str = ""
+    """Why the log could not be written any more, where it could not."""
+
+    @property
+    def spoiled(self) -> str:
+        """Why output could not be kept, where it could not."""
+        if self.dropped and not self.trouble:
+            return f"the disk was nearly full, {self.dropped} bytes were dropped"
+        return self.trouble
 
     def pump(self, index: int, now: Moment) -> int:
         """Move one chunk from a pipe to the log. 0 at the pipe's end; BlockingIOError where it is empty."""
         pipe, mask = self.pipes[index], self.masks[index]
-        if mask is None and not self.spoiled and (self.log.opened or waiting(pipe)):
+        if mask is None and (self.log.opened or waiting(pipe)) and self._may_write(now):
             try:
                 return self.log.splice(index, pipe, now)
             except BlockingIOError:
@@ -132,13 +146,35 @@ class Child:
         self.log.close()
 
     def _keep(self, index: int, data: bytes, now: Moment) -> None:
-        if not data or self.spoiled:
+        if not data or self.trouble:
+            return
+        if not self._may_write(now):
+            self.lost += len(data)
+            self.dropped += len(data)
             return
         try:
             self.log.append(index, data, now)
         except OSError as error:
             self._spoil(error)
+            if not self.trouble:
+                self.lost += len(data)
+                self.dropped += len(data)
+
+    def _may_write(self, now: Moment) -> bool:
+        """Whether there is a log and a disk to write to; what was dropped until now is noted there first."""
+        if self.trouble or (self.room is not None and self.room.short()):
+            return False
+        if self.lost:
+            note = f"\n… {self.lost} bytes dropped: the disk was nearly full …\n".encode()
+            self.lost = 0
+            try:
+                self.log.append(1, note, now)
+            except OSError as error:
+                self._spoil(error)
+                return False
+        return True
 
     def _spoil(self, error: OSError) -> None:
         # The disk is full or the log is gone: the command goes on, its output is read and dropped.
-        self.spoiled = error.strerror or str(error)
+        if self.room is None or not self.room.refused(error):
+            self.trouble = error.strerror or str(error)

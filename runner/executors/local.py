@@ -21,6 +21,7 @@ from runner.executors.command import Commands
 from runner.executors.keeping import Keeper
 from runner.executors.place import attempt_dir, attempt_id
 from runner.executors.processes import Processes
+from runner.executors.room import Room
 from runner.executors.threads import Threads, nobody
 from runner.executors.verdict import failed
 from runner.executors.workers import Workers
@@ -53,8 +54,10 @@ class LocalExecutor:
         working_dir: Path | None = None,
         secrets: Secrets | None = None,
         environ: Mapping[str, str] | None = None,
+        room: Room | None = None,
     ) -> None:
         self._name = name
+        self._room = room
         self._state_dir = state_dir.absolute()
         self._clock = clock
         self._place = "thread" if python == "threads" else "process"
@@ -81,7 +84,7 @@ class LocalExecutor:
     def open(self, done: Done) -> None:
         self._done = done
         self._keeper = Keeper(self._name, self._state_dir, self._clock)
-        self._processes = Processes(self._name, self._state_dir, self._clock, self._tell)
+        self._processes = Processes(self._name, self._state_dir, self._clock, self._tell, self._room)
         self._threads = Threads(f"runner-thread-{self._name}", self.capacity or MOST, self._clock, self._tell)
 
     def start(self, task: Task) -> None:

@@ -22,6 +22,7 @@ from runner.executors.child import Child, Launch
 from runner.executors.loop import Loop
 from runner.executors.output import path_of, tail
 from runner.executors.place import attempt_id
+from runner.executors.room import Room
 from runner.executors.stopping import Stopper
 from runner.moment import MILLISECOND, SECOND
 
@@ -40,8 +41,11 @@ _TRIES = (50, 100, 200, 400, 800, 1600)
 class Processes:
     """`start`, `cancel`, `adopt` may be called from any thread; `done` is told from threads of this one."""
 
-    def __init__(self, name: str, state_dir: Path, clock: Clock, done: Done) -> None:
+    def __init__(
+        self, name: str, state_dir: Path, clock: Clock, done: Done, room: Room | None = None
+    ) -> None:
         self._state_dir = state_dir
+        self._room = room or Room(state_dir, clock)
         self._clock = clock
         self._done = done
         self._name = name
@@ -229,6 +233,7 @@ class Processes:
         child = Child(
             key, attempt_id(key), launch, Log(path_of(self._state_dir, key)), pid, pipes, self._clock.now()
         )
+        child.room = self._room
         if launch.mask is not None:
             child.masks = [launch.mask(), launch.mask()]
         return child

@@ -102,6 +102,13 @@ class Pulse:
         else:
             self._put(_Due(run.spec.id, run.spec.heartbeat, "fail", f"{run.id} {run.status}"))
 
+    def alive(self, url: str) -> None:
+        """The runner itself is well; not asked again before an earlier answer is there."""
+        with self._lock:
+            if url in self._busy:
+                return
+        self._put(_Due("the runner", url, "success", ""))
+
     def close(self, timeout: float = 5.0) -> None:
         """Wait for the pings on their way, at most `timeout` seconds for each watcher."""
         with self._lock:

@@ -15,6 +15,7 @@ from runner.core.run import Request
 from runner.engine import Engine, Hands, Partition, Plan
 from runner.executors.local import LocalExecutor
 from runner.executors.output import path_of
+from runner.executors.room import Room
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND
 from runner.notify.outbox import Outbox
@@ -50,6 +51,7 @@ class House:
         self._environ = environ
         self._local: dict[str, LocalExecutor] = {}
         self.host = Host(place.state)
+        self.room = Room(place.state, clock, config.storage.keep_free)
         self.secrets = Secrets(config.secrets, place.home, environ)
         self.hands = Hands(announce=announce)
         local = place.url.startswith("sqlite")
@@ -99,6 +101,7 @@ class House:
         Executors that are no longer named stay until the end: runs that began with them go on.
         """
         self.config = config
+        self.room.keep_free = config.storage.keep_free
         self.secrets.replace(config.secrets)
         self.outbox.reconfigure(config.channels)
         for name in self._make_executors(config):
@@ -133,6 +136,7 @@ class House:
             secrets=self.secrets,
             environ={key: value for key, value in self._environ.items() if key not in PRIVATE},
             clock=self._clock,
+            room=self.room,
         )
 
     def _delivered(self, id: str, ok: bool, error: str) -> None:

@@ -31,8 +31,10 @@ class Leader:
     commit: str = ""
 
     @classmethod
-    def me(cls, now: Moment, file: Path) -> Leader:
-        return cls(os.getpid(), socket.gethostname(), iso(now), str(file), __version__, commit_of(file))
+    def me(cls, now: Moment, file: Path, commit: str | None = None) -> Leader:
+        """This process; `commit` None: git is asked for it."""
+        commit = commit_of(file) if commit is None else commit
+        return cls(os.getpid(), socket.gethostname(), iso(now), str(file), __version__, commit)
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}"

@@ -88,7 +88,9 @@ class Place:
         database = file_of(self.url)
         if database is not None:
             return database.with_name(f"{database.name}.mark")
-        return self.state / f"store-{hashlib.sha256(_without_password(self.url).encode()).hexdigest()[:12]}.mark"
+        return (
+            self.state / f"store-{hashlib.sha256(_without_password(self.url).encode()).hexdigest()[:12]}.mark"
+        )
 
     def make(self) -> None:
         """Create the state directory for its owner alone. RunnerError where that cannot be."""

@@ -7,8 +7,8 @@ import logging
 import queue
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,38 +16,32 @@ from runner import __version__, config
 from runner.clock import Clock
 from runner.config import Config
 from runner.core.action import Announce
-from runner.core.event import CancelAsked, Configured, Event, Notice
+from runner.core.event import Configured, Event, Notice
 from runner.core.machine import Machine
 from runner.core.run import Request, Status
-from runner.errors import ConfigError, RunnerError, StoreCorrupt, StoreError
+from runner.errors import ConfigError, RunnerError, StoreError
 from runner.jobstores.base import JobStore
-from runner.moment import SECOND, Moment, Span, iso
+from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
 from runner.service import memory
 from runner.service.chronicle import Chronicle
 from runner.service.control import Control
+from runner.service.drain import Drain, Options
 from runner.service.house import House
-from runner.service.leader import Leader
+from runner.service.leader import Leader, commit_of
 from runner.service.place import Place
 from runner.service.reload import Shrunk, Swap, meanwhile
 from runner.service.report import Report
+from runner.service.systemd import Systemd
+from runner.service.vitals import Vitals
 from runner.service.watch import Watcher
-from runner.spec import Command
 
 log = logging.getLogger("runner.service")
 
-EXIT_CONFIG, EXIT_STUCK = 3, 70
-_STUCK_AFTER: Span = 60 * SECOND
+EXIT_CONFIG = 3
+_SWAP_WITHIN = 60.0
+"""Seconds; the clock thread takes a new configuration in its next turn."""
 _SIGNALS = {int(signal.SIGTERM): "stop", int(signal.SIGINT): "stop", int(signal.SIGHUP): "reload"}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`grace`: how long a stop waits for what runs. `on_shutdown`: what becomes of the rest then."""
-
-    grace: Span = 20 * SECOND
-    on_shutdown: Literal["leave", "stop"] = "leave"
-    allow_shrink: bool = False
 
 
 class Service:
@@ -62,6 +56,7 @@ class Service:
         clock: Clock,
         options: Options,
         cache: config.Cache | None = None,
+        systemd: Systemd | None = None,
     ) -> None:
         self._place = place
         self._store = store
@@ -73,7 +68,9 @@ class Service:
         self._cache = cache or config.Cache()
         self._chronicle = Chronicle(report, clock)
         self._pulse: Pulse | None = None
+        self._store_trouble = ""
         self._since: Moment = clock.now()
+        self._me = Leader.me(self._since, place.file, "")
         self._loaded_at: Moment = self._since
         self._broken = ""
         self._broken_since: Moment | None = None
@@ -93,6 +90,17 @@ class Service:
             on_request=self._asked,
         )
         self._pulse = Pulse(lambda text: report.say("heartbeat", text, "warn"), secrets=self.house.secrets)
+        self._vitals = Vitals(
+            place.state,
+            clock,
+            systemd or Systemd({}),
+            self._facts,
+            call=self.house.engine.call,
+            heartbeat=lambda: self.house.config.heartbeat,
+            ping=self._pulse.alive,
+            say=lambda text: report.say("stuck", text, "bad"),
+            after=options.stuck_after,
+        )
 
     # ── the main thread ─────────────────────────────────────────────────────────────────────
 
@@ -109,6 +117,7 @@ class Service:
             house.open()
             memory.settle()
             engine.start()
+            self._vitals.open()
             watcher.open()
             code = self._wait()
         finally:
@@ -133,115 +142,45 @@ class Service:
         while True:
             try:
                 self._store.open()
-                return True
-            except StoreCorrupt:
-                raise
             except StoreError as error:
-                self._report.say("store.failed", f"the store cannot be opened: {error}; trying again", "bad")
+                if str(error) != self._store_trouble:
+                    self._store_trouble = str(error)
+                    self._report.say(
+                        "store.failed", f"the store cannot be opened: {error}; trying again", "bad"
+                    )
+            else:
+                if self._store_trouble:
+                    self._store_trouble = ""
+                    self._report.say("store.back", "the store is there", "good")
+                return True
+            # Nothing else turns yet: that this loop does is the sign of life.
+            self._vitals.write()
+            self._vitals.systemd.alive()
+            self._vitals.systemd.status(self._store_trouble)
             try:
                 if self._mail.get(timeout=wait) == "stop":
                     return False
             except queue.Empty:
-                wait = min(wait * 2, 5.0)
+                wait = min(wait * 2, 1.0)
 
     def _wait(self) -> int:
         """Follow the mail until it is time to go; the exit code."""
         while True:
-            word = self._next_word()
+            word = self._mail.get()
             if word == "reload":
                 threading.Thread(target=self._file_changed, name="runner-reload", daemon=True).start()
             elif word == "stop":
-                return self._drain()
-            elif word == "stuck":
-                return EXIT_STUCK
+                self._draining = True
+                self._vitals.systemd.stopping(int(self._options.grace / SECOND + 75))
+                Drain(self.house, self._report, self._clock, self._options, self._mail).drain()
+                return 0
             elif word == "refused":
                 return EXIT_CONFIG
-
-    def _next_word(self) -> str:
-        """The next word of the mail. Every while that is quiet, the clock thread has to show that it turns."""
-        while True:
-            try:
-                return self._mail.get(timeout=_STUCK_AFTER / SECOND)
-            except queue.Empty:
-                if self._clock.elapsed() - self.house.engine.turned_at > 2 * _STUCK_AFTER and self._stuck():
-                    self._report.say("stuck", "the clock thread does not turn any more: ending", "bad")
-                    return "stuck"
-
-    def _stuck(self) -> bool:
-        turned = threading.Event()
-        self.house.engine.call(lambda _now: turned.set())
-        return not turned.wait(_STUCK_AFTER / SECOND)
-
-    def _drain(self) -> int:
-        """No new starts; wait for what runs, up to the grace; a second stop ends at once."""
-        house = self.house
-        self._draining = True
-        house.engine.call(lambda now: house.partition.stop(now, cancel=False))
-        live = self._live()
-        if live:
-            self._report.say(
-                "stopping",
-                f"stopping: waiting up to {self._options.grace // SECOND} s for {_runs(live)}; "
-                "once more to end at once",
-            )
-        deadline = self._clock.elapsed() + self._options.grace
-        while self._live():
-            left = (deadline - self._clock.elapsed()) / SECOND
-            if left <= 0:
-                self._stop_the_rest()
-                break
-            try:
-                if self._mail.get(timeout=left) == "stop":
-                    self._report.say("stopping", "stopping at once", "warn")
-                    break
-            except queue.Empty:
-                continue
-        return 0
-
-    def _stop_the_rest(self) -> None:
-        """After the grace: commands are left to the next runner, or everything is stopped and recorded."""
-        house = self.house
-        leave = self._options.on_shutdown == "leave"
-        ended = threading.Event()
-
-        def stop(now: Moment) -> None:
-            if not leave:
-                house.partition.stop(now, cancel=True)
-            machine = house.partition.machine
-            for run in list(machine.runs.values()) if machine is not None and leave else []:
-                steps = {step.id: step for step in run.spec.steps}
-                running = [s for s in run.steps.values() if s.status is Status.RUNNING]
-                if any(not isinstance(steps[state.step].work, Command) for state in running):
-                    house.engine.post(CancelAsked(run.key, "shutdown"))
-            ended.set()
-
-        house.engine.call(stop)
-        ended.wait(5)
-        if leave:
-            left = self._live()
-            if left:
-                self._report.say("stopping", f"{_runs(left)} left to the next runner", "warn")
-            return
-        longest = self._clock.elapsed() + 15 * SECOND
-        while self._live() and self._clock.elapsed() < longest:
-            try:
-                if self._mail.get(timeout=0.5) == "stop":
-                    return
-            except queue.Empty:
-                continue
-
-    def _live(self) -> int:
-        """How many runs have an attempt under way, asked of the clock thread."""
-        answer: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.house.engine.call(lambda _now: answer.put(self.house.partition.live))
-        try:
-            return answer.get(timeout=5)
-        except queue.Empty:
-            return 0
 
     def _end(self, engine: threading.Thread) -> None:
         if self._control is not None:
             self._control.close()
+        self._vitals.ending(0)
         self.house.engine.end()
         if engine.is_alive():
             engine.join(10)
@@ -252,6 +191,7 @@ class Service:
         if self._pulse is not None:
             self._pulse.close(2.0)
         self._store.close()
+        self._vitals.close()
         self._report.say("stopped", "stopped")
 
     # ── reload ──────────────────────────────────────────────────────────────────────────────
@@ -270,7 +210,7 @@ class Service:
 
     def reload(self, reason: str, *, allow_shrink: bool = False) -> Swap:
         """Read the files and swap; says what came of it. Raises ConfigError or Shrunk where nothing changed."""
-        with self._reloading:
+        with self._reloading, self._told_systemd():
             started = self._clock.elapsed()
             try:
                 loaded = config.load(self._place.files, cache=self._cache)
@@ -284,9 +224,17 @@ class Service:
             self._accept(swap, reason, took)
             return swap
 
+    @contextlib.contextmanager
+    def _told_systemd(self) -> Iterator[None]:
+        self._vitals.reloading()
+        try:
+            yield
+        finally:
+            self._vitals.systemd.ready(self._word())
+
     def _swap(self, swap: Swap) -> None:
         if self.house.partition.leading:
-            self.house.engine.ask(swap).result(_STUCK_AFTER / SECOND)
+            self.house.engine.ask(swap).result(_SWAP_WITHIN)
         else:
             # Whoever leads follows the file itself; this runner will when it takes over.
             self._first.config = swap.config
@@ -319,6 +267,7 @@ class Service:
         mended, self._broken, self._broken_since = bool(self._broken), "", None
         self._suspects = ()
         self._loaded_at = self._clock.now()
+        self._me = replace(self._me, commit=commit_of(self._place.file))
         if mended:
             facts = {"file": str(self._place.file)}
             self.house.engine.post(
@@ -345,9 +294,12 @@ class Service:
         self._chronicle.hear(announce)
         if self._pulse is not None:
             self._pulse.hear(announce)
+        if announce.name in ("store.failed", "store.back"):
+            self._vitals.look()
         if announce.name == "lease.taken":
             self._lead()
         elif announce.name == "lease.held":
+            self._vitals.systemd.ready("standing by: another runner leads")
             holder = Leader.read(self._place.state)
             self._report.say(
                 "lease.held",
@@ -361,11 +313,14 @@ class Service:
             self._mail.put("look")
 
     def _lead(self) -> None:
-        Leader.me(self._clock.now(), self._place.file).write(self._place.state)
+        self._me = Leader.me(self._clock.now(), self._place.file)
+        self._me.write(self._place.state)
         if self._control is None:
             self._control = Control(self._place.socket, self.house.engine.poke)
             self._control.open()
         self._chronicle.leading(self.house.partition.machine)
+        self._vitals.systemd.ready(self._word())
+        self._vitals.look()
 
     def _asked(self, request: Request) -> bool:
         answer: Callable[[Request], None]
@@ -397,9 +352,23 @@ class Service:
     def _answer_status(self, request: Request) -> None:
         self._answer(request, "done", self.status())
 
+    def _word(self) -> str:
+        """How it is, on one line."""
+        if self._broken:
+            return "the file is broken; the last good one goes on"
+        return f"{len(self.house.config.jobs)} jobs of {self._place.file.name}"
+
+    def _facts(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        status = self.status()
+        store, troubles = status["store"], []
+        if not store["ok"]:
+            troubles.append(f"store: {store['error']}")
+        return status, tuple(troubles)
+
     def status(self) -> dict[str, Any]:
         """How it is, as JSON values; docs/reference.md names the keys."""
-        leader = Leader.me(self._since, self._place.file)
+        leader = self._me
+        trouble = self.house.partition.trouble or self._store_trouble
         machine = self.house.partition.machine
         runs = list(machine.runs.values()) if machine is not None else []
         return {
@@ -414,13 +383,11 @@ class Service:
                 "error": self._broken,
                 "since": iso(self._broken_since) if self._broken_since else None,
             },
-            "store": {"ok": not self.house.partition.trouble, "error": self.house.partition.trouble},
+            "store": {"ok": not trouble, "error": trouble},
+            "disk": {"ok": not self.house.room.trouble, "error": self.house.room.trouble},
+            "leading": machine is not None,
             "jobs": len(machine.jobs) if machine is not None else 0,
             "running": [run.id for run in runs if run.status is Status.RUNNING],
             "waiting": [run.id for run in runs if run.status is not Status.RUNNING],
             "draining": self._draining,
         }
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"

@@ -62,11 +62,12 @@ class Sla:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much of a job's past is kept: runs, age of records, age of output."""
+    """How much of a job's past is kept: runs, age of records, age and bytes of output."""
 
     runs: int = 500
     age: Span = 90 * 24 * 3600 * SECOND
     logs: Span = 30 * 24 * 3600 * SECOND
+    bytes: int = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)

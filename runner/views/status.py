@@ -16,6 +16,9 @@ def table(answer: Mapping[str, Any], *, now: Moment, zone: tzinfo) -> Table:
     leader, config, store = (answer.get(key) or {} for key in ("leader", "config", "store"))
     commit = f" at commit {answer['commit']}" if answer.get("commit") else ""
     broken = not config.get("ok", True)
+    disk: list[tuple[Cell | str, Cell | str]] = []
+    if not (answer.get("disk") or {}).get("ok", True):
+        disk.append((Cell("disk", "dim"), Cell(str(answer["disk"].get("error")), "bad")))
     cells: list[tuple[Cell | str, Cell | str]] = [
         (Cell("file", "dim"), f"{answer.get('file', '')}{commit}"),
         (
@@ -34,6 +37,7 @@ def table(answer: Mapping[str, Any], *, now: Moment, zone: tzinfo) -> Table:
             Cell("store", "dim"),
             Cell("good", "good") if store.get("ok", True) else Cell(str(store.get("error")), "bad"),
         ),
+        *disk,
         (Cell("jobs", "dim"), str(answer.get("jobs", 0))),
         (Cell("running", "dim"), ", ".join(answer.get("running") or ()) or "nothing"),
     ]

@@ -14,7 +14,9 @@ from runner.executors import spawn
 from runner.executors.place import attempt_dir
 from runner.moment import MILLISECOND, SECOND
 
-SLEEPER = "exec sleep 61.25"
+MARK = f"61.{os.getpid()}"
+"""Tests of several workers look at the same processes."""
+SLEEPER = f"exec sleep {MARK}"
 
 
 def sleepers(mark: str) -> list[int]:
@@ -35,19 +37,19 @@ def wait_for(path: Path) -> None:
 
 
 ESCAPES = {
-    "plain": "sleep 61.25; true",
-    "ignores TERM": "trap '' TERM; touch ready; sleep 61.25; sleep 61.25",
-    "background": "sleep 61.25 & touch ready; wait",
-    "double fork": "(sleep 61.25 &) ; touch ready; sleep 61.25",
-    "own session": "setsid sleep 61.25 & touch ready; wait",
-    "daemon": "(setsid sh -c 'trap \"\" TERM; touch ready; sleep 61.25; true' >/dev/null 2>&1 &); sleep 61.25",
-    "nohup": "nohup sleep 61.25 >/dev/null 2>&1 & touch ready; wait",
+    "plain": "sleep MARK; true",
+    "ignores TERM": "trap '' TERM; touch ready; sleep MARK; sleep MARK",
+    "background": "sleep MARK & touch ready; wait",
+    "double fork": "(sleep MARK &) ; touch ready; sleep MARK",
+    "own session": "setsid sleep MARK & touch ready; wait",
+    "daemon": "(setsid sh -c 'trap \"\" TERM; touch ready; sleep MARK; true' >/dev/null 2>&1 &); sleep MARK",
+    "nohup": "nohup sleep MARK >/dev/null 2>&1 & touch ready; wait",
 }
 
 
 @pytest.mark.parametrize("style", ESCAPES)
 def test_nobody_survives_a_timeout(local: Open, style: str) -> None:
-    script = ESCAPES[style]
+    script = ESCAPES[style].replace("MARK", MARK)
     one = task(sh(script, grace=300 * MILLISECOND))
     local.executor.start(one)
     if "ready" in script:
@@ -56,7 +58,7 @@ def test_nobody_survives_a_timeout(local: Open, style: str) -> None:
     outcome = local.next()
     assert (outcome.status, outcome.error) == (Status.TIMED_OUT, "stopped after its timeout")
     assert outcome.took < 3 * SECOND
-    assert sleepers("61.25") == []
+    assert sleepers(MARK) == []
 
 
 def test_a_command_may_end_well_within_its_grace(local: Open) -> None:
@@ -86,22 +88,22 @@ def test_cancelled_at_once(local: Open) -> None:
     local.executor.start(one)
     local.executor.cancel(one.attempt, "asked")
     assert local.next().status is Status.CANCELLED
-    assert sleepers("61.25") == []
+    assert sleepers(MARK) == []
 
 
 def test_a_grandchild_keeps_the_pipe(local: Open) -> None:
     begun = time.monotonic()
-    one = task(sh("setsid sh -c 'sleep 61.25; echo late' & echo done"))
+    one = task(sh(f"setsid sh -c 'sleep {MARK}; echo late' & echo done"))
     local.executor.start(one)
     outcome = local.next()
     assert time.monotonic() - begun < 2
     assert (outcome.status, outcome.tail) == (Status.SUCCEEDED, "done")
-    for pid in sleepers("61.25"):
+    for pid in sleepers(MARK):
         os.kill(pid, signal.SIGKILL)
 
 
 def test_a_killed_shim(local: Open) -> None:
-    one = task(sh("touch ready; sleep 61.25; true"))
+    one = task(sh(f"touch ready; sleep {MARK}; true"))
     local.executor.start(one)
     wait_for(local.state_dir / "ready")
     pid = spawn.marker(str(attempt_dir(local.state_dir, one.attempt)))
@@ -110,7 +112,7 @@ def test_a_killed_shim(local: Open) -> None:
     outcome = local.next()
     assert (outcome.status, outcome.exit_code) == (Status.INTERRUPTED, None)
     assert outcome.error == "nobody saw its end: its shim was killed"
-    assert sleepers("61.25") == []
+    assert sleepers(MARK) == []
 
 
 def test_close_stops_everything(local: Open) -> None:
@@ -118,4 +120,4 @@ def test_close_stops_everything(local: Open) -> None:
         local.executor.start(task(sh(SLEEPER), job=f"job{number}"))
     local.close()
     assert {local.next().status for _ in range(5)} == {Status.CANCELLED}
-    assert sleepers("61.25") == []
+    assert sleepers(MARK) == []

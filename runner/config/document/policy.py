@@ -74,6 +74,7 @@ class RetentionModel(Model):
     runs: int = Field(500, ge=1, description="so many runs")
     age: Duration = Field(90 * 86400 * 1_000_000, description="records no older than this")
     logs: Duration = Field(30 * 86400 * 1_000_000, description="output no older than this")
+    bytes: Size = Field(256 << 20, description="so much output, of all its runs together")
 
 
 class SuccessModel(Model):

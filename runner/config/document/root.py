@@ -17,6 +17,7 @@ from runner.config.document.kinds import (
     Name,
     Names,
     Open,
+    Size,
     Text,
     Texts,
     short,
@@ -78,6 +79,22 @@ class GroupModel(Model):
     max: int = Field(ge=1, description="how many at once")
 
 
+class HeartbeatModel(Model):
+    """What an outside watcher hears as long as the runner is well."""
+
+    url: Text = Field(description="asked every so often; may hold ${{ secrets.NAME }}")
+    every: Duration = Field(60_000_000, description="how often, a minute if not said")
+
+
+class StorageModel(Model):
+    """How much disk the runner may take."""
+
+    logs: Size = Field(2 << 30, description="output of all jobs together; the oldest goes first")
+    keep_free: Size | None = Field(
+        None, description="output stops where less is free; 2 % of the disk, at most 1G, if not said"
+    )
+
+
 class FileModel(Open):
     """Jobs, and what they refer to by name."""
 
@@ -113,6 +130,10 @@ class FileModel(Open):
     groups: (
         dict[str, Annotated[GroupModel, BeforeValidator(short("max", int)), Also({"type": "integer"})]] | None
     ) = Field(None, description="capacity shared by jobs or steps, under names")
+    heartbeat: Annotated[HeartbeatModel, BeforeValidator(short("url", str)), Also(TEXT)] | None = Field(
+        None, description="a URL that is asked as long as the runner is well"
+    )
+    storage: StorageModel | None = Field(None, description="how much disk the runner may take")
     defaults: JobModel | None = Field(None, description="keys every job below has, unless it says otherwise")
     templates: dict[str, JobModel] | None = Field(None, description="shared halves of jobs, for `extends`")
     jobs: dict[Annotated[str, Field(pattern=ID)], JobModel] | None = Field(

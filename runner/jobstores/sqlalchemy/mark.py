@@ -123,7 +123,9 @@ class Mark:
         t = tables.meta
         try:
             found = dict(
-                connection.execute(select(t.c.name, t.c.value).where(t.c.name.in_(["id", "mark"]))).tuples().all()
+                connection.execute(select(t.c.name, t.c.value).where(t.c.name.in_(["id", "mark"])))
+                .tuples()
+                .all()
             )
         except DatabaseError as error:
             if "no such table" in str(error.orig) or "does not exist" in str(error.orig):

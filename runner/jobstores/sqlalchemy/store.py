@@ -236,7 +236,12 @@ class SQLAlchemyJobStore:
             raise
         self._digests.written |= fresh
         self._remember(batch)
-        if self._mark is not None and fence is not None and self._mark.stepped() and self._reserve is not None:
+        if (
+            self._mark is not None
+            and fence is not None
+            and self._mark.stepped()
+            and self._reserve is not None
+        ):
             self._reserve.keep()
 
     def _perform(self, connection: Connection, batch: Batch) -> set[str]:

@@ -21,7 +21,9 @@ _log = logging.getLogger("runner.store")
 
 CHECKED: int = 32 << 20
 """Bytes; a larger file is not read whole at every start (`runner db check` does)."""
-_DAMAGED = "it is left as it is: restore a backup with runner db restore FILE; runner db check says what is wrong"
+_DAMAGED = (
+    "it is left as it is: restore a backup with runner db restore FILE; runner db check says what is wrong"
+)
 
 
 class Vigil:

@@ -1,0 +1,72 @@
+"""Whether the disk has room for output. Output is the first thing to do without: the store needs the rest."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from pathlib import Path
+
+from runner.clock import Clock
+from runner.moment import SECOND, Span
+
+_log = logging.getLogger("runner.executors")
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MOST_FREE = 1 << 30
+_LOOK_EVERY: Span = SECOND
+
+
+class Room:
+    """Looked at once a second at most, from the loops that keep output.
+
+    `keep_free`: bytes that output leaves to others; None: 2 % of the disk, at most 1 GiB.
+    """
+
+    def __init__(self, directory: Path, clock: Clock, keep_free: int | None = None) -> None:
+        self._directory = directory
+        self._clock = clock
+        self.keep_free = keep_free
+        self._looked: Span | None = None
+        self._short = False
+
+    @property
+    def trouble(self) -> str:
+        """In words, while output is dropped; else empty."""
+        return "the disk is nearly full: output of commands is dropped" if self._short else ""
+
+    def short(self) -> bool:
+        """Whether output is to be dropped now."""
+        now = self._clock.elapsed()
+        if self._looked is None or now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            self._say(self._nearly_full())
+        return self._short
+
+    def refused(self, error: OSError) -> bool:
+        """The disk refused a write: whether for want of room. It is then short until the next look."""
+        if error.errno not in FULL:
+            return False
+        self._looked = self._clock.elapsed()
+        self._say(True)
+        return True
+
+    def _nearly_full(self) -> bool:
+        try:
+            disk = os.statvfs(self._directory)
+        except OSError:
+            return False
+        size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        kept = min(size // 50, _MOST_FREE) if self.keep_free is None else self.keep_free
+        return free < kept
+
+    def _say(self, short: bool) -> None:
+        if short and not self._short:
+            _log.error(
+                "the disk of %s is nearly full: output of commands is dropped until there is room again; "
+                "schedules go on",
+                self._directory,
+            )
+        elif self._short and not short:
+            _log.warning("the disk of %s has room again: output is kept", self._directory)
+        self._short = short
