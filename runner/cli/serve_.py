@@ -67,6 +67,7 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     from runner.service.systemd import Systemd
 
     first.split()
+    first.keep_descriptors()
     systemd = Systemd(os.environ)
     place = frame.place_of(file)
     cache = Cache()

@@ -40,7 +40,7 @@ trap : HUP INT QUIT TERM USR1 USR2 ALRM
   [ -z "$n" ] || ulimit -Sn "$n"
   cd "$w" || exit 126
   exec "$@"
-) >&6 2>&7 4<&- 5<&- 6>&- 7>&- 8<&-
+) >&6 2>&7 3<&- 4<&- 5<&- 6>&- 7>&- 8<&- 9<&-
 c=$?
 echo "$c" >>"$d/started"
 echo "${d##*/} $c" >"$e"

@@ -1,4 +1,6 @@
-"""As the first process of a container: a small parent that reaps what nobody waits for, and hands signals on.
+"""What comes before everything else in a process that is the runner's own.
+
+As the first process of a container: a small parent that reaps what nobody waits for, and hands signals on.
 
 The kernel gives every orphan to process 1. If the runner waited for children it does not know, it would take the
 exit codes of those it does know from whoever waits for them.
@@ -27,6 +29,15 @@ def split() -> None:
         signal.signal(number, lambda number, _frame: _hand_on(child, number))
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os._exit(_reap(child))
+
+
+def keep_descriptors() -> None:
+    """What this process inherited open is not handed on to commands."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if int(name) > 2:
+                    os.set_inheritable(int(name), False)
 
 
 def _hand_on(child: int, number: int) -> None:
