@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from runner.core.run import Job as Record
-from runner.executors.reference import reference, resolve
+from runner.executors.reference import reference, resolve, unbound
 from runner.moment import SECOND, to_datetime
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import Trigger
@@ -90,7 +90,7 @@ class Job:
         if isinstance(target, str):
             return target
         try:
-            return reference(target)
+            return reference(unbound(target, ())[0])
         except ValueError:
             return None
 
@@ -197,7 +197,7 @@ class Job:
             "func": ref,
             "trigger": self.trigger,
             "executor": self.executor,
-            "args": self.args,
+            "args": unbound(self._call.target, self.args)[1],
             "kwargs": self.kwargs,
             "name": self.name,
             "misfire_grace_time": self.misfire_grace_time,

@@ -48,6 +48,13 @@ def reference(function: Callable[..., Any]) -> str:
     return text
 
 
+def unbound(target: str | Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """A method of an object as the function of its class, with the object as first argument; others as they are."""
+    if inspect.ismethod(target) and not inspect.isclass(target.__self__):
+        return target.__func__, (target.__self__, *args)
+    return target, args
+
+
 def resolve(text: str, allowed: Collection[str] | None = None) -> Callable[..., Any]:
     """The callable of a reference.
 

@@ -11,7 +11,6 @@ from runner import events
 from runner.clock import Clock
 from runner.core.run import Job as Record
 from runner.events import JobEvent, SchedulerEvent
-from runner.executors.reference import reference
 from runner.job import Job
 from runner.jobstores.base import JobLookupError, JobStore
 from runner.schedulers import plugins
@@ -20,7 +19,7 @@ from runner.schedulers.house import by_time, is_memory
 from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
 from runner.schedulers.making import Asked, changed, draft, moment, storable, undefined
 from runner.schedulers.plans import NextAt
-from runner.spec import JobKey
+from runner.spec import Call, JobKey
 from runner.triggers import Trigger
 
 __all__ = ["STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler"]
@@ -144,12 +143,16 @@ class BaseScheduler(Lifecycle):
     def _change(self, alias: str, wish: Wish, key: JobKey) -> None:
         """Have it done and written. We tell of it ourselves, in the caller's thread, so the echo is not told."""
         kinds = {("added", key), ("changed", key)} if wish.verb != "remove" else {("removed", key)}
-        self._mine |= kinds
+        self._act(alias, wish, frozenset(kinds))
+
+    def _act(self, alias: str, wish: Wish, kinds: frozenset[tuple[str, JobKey]]) -> None:
+        mine = object()
+        self._mine[mine] = kinds
         try:
             self._house.act(alias, plan_of(wish, self._house.source, alias), wish)
         finally:
-            engine = self._house.engine
-            engine.call(lambda now: self._mine.difference_update(kinds))
+            # What is told of this change is told in the turn that made it; only then may others be heard.
+            self._house.engine.call(lambda now: self._mine.__delitem__(mine))
 
     def _store(self, alias: str) -> JobStore:
         try:
@@ -165,8 +168,18 @@ class BaseScheduler(Lifecycle):
             return self._modify_pending(job_id, jobstore, changes)
         alias = self._alias_of(job_id, jobstore)
         if "func" in changes and callable(changes["func"]) and not is_memory(self._store(alias)):
-            changes["func"] = reference(changes["func"])
+            self._name_function(job_id, alias, changes)
         return self._modify(job_id, alias, "change", changes=changes)
+
+    def _name_function(self, job_id: str, alias: str, changes: dict[str, Any]) -> None:
+        """A store keeps the function as a reference: TransientJobError where it has none."""
+        record = self._record_of(job_id, alias)
+        if record is None:
+            raise JobLookupError(job_id)
+        call: dict[str, Any] = {key: changes[key] for key in ("func", "args", "kwargs") if key in changes}
+        work = storable(changed(record.spec, call)).steps[0].work
+        assert isinstance(work, Call)
+        changes |= {"func": work.target, "args": work.args}
 
     def _modify(self, job_id: str, alias: str, verb: str, **args: Any) -> Job:
         key = JobKey(alias, self._house.source, job_id)
@@ -238,11 +251,8 @@ class BaseScheduler(Lifecycle):
             ]
         else:
             for alias in self._aliases(jobstore):
-                records = self._house.records(alias)
-                self._mine |= {("removed", record.key) for record in records}
-                self._house.act(
-                    alias, plan_of(Wish("remove_all"), self._house.source, alias), Wish("remove_all")
-                )
+                gone = frozenset(("removed", record.key) for record in self._house.records(alias))
+                self._act(alias, Wish("remove_all"), gone)
         self._dispatch(SchedulerEvent(events.EVENT_ALL_JOBS_REMOVED, jobstore))
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────
@@ -283,7 +293,7 @@ class BaseScheduler(Lifecycle):
             for alias in sorted(self._aliases(jobstore)):
                 lines.append(f"Jobstore {alias}:")
                 lines += [f"    {job}" for job in self.get_jobs(alias)] or ["    No scheduled jobs"]
-        print("\n".join(lines), file=out or sys.stdout)
+        (out or sys.stdout).write("".join(f"{line}\n" for line in lines))
 
     def present(self, job: Job) -> Record | None:
         return self._house.record(job.key)
@@ -297,10 +307,8 @@ class BaseScheduler(Lifecycle):
         return next((each for each in self._house.records(alias) if each.spec.id == job_id), None)
 
     def _aliases(self, jobstore: str | None) -> Sequence[str]:
-        if jobstore is None:
-            return list(self._house.stores)
-        self._store(jobstore)
-        return [jobstore]
+        """The stores somebody means: all of them, or the named one, where there is one."""
+        return [alias for alias in self._house.stores if jobstore in (None, alias)]
 
     def _alias_of(self, job_id: str, jobstore: str | None) -> str:
         for alias in self._aliases(jobstore):

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from inspect import isawaitable
@@ -59,7 +60,7 @@ class Lifecycle:
         self._lock = threading.RLock()
         self._listeners: list[tuple[Listener, int]] = []
         self._mask = 0
-        self._mine: set[tuple[str, JobKey]] = set()
+        self._mine: dict[object, frozenset[tuple[str, JobKey]]] = {}
         self._left: list[Announce] = []
         self._host: Host | None = None
         self.state = STATE_STOPPED
@@ -297,10 +298,13 @@ class Lifecycle:
             for each in left:
                 self._hand_on(each, announce.value)
         change = _OWN_CHANGES.get(announce.name)
-        if change is not None and (change, announce.value.key) in self._mine:
-            self._mine.discard((change, announce.value.key))
+        if change is not None and self._is_mine(change, announce.value.key):
             return
         self._hand_on(announce)
+
+    def _is_mine(self, change: str, key: JobKey) -> bool:
+        """Whether a call under way makes this change: it tells of it itself, in the caller's thread."""
+        return any((change, key) in changes for changes in list(self._mine.values()))
 
     def _hand_on(self, announce: Announce, record: Record | None = None) -> None:
         mask = telling.MASKS.get(announce.name)
@@ -332,6 +336,10 @@ class Lifecycle:
             record = self._house.record(value.key.job if isinstance(value, Run) else value.job)
         if record is None and isinstance(value, Run):
             record = Record(value.spec)
+        if record is not None and record.next_at is None and isinstance(value, Run | Occurrence):
+            # Its last time: the log names that, for "paused" or "finished" would mislead.
+            slot = value.key.slot if isinstance(value, Run) else value.slot
+            record = replace(record, next_at=slot, state="scheduled")
         return None if record is None else self._about(record)
 
     def _tell(self, announce: Announce, job: Any) -> None:

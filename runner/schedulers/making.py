@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from runner.duration import parse_duration
-from runner.executors.reference import name_of, reference, resolve
+from runner.executors.reference import name_of, reference, resolve, unbound
 from runner.jobstores.base import TransientJobError
 from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
 from runner.schedulers.arguments import check
@@ -264,13 +264,17 @@ def _fits(given: Any, known: Any) -> bool:
 
 
 def storable(spec: JobSpec) -> JobSpec:
-    """The spec with its function as a reference; TransientJobError where it has none."""
+    """The spec with its function as a reference; TransientJobError where it has none.
+
+    Of an object's method the function of its class is kept, with the object as first argument, as in APScheduler 3.
+    """
     step = spec.steps[0]
     assert isinstance(step.work, Call)
     if isinstance(step.work.target, str):
         return spec
+    target, args = unbound(step.work.target, step.work.args)
     try:
-        text = reference(step.work.target)
+        text = reference(target)
     except ValueError as error:
         raise TransientJobError(spec.id) from error
-    return replace(spec, steps=(replace(step, work=replace(step.work, target=text)),))
+    return replace(spec, steps=(replace(step, work=replace(step.work, target=text, args=args)),))

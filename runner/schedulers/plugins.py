@@ -53,7 +53,7 @@ def load(kind: Kind, name: str) -> Any:
         return by_path(own)
     for point in entry_points(group=_GROUPS[kind], name=name):
         return point.load()
-    noun = "job store" if kind == "job store" else kind
+    noun = kind.replace(" ", "")
     raise LookupError(f'No {noun} by the name "{name}" was found')
 
 
@@ -62,5 +62,7 @@ def by_path(path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise LookupError(f"Error resolving reference {path}: {error}") from error
+    except (ImportError, ValueError) as error:
+        raise LookupError(f"Error resolving reference {path}: could not import module ({error})") from error
+    except AttributeError as error:
+        raise LookupError(f"Error resolving reference {path}: error looking up object ({error})") from error

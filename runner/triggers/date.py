@@ -13,6 +13,7 @@ from runner.triggers.times import (
     moment_of,
     options_from_json,
     options_to_json,
+    read,
     shown,
     tz_of,
     zone_of_times,
@@ -28,7 +29,10 @@ class DateTrigger(BaseTrigger):
     jitter: Span
 
     def __init__(self, run_date: Time | None = None, timezone: str | tzinfo | None = None) -> None:
-        name = zone_of_times(timezone, run_date)
+        if isinstance(run_date, str):
+            run_date = read(run_date, "run_date")
+        # A date that brings its own zone is shown in it; a naive one is on the wall clock of `timezone`.
+        name = zone_of_times(getattr(run_date, "tzinfo", None) or timezone)
         self._set(moment_of(run_date, name, "run_date"), name, 0)
 
     def _set(self, at: Moment | None, zone: str, jitter: Span) -> None:

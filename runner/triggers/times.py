@@ -17,10 +17,10 @@ def moment_of(when: Time | None, zone_name: str, what: str = "time") -> Moment |
     if when is None:
         return None
     if isinstance(when, str):
-        when = _read(when, what)
+        when = read(when, what)
     if not isinstance(when, datetime):
         if not isinstance(when, date):
-            raise TriggerError(f"{what} is {when!r}, not a time", hint="write 2026-12-24T08:00")
+            raise TypeError(f"Unsupported type for {what}: {type(when).__name__}")
         when = datetime.combine(when, time())
     if when.tzinfo is not None:
         return from_datetime(when)
@@ -28,7 +28,8 @@ def moment_of(when: Time | None, zone_name: str, what: str = "time") -> Moment |
     return zone(zone_name).moment_of(local_of(wall)) + when.microsecond
 
 
-def _read(text: str, what: str) -> datetime:
+def read(text: str, what: str) -> datetime:
+    """The time of an ISO-like text, naive where it has no offset; TriggerError names `what` is wrong."""
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:

@@ -219,6 +219,8 @@ def name_of(zone_or_name: str | tzinfo) -> str:
         return zone(zone_or_name).name
     if zone_or_name is UTC:
         return "UTC"
+    if not isinstance(zone_or_name, tzinfo):
+        raise TypeError(f"Expected tzinfo, got {type(zone_or_name).__name__} instead")
     for attribute in ("key", "zone"):
         name = getattr(zone_or_name, attribute, None)
         if isinstance(name, str):

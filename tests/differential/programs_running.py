@@ -1,0 +1,228 @@
+"""Programs whose jobs run: what is called, told and logged, in which order."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.differential import work
+from tests.differential.library import Ears, Library, logged
+
+RUN = 2**12 | 2**13 | 2**14
+
+
+def moments_ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def a_run(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, RUN)
+        scheduler.add_job(work.note, args=["x"], id="one", name="n")
+        ears.wait(RUN)
+        lib.say(ears.facts(), work.CALLS, scheduler.get_job("one"))
+        event = ears.heard[0]
+        lib.say(event.retval, event.exception, event.traceback, event.scheduled_run_time.tzinfo is not None)
+
+
+def a_run_that_fails(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, RUN)
+        scheduler.add_job(work.fail, id="one", kwargs={"text": "bad"})
+        ears.wait(RUN)
+        event = ears.heard[0]
+        lib.say(ears.facts(), event.retval, type(event.exception), str(event.exception))
+        lib.say(isinstance(event.traceback, str), "in fail" in event.traceback)
+
+
+def what_is_logged_of_runs(lib: Library) -> None:
+    ears = Ears()
+    with logged(f"{lib.root}.executors") as lines, lib.running() as scheduler:
+        scheduler.add_listener(ears, RUN)
+        for name, function in (("good", work.nothing), ("bad", work.fail)):
+            scheduler.add_job(
+                function, "date", run_date=datetime(2001, 1, 1), name=name, misfire_grace_time=None
+            )
+            ears.wait(RUN, 1 if name == "good" else 2)
+    lib.say([(logger, level, text.partition("(trigger")[0]) for logger, level, text in lines])
+
+
+def a_missed_run(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears)
+        scheduler.add_job(work.note, "date", ["x"], run_date=moments_ago(60), id="one", misfire_grace_time=10)
+        ears.wait(2**14)
+        lib.say([fact for fact in ears.facts() if fact[0] == "JobExecutionEvent"], work.CALLS)
+        ears.wait(2**10)
+        lib.say(scheduler.get_job("one"))
+
+
+def times_that_came_together(lib: Library) -> None:
+    for coalesce in (True, False):
+        work.CALLS.clear()
+        ears = Ears()
+        with lib.running() as scheduler:
+            scheduler.add_listener(ears, RUN)
+            start = moments_ago(5.5)
+            scheduler.add_job(
+                work.note,
+                "interval",
+                ["x"],
+                seconds=2,
+                start_date=start,
+                end_date=start + timedelta(seconds=5),
+                next_run_time=start,
+                coalesce=coalesce,
+                misfire_grace_time=None,
+                id="one",
+            )
+            ears.wait(RUN, 1 if coalesce else 3)
+        offsets = [round((each.scheduled_run_time - start).total_seconds()) for each in ears.heard]
+        lib.say(coalesce, offsets, work.CALLS)
+
+
+def more_at_once_than_allowed(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, 2**16)
+        scheduler.add_job(work.hold, "interval", seconds=0.2, id="one", max_instances=1)
+        ears.wait(2**16)
+        work.GATE.set()
+        event = ears.heard[0]
+        lib.say(
+            type(event).__name__, event.code, event.job_id, event.jobstore, len(event.scheduled_run_times)
+        )
+
+
+def a_run_as_things_are_told(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, 2**9 | 2**10 | RUN)
+        scheduler.add_job(work.note, args=["x"], id="one")
+        ears.wait(2**10)
+        ears.wait(RUN)
+        lib.say(sorted(event.code for event in ears.heard), ears.heard[0].code)
+
+
+def listeners_that_raise_and_call(lib: Library) -> None:
+    ears = Ears()
+    with logged(f"{lib.root}.scheduler") as lines, lib.running() as scheduler:
+
+        def angry(event: Any) -> None:
+            raise RuntimeError("no")
+
+        def busy(event: Any) -> None:
+            if event.code == 2**12 and event.job_id == "one":
+                scheduler.add_job(work.note, args=["again"], id="two")
+
+        scheduler.add_listener(angry, 2**12)
+        scheduler.add_listener(busy)
+        scheduler.add_listener(ears, RUN)
+        scheduler.add_job(work.note, args=["first"], id="one")
+        ears.wait(RUN, 2)
+    lib.say(work.CALLS, [line for line in lines if line[1] == "ERROR"])
+
+
+def methods_and_objects(lib: Library) -> None:
+    ears = Ears()
+    counter = work.Counter(5)
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, RUN)
+        every: list[tuple[Any, list[Any]]] = [
+            (counter.step, [2]),
+            (counter, []),
+            (work.Counter.made, []),
+            (work.Counter.free, []),
+            (work.Counter.step, [counter, 3]),
+            (lambda: "lambda", []),
+            ("tests.differential.work:nothing", []),
+        ]
+        for index, (function, args) in enumerate(every):
+            scheduler.add_job(function, args=args, id=str(index))
+            ears.wait(RUN, index + 1)
+    lib.say([(event.code, event.job_id, event.retval) for event in ears.heard])
+
+
+def a_pool_of_processes(lib: Library) -> None:
+    ears = Ears()
+    with lib.running(executors={"default": {"type": "processpool", "max_workers": 1}}) as scheduler:
+        scheduler.add_listener(ears, RUN)
+        scheduler.add_job(work.add, args=[1], id="one")
+        ears.wait(RUN)
+        scheduler.add_job(work.fail, id="two")
+        ears.wait(RUN, 2)
+    lib.say(ears.facts())
+
+
+def coroutines_on_asyncio(lib: Library) -> None:
+    import asyncio
+
+    async def main() -> None:
+        ears = Ears()
+        scheduler = lib.scheduler("AsyncIO")
+        scheduler.add_listener(ears, RUN)
+        scheduler.start()
+        loop_thread = threading.get_ident()
+        threads = []
+
+        async def where() -> str:
+            threads.append(threading.get_ident() == loop_thread)
+            return "coroutine"
+
+        def plain() -> str:
+            threads.append(threading.get_ident() == loop_thread)
+            return "plain"
+
+        scheduler.add_job(where, id="one")
+        while ears.count(RUN) < 1:
+            await asyncio.sleep(0.01)
+        scheduler.add_job(plain, id="two")
+        while ears.count(RUN) < 2:
+            await asyncio.sleep(0.01)
+        scheduler.add_job(work.later, args=[5], id="three")
+        while ears.count(RUN) < 3:
+            await asyncio.sleep(0.01)
+        lib.say(threads, [(event.job_id, event.retval) for event in ears.heard])
+        lib.say(scheduler.shutdown())
+        await asyncio.sleep(0.05)
+        lib.say(scheduler.running)
+
+    asyncio.run(main())
+
+
+def starting_without_a_loop(lib: Library) -> None:
+    lib.try_(lib.scheduler("AsyncIO").start)
+
+
+def shutdown_from_another_thread(lib: Library) -> None:
+    scheduler = lib.scheduler("Blocking")
+    scheduler.add_job(work.nothing, "interval", hours=1)
+    scheduler.add_listener(lambda event: threading.Timer(0.1, scheduler.shutdown).start(), 2**0)
+    lib.say(scheduler.start(), scheduler.running, scheduler.state)
+
+
+def an_interrupt_leaves_a_blocking_scheduler(lib: Library) -> None:
+    import signal
+
+    scheduler = lib.scheduler("Blocking")
+    scheduler.add_job(work.nothing, "interval", hours=1)
+    threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    try:
+        scheduler.start()
+    except (KeyboardInterrupt, SystemExit) as left:
+        lib.say(type(left).__name__)
+    lib.say(scheduler.running)
+    if scheduler.running:
+        scheduler.shutdown()
+    lib.say(scheduler.running)
+
+
+PROGRAMS = [
+    value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and name not in ("moments_ago",)
+]
