@@ -188,7 +188,7 @@ class Machine:
         """Before an edit or a pause: what has come is decided by the spec that planned it, jitter or not."""
         job = self.jobs.get(key)
         if job is not None and job.state in ("paused", "broken"):
-            self._pass_over(job, now, "paused")
+            self._pass_over(job, now, job.state)
         while (
             job is not None and job.state == "scheduled" and _has_come(job, now) and not self._runs.stopping
         ):
