@@ -251,7 +251,7 @@ class Delivery:
 class Request:
     """What somebody outside asks of the leader of a source: pause, resume, trigger, cancel, reload, stop ...
 
-    records.md calls it Command; it has another name here because a command is what a step runs.
+    Not called a command: that is what a step runs.
     """
 
     id: str
