@@ -4,50 +4,54 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-NOON = 1_800_014_400_000_000
+from runner.jobstores.sqlalchemy.database import Channel
+
+Statements = list[tuple[str, Sequence[Any]]]
 
 
-def committed(where: Path, jobs: int, group: int) -> float:
-    """Seconds for so many runs in groups: job moved on and run written, then the run's end; two commits a group."""
-    connection = sqlite3.connect(where / "bare.db", isolation_level=None)
+@contextmanager
+def recorded() -> Iterator[Statements]:
+    """Every statement with rows that is executed meanwhile, and each begin and commit: what `replayed` does again."""
+    found: Statements = []
+    execute, many = Channel.execute, Channel.many
+
+    def executing(self: Channel, text: str, values: Any = ()) -> None:
+        found.append((text, [values] if values else []))
+        execute(self, text, values)
+
+    def executing_many(self: Channel, text: str, rows: Sequence[Any]) -> None:
+        found.append((text, rows))
+        many(self, text, rows)
+
+    Channel.execute, Channel.many = executing, executing_many  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        Channel.execute, Channel.many = execute, many  # type: ignore[method-assign]
+
+
+def copied(database: Path, to: Path) -> None:
+    """The database as it is now, for `replayed`."""
+    with sqlite3.connect(database) as here, sqlite3.connect(to) as there:
+        here.backup(there)
+
+
+def replayed(database: Path, statements: Statements) -> float:
+    """Seconds for the same rows in the same transactions through bare sqlite3, WAL and synchronous=FULL."""
+    connection = sqlite3.connect(database, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(
-        "CREATE TABLE jobs (source TEXT, id TEXT, next_at INTEGER, passed INTEGER, spec TEXT, PRIMARY KEY (source, id))"
-    )
-    connection.execute(
-        "CREATE TABLE runs (source TEXT, job TEXT, slot INTEGER, nonce TEXT, digest TEXT, status TEXT, steps TEXT, "
-        "created_at INTEGER, started_at INTEGER, ended_at INTEGER, PRIMARY KEY (source, job, slot, nonce))"
-    )
-    connection.execute("CREATE INDEX live ON runs (source, ended_at)")
-    connection.execute("CREATE INDEX recent ON runs (ended_at)")
-    connection.executemany(
-        "INSERT INTO jobs VALUES (?, ?, ?, ?, ?)", [("s", f"job{n}", 0, 0, "x" * 200) for n in range(jobs)]
-    )
-    steps = '[{"~":"StepRun","step":"call","status":"running","attempt":1,"started_at":1800014400000000}]'
-    done = steps.replace("running", "succeeded")[:-2] + ',"ended_at":1800014400000001}]'
-    numbers = [range(at, min(at + group, jobs)) for at in range(0, jobs, group)]
-    moves = [[(1, 0, "s", f"job{n}") for n in each] for each in numbers]
-    starts = [
-        [("s", f"job{n}", NOON, "", "d" * 32, "running", steps, NOON, NOON, None) for n in each]
-        for each in numbers
-    ]
-    ends = [[("succeeded", done, NOON + 1, "s", f"job{n}", NOON, "") for n in each] for each in numbers]
     began = time.perf_counter()
-    for move, start, end in zip(moves, starts, ends, strict=True):
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("UPDATE jobs SET next_at = ?, passed = ? WHERE source = ? AND id = ?", move)
-        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", start)
-        connection.execute("COMMIT")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "UPDATE runs SET status = ?, steps = ?, ended_at = ? "
-            "WHERE source = ? AND job = ? AND slot = ? AND nonce = ?",
-            end,
-        )
-        connection.execute("COMMIT")
+    for text, rows in statements:
+        if rows:
+            connection.executemany(text, rows)
+        else:
+            connection.execute(text)
     took = time.perf_counter() - began
     connection.close()
     return took
