@@ -16,6 +16,7 @@ from runner.executors.base import Done, Found, Task
 from runner.jobstores.base import JobStore
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import SECOND, Moment
+from runner.service.memory import settle
 from runner.spec import Call, JobSpec, Step
 from runner.triggers.schedule import build
 
@@ -70,6 +71,7 @@ class House:
         for each in specs:
             self.engine.post(Added(each))
         self.engine.turn()
+        settle()
 
     def close(self) -> None:
         self.store.close()

@@ -25,13 +25,14 @@ class Places:
     A place without a capacity is counted all the same: it may get one while it is in use.
     """
 
-    __slots__ = ("_capacity", "_count", "_freed", "_taken", "_waiting")
+    __slots__ = ("_capacity", "_count", "_taken", "_waiting", "freed")
 
     def __init__(self, settings: Settings) -> None:
         self._capacity: dict[Place, int] = {}
         self._taken: dict[Place, int] = {}
         self._waiting: dict[Place, list[tuple[int, int, Waiting]]] = {}
-        self._freed: set[Place] = set()
+        self.freed: set[Place] = set()
+        """Places that somebody waits for and that may be free now."""
         self._count = 0
         self.configure(settings)
 
@@ -41,12 +42,13 @@ class Places:
         self._capacity |= {
             ("executor", name): most for name, most in settings.executors.items() if most is not None
         }
-        self._freed.update(self._waiting)
+        self.freed.update(self._waiting)
 
     def take(self, wanted: Sequence[Place]) -> Place | None:
         """Take all of them, or none and say which is full."""
+        capacity = self._capacity
         for place in wanted:
-            most = self._capacity.get(place)
+            most = capacity.get(place) if capacity else None
             if most is not None and self._taken.get(place, 0) >= most:
                 return place
         self.hold(wanted)
@@ -63,7 +65,7 @@ class Places:
             if taken:
                 self._taken[place] = taken - 1
                 if place in self._waiting:
-                    self._freed.add(place)
+                    self.freed.add(place)
 
     def wait(self, place: Place, priority: int, who: Waiting) -> None:
         self._count += 1
@@ -71,8 +73,8 @@ class Places:
 
     def called(self) -> Iterable[Waiting]:
         """Those whose place may be free now, best first; each is asked to `take` again."""
-        while self._freed:
-            place = self._freed.pop()
+        while self.freed:
+            place = self.freed.pop()
             queue = self._waiting.get(place, [])
             while queue and self._taken.get(place, 0) < self._capacity.get(place, self._count + 1):
                 yield heappop(queue)[2]

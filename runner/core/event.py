@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runner.core.run import AttemptKey, Origin, Outcome, Request, RunKey
+from runner.frozen import frozen
 from runner.moment import Moment, Span
 from runner.spec import JobKey, JobSpec
 
@@ -136,7 +137,7 @@ class CancelAsked:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepEnded:
     """An executor's word on one attempt; a word on an older attempt is ignored."""
 

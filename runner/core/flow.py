@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from runner.core.context import context, judged
@@ -21,7 +22,13 @@ _MOST_INSTANCES = 10_000
 
 def beginning(spec: JobSpec) -> dict[str, StepRun]:
     """The steps of a run that has not begun."""
-    return {step.id: StepRun(step.id) for step in spec.steps}
+    return {step.id: _pending(step.id) for step in spec.steps}
+
+
+@lru_cache(4096)
+def _pending(step: str) -> StepRun:
+    """One value for all runs of a step: it is frozen."""
+    return StepRun(step)
 
 
 def states_of(run: Run, step: str) -> list[StepRun]:

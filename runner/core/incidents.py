@@ -59,7 +59,8 @@ class Desk:
     def ended(self, job: Job | None, run: Run, failures: int, now: Moment) -> None:
         """A run is final; `failures` counts those in a row, this one included."""
         if run.status.good:
-            self._succeeded(run, now)
+            if self.incidents or run.spec.notify.on_success:
+                self._succeeded(run, now)
         elif run.status is not Status.CANCELLED:
             self._failed(run, failures, now)
 

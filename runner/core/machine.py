@@ -498,6 +498,8 @@ class Machine:
         self._go_on_after(run, now)
 
     def _go_on_after(self, run: Run, now: Moment) -> None:
+        if not self._followers and not self._gated:
+            return
         id = run.key.job.id
         for key in sorted(self._followers.get(id, ())):
             job = self.jobs.get(key)

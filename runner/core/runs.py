@@ -15,7 +15,7 @@ from runner.core.event import Settings
 from runner.core.flow import Evaluate, beginning, ending, retry_wait, settle, states_of
 from runner.core.run import AttemptKey, Occurrence, Origin, Outcome, Run, RunKey, Status, StepRun
 from runner.frozen import replace
-from runner.moment import DAY, MINUTE, Moment, from_datetime, to_datetime
+from runner.moment import DAY, MINUTE, Moment, Span, from_datetime, to_datetime
 from runner.spec import JobKey, JobSpec, Policy, Step
 
 _NO_SLA = Policy().sla
@@ -100,9 +100,10 @@ class Runs:
             run = replace(run, params=parameters(run))
         self.live[key] = run
         self.by_job.setdefault(key.job, {})[key] = None
-        self._out(Save(Occurrence(key.job, key.slot, "ran", "", key.nonce, decided_at=now)))
+        self._out(Save(Occurrence(key.job, key.slot, "ran", "", key.nonce, None, 1, None, "", now)))
         self._out(Save(run))
-        self._put(run)
+        if spec.policy.sla is not _NO_SLA:
+            self._put(run)
         return run
 
     def live_of(self, job: JobKey) -> list[Run]:
@@ -163,7 +164,7 @@ class Runs:
 
     def serve_waiting(self, now: Moment) -> None:
         """Places became free: whoever waited longest at the highest priority goes on."""
-        if self.stopping:
+        if self.stopping or not self.places.freed:
             return
         for key, id in self.places.called():
             if (key, id) in self._offered:
@@ -173,7 +174,7 @@ class Runs:
     def _offer(self, key: RunKey, id: str, now: Moment) -> None:
         """Start a pending step if its places are free, else let it wait for them."""
         run = self.live.get(key)
-        if run is None or (key, id) in self._offered:
+        if run is None or (self._offered and (key, id) in self._offered):
             return
         state = run.steps.get(id)
         if state is None or state.status is not Status.PENDING:
@@ -186,7 +187,7 @@ class Runs:
                 >= step.foreach.max_parallel
             ):
                 return
-        wanted = list(self._wanted(run, step))
+        wanted = self._wanted(run, step)
         group = run.spec.policy.concurrency.group
         if group is not None and key not in self._held:
             wanted.append(("group", group))
@@ -195,11 +196,11 @@ class Runs:
             self._offered.add((key, id))
             self.places.wait(full, run.spec.policy.priority, (key, id))
             return
-        first = group is not None and key not in self._held
-        if group is not None and first:
+        if group is None or key in self._held:
+            self._start(run, step, state, now)
+        else:
             self._held[key] = ("group", group)
-        self._start(run, step, state, now)
-        if first:
+            self._start(run, step, state, now)
             # The run's other steps waited for the place that the run has now.
             for other in [other for owner, other in self._offered if owner == key]:
                 self._offered.discard((key, other))
@@ -260,8 +261,7 @@ class Runs:
         self.places.free(self._wanted(run, step))
         if state.reason == "timeout" and outcome.status is Status.CANCELLED:
             outcome = replace(outcome, status=Status.TIMED_OUT)
-        retry = outcome.status is Status.INTERRUPTED and run.spec.policy.on_interrupt == "retry"
-        wait = 0 if retry else retry_wait(step.retry, run.key, state.id, state.attempt, outcome)
+        wait = None if outcome.status.good else self._wait(run, step, state, outcome)
         if wait is not None and not self._cancelled(run) and not (state.reason and state.reason != "timeout"):
             waiting = replace(
                 state, status=Status.WAITING, due=now + wait, outcome=outcome, ended_at=now, reason=""
@@ -284,14 +284,21 @@ class Runs:
         )
         if len(run.steps) == 1 and not self._cancelled(run):
             # The usual case, one step: the run ends with it, in one record.
-            run = replace(run, steps={ended.id: ended})
-            self.live[run.key] = run
-        else:
-            self._change(run, ended)
+            self.live[run.key] = run = replace(run, steps={attempt.step: ended})
+            self._out(Announce("step.ended", (run, ended)))
+            self._finish(run.key, now)
+            return
+        self._change(run, ended)
         self._out(Announce("step.ended", (run, ended)))
         if step.foreach is not None and step.foreach.fail_fast and not ended.status.good:
             self._fail_fast(run.key, step, now)
         self.carry_on(self.live[run.key], now)
+
+    def _wait(self, run: Run, step: Step, state: StepRun, outcome: Outcome) -> Span | None:
+        """How long until an attempt that did not end well is made again; None where it is not."""
+        if outcome.status is Status.INTERRUPTED and run.spec.policy.on_interrupt == "retry":
+            return 0
+        return retry_wait(step.retry, run.key, state.id, state.attempt, outcome)
 
     def _fail_fast(self, key: RunKey, step: Step, now: Moment) -> None:
         for state in states_of(self.live[key], step.id):
@@ -469,8 +476,6 @@ class Runs:
     def _promises(self, run: Run) -> list[tuple[str, Moment]]:
         """The promises of time that may still be broken, each with the moment when it is."""
         sla = run.spec.policy.sla
-        if sla is _NO_SLA:
-            return []
         found: list[tuple[str, Moment]] = []
         if sla.start_within is not None and run.started_at is None:
             found.append(("start_within", run.key.slot + sla.start_within))
@@ -484,7 +489,8 @@ class Runs:
         moments = [state.due for state in run.steps.values() if state.due is not None]
         if run.due is not None:
             moments.append(run.due)
-        moments += [moment for _, moment in self._promises(run)]
+        if run.spec.policy.sla is not _NO_SLA:
+            moments += [moment for _, moment in self._promises(run)]
         if moments:
             self._timed.add(run.key)
             self._agenda.put(("run", run.key), min(moments))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.core.run import Job, Occurrence, OccurrenceState
+from runner.frozen import frozen
 from runner.moment import HOUR, SECOND, Moment, Span
 from runner.spec import JobKey, JobSpec
 from runner.triggers.base import Trigger
@@ -20,7 +20,7 @@ PROMPT: Span = 5 * SECOND
 """Decided within this, an occurrence is on time; later, there was downtime."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Due:
     """`runs`: slots to run, oldest first; `late`: they are caught up. `records`: what becomes of the others."""
 

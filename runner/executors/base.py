@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from runner.core.run import AttemptKey, Outcome, Run, StepRun
+from runner.frozen import frozen
 from runner.moment import Span
 from runner.spec import Step
 
@@ -27,7 +28,7 @@ def always() -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Task:
     """What an executor is handed. `context` is what `${{ }}` may read, less secrets: those the hand looks up."""
 
