@@ -29,7 +29,7 @@ def run(quick: bool) -> Table:
         "machine and the SQLite store as the service runs them (WAL, synchronous=FULL, a row before each start), with "
         "an executor that answers at once; each run is counted in the database afterwards. The rival: APScheduler "
         "3.11.0 with its SQLAlchemyJobStore as shipped, until the last call; it keeps no record of the run. The limit: "
-        "the very rows of each tick, written again in the same two transactions to a copy of the database, through bare "
+        "the very rows of each tick, written again in the same two transactions to a copy of the database, by bare "
         "sqlite3. The garbage collector is set as `runner serve` sets it, for all.",
         rows,
     )
