@@ -29,11 +29,13 @@ FIRST = -62_135_510_400 + 2 * 86_400
 LAST = 253_402_300_800 - 2 * 86_400
 """The second after the last one looked at, late in year 9999."""
 
+WIDEST = 27 * 3600
+"""No two offsets differ by more, so older changes cannot reach into a table."""
+
 _STRIDE = 365 * 86_400
 _SHORT_PROBE = 3 * 86_400
 _LONG_PROBE = 10 * 86_400
-_BY_RULE = 2_145_916_800  # 2038: from here on zones follow a yearly rule, and changes are weeks apart
-_WIDEST = 27 * 3600  # no two offsets differ by more, so older changes cannot reach into a table
+_BY_RULE = 1_167_609_600  # 2007: from here on changes of every zone are weeks apart (a test looks)
 
 
 class Table(NamedTuple):
@@ -88,7 +90,7 @@ class Zone:
         for change in (*early, *known, *late):
             if not merged or merged[-1][1] != change[1]:
                 merged.append(change)
-        before = self._changes(max(FIRST, new_low - 2 * _WIDEST), new_low)
+        before = self._changes(max(FIRST, new_low - 2 * WIDEST), new_low)
         self.table = table = _with_fixed(new_low, new_high, before, merged)
         return table
 
@@ -101,9 +103,9 @@ class Zone:
 
     def second_of(self, local: int) -> int:
         """The second at which the wall clock shows `local`: the first of two, the gap's end where there is none."""
-        self.cover(local - _WIDEST)
-        _, _, starts, offsets, _ = self.cover(local + _WIDEST)
-        for index in range(max(bisect_right(starts, local - _WIDEST) - 1, 0), len(offsets)):
+        self.cover(local - WIDEST)
+        _, _, starts, offsets, _ = self.cover(local + WIDEST)
+        for index in range(max(bisect_right(starts, local - WIDEST) - 1, 0), len(offsets)):
             at = max(local - offsets[index], starts[index])
             if at < starts[index + 1]:
                 return at

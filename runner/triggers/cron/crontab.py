@@ -11,20 +11,18 @@ Source of the rules: crontab(5) of Debian's cron; `L W #` as in Quartz; `H` as i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
 
 from runner.errors import TriggerError
-from runner.moment import SECOND, Moment, Span
-from runner.triggers.base import BaseTrigger, Passed
+from runner.moment import Moment, Span
 from runner.triggers.cron import fields
 from runner.triggers.cron.days import EVERY_DAY, EVERY_WEEKDAY, DayRule
 from runner.triggers.cron.fields import Field
 from runner.triggers.cron.walk import Walk, walk
-from runner.triggers.times import options_from_json, options_to_json, tz_of
+from runner.triggers.cron.wall import WallTrigger
+from runner.triggers.times import options_from_json, options_to_json
 
 NICKNAMES = {
     "@hourly": "0 * * * *",
@@ -139,7 +137,7 @@ def _why_never(day: Field, month: Field, weekday: Field) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class CrontabTrigger(BaseTrigger):
+class CrontabTrigger(WallTrigger):
     """A crontab line on the wall clock of a zone, from `start` to `end` (both inclusive)."""
 
     line: Line
@@ -166,24 +164,8 @@ class CrontabTrigger(BaseTrigger):
         """The trigger of a line; TriggerError where it is malformed or can never fire."""
         return cls(parse(text, job_id), zone, start, end, jitter)
 
-    def next_after(self, moment: Moment) -> Moment | None:
-        if self.start is not None and moment < self.start:
-            moment = self.start - 1
-        second = self._walk.after(moment // SECOND)
-        if second is None:
-            return None
-        found = second * SECOND
-        return found if self.end is None or found <= self.end else None
-
-    @property
-    def tzinfo(self) -> tzinfo:
-        return tz_of(self.zone)
-
     def jitter_at(self, slot: Moment) -> Span:
         return self.jitter
-
-    def passed(self, after: Moment, until: Moment) -> Iterator[Passed]:
-        return iter(())
 
     def to_json(self) -> dict[str, Any]:
         options = options_to_json(self.zone, self.start, self.end, self.jitter)

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 
 EPOCH = date(1970, 1, 1).toordinal()
 _LAST_DAY = date(9999, 12, 31).toordinal() - EPOCH
@@ -19,8 +19,8 @@ EVERY_DAY = (1 << 32) - 2
 EVERY_MONTH = (1 << 13) - 2
 EVERY_WEEKDAY = (1 << 7) - 1
 
-_CYCLE = 400
-"""The Gregorian calendar repeats after so many years: what does not come within them never comes."""
+_LONGEST = 41
+"""A date that comes at all comes within so many years: 29 February on a Sunday in 40 where a century lacks its day."""
 
 Special = tuple[str, int, int]
 """A day that depends on the month: (`last`, n before it, 0), (`workday`, nearest to day n, 0), (`last workday`, 0, 0),
@@ -59,7 +59,11 @@ class DayRule:
         """The mask of one month that `months` and `years` admit."""
         first = date(year, month, 1)
         length = _length(year, month)
-        weekday = first.weekday()
+        mask = self.mask(first.weekday(), length)
+        return self._only_weeks(mask, first, length) if self.weeks else mask
+
+    def mask(self, weekday: int, length: int) -> int:
+        """The mask of a month that begins on a weekday and has so many days, whatever the ISO weeks."""
         by_day = self.days
         for special in self.special_days:
             by_day |= _special(special, weekday, length)
@@ -67,14 +71,28 @@ class DayRule:
         for special in self.special_weekdays:
             by_weekday |= _special(special, weekday, length)
         mask = (by_day | by_weekday) if self.either else (by_day & by_weekday)
-        mask &= (1 << (length + 1)) - 2
-        return self._only_weeks(mask, first, length) if self.weeks else mask
+        return mask & (1 << (length + 1)) - 2
 
     def _only_weeks(self, mask: int, first: date, length: int) -> int:
         for day in range(1, length + 1):
-            if not self.weeks >> first.replace(day=day).isocalendar().week & 1:
+            if mask >> day & 1 and not self.weeks >> first.replace(day=day).isocalendar().week & 1:
                 mask &= ~(1 << day)
         return mask
+
+    def possible(self) -> bool:
+        """Whether there is such a day in any year; `years` are not asked."""
+        months = [month for month in range(1, 13) if self.months >> month & 1]
+        return any(self.month(year, month) for year in _every_kind_of_year() for month in months)
+
+
+@cache
+def _every_kind_of_year() -> tuple[int, ...]:
+    """Years of which each has other weekdays, days or ISO weeks than the others: there are no more kinds."""
+    kinds = {
+        (date(year, 1, 1).weekday(), _length(year, 2), _length(year - 1, 2)): year
+        for year in range(2000, 2400)
+    }
+    return tuple(kinds.values())
 
 
 def _length(year: int, month: int) -> int:
@@ -118,15 +136,20 @@ def _nearest_workday(day: int, first: int, length: int) -> int:
 class Days:
     """The days of a rule, in order; made by `days(rule)`, which keeps one of each."""
 
-    __slots__ = ("_blocks", "_next", "_over", "every", "rule")
+    __slots__ = ("_blocks", "_masks", "_next", "_over", "ever", "every", "rule")
 
     def __init__(self, rule: DayRule) -> None:
         self.rule = rule
         self.every = rule.every_day()
         self._blocks: dict[int, int] = {}
         self._next: dict[int, int | None] = {}
-        self._over = _LAST_DAY + 1
+        self._masks: dict[tuple[int, int], int] = {}
+        """By the weekday a month begins on and its length: there are 28 kinds of months."""
+        possible = self.every or rule.possible()
+        self._over = _LAST_DAY + 1 if possible else _FIRST_DAY
         """From this day on there is none, as far as somebody looked."""
+        self.ever = possible and (rule.years is None or self.on_or_after(0) is not None)
+        """False where no day matches, in any year."""
 
     def __reduce__(self) -> tuple[object, tuple[DayRule]]:
         return days, (self.rule,)
@@ -163,7 +186,7 @@ class Days:
             while begin + 1 < high:
                 if self._admits(year, month):
                     shift = begin - (block << 6)
-                    bits = self.rule.month(year, month)
+                    bits = self._mask(year, month)
                     mask |= bits << shift if shift >= 0 else bits >> -shift
                 begin += _length(year, month)
                 year, month = (year, month + 1) if month < 12 else (year + 1, 1)
@@ -180,11 +203,20 @@ class Days:
         index = bisect_left(rule.years, year)
         return index < len(rule.years) and rule.years[index] == year
 
+    def _mask(self, year: int, month: int) -> int:
+        if self.rule.weeks:
+            return self.rule.month(year, month)
+        kind = date(year, month, 1).weekday(), _length(year, month)
+        mask = self._masks.get(kind)
+        if mask is None:
+            mask = self._masks[kind] = self.rule.mask(*kind)
+        return mask
+
     def _search(self, day: int) -> int | None:
         if day > _LAST_DAY:
             return None
         start = date.fromordinal(max(day, _FIRST_DAY) + EPOCH)
-        years: Sequence[int] = range(start.year, min(start.year + _CYCLE, 9999) + 1)
+        years: Sequence[int] = range(start.year, min(start.year + _LONGEST, 9999) + 1)
         if self.rule.years is not None:
             years = self.rule.years[bisect_left(self.rule.years, start.year) :]
         months = [month for month in range(1, 13) if self.rule.months >> month & 1]
@@ -192,7 +224,7 @@ class Days:
             for month in months:
                 if (year, month) < (start.year, start.month):
                     continue
-                mask = self.rule.month(year, month)
+                mask = self._mask(year, month)
                 if (year, month) == (start.year, start.month):
                     mask = mask >> start.day << start.day
                 if mask:

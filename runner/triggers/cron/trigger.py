@@ -8,12 +8,12 @@ from typing import Any, Literal, overload
 
 from runner.errors import TriggerError
 from runner.moment import SECOND, Moment, Span
-from runner.triggers.base import BaseTrigger
 from runner.triggers.cron import expressions
 from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.cron.days import DayRule
 from runner.triggers.cron.expressions import KINDS, Expression
 from runner.triggers.cron.walk import Walk, bits, walk
+from runner.triggers.cron.wall import WallTrigger
 from runner.triggers.times import (
     Time,
     aware,
@@ -41,7 +41,7 @@ class CronField:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class CronTrigger(BaseTrigger):
+class CronTrigger(WallTrigger):
     """Fires when all eight fields match the wall clock of the zone, from `start_date` to `end_date` (inclusive).
 
     Fields that stand below the last one given take their minimum (week and day_of_week: `*`), those above `*`. A
@@ -143,15 +143,6 @@ class CronTrigger(BaseTrigger):
         minute, hour, day, month, weekday = parts
         return cls(minute=minute, hour=hour, day=day, month=month, day_of_week=weekday, timezone=name)
 
-    def next_after(self, moment: Moment) -> Moment | None:
-        if self.start is not None and moment < self.start:
-            moment = self.start - 1
-        second = self._walk.after(moment // SECOND)
-        if second is None:
-            return None
-        found = second * SECOND
-        return found if self.end is None or found <= self.end else None
-
     @property
     def start_date(self) -> datetime | None:
         """The first moment at which it may fire."""
@@ -165,10 +156,6 @@ class CronTrigger(BaseTrigger):
     @property
     def timezone(self) -> tzinfo:
         """The zone whose wall clock counts."""
-        return tz_of(self.zone)
-
-    @property
-    def tzinfo(self) -> tzinfo:
         return tz_of(self.zone)
 
     @property

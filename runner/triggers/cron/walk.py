@@ -10,16 +10,22 @@ go on in the next stretch:
   time: what was due inside fires at the gap's end, at once for all of them. In a repeated hour it is *above*:
   what has fired does not fire again. After a gap of more than three hours it is the stretch's own first time.
 
-`Zone.table` holds those figures, so that the common case costs one bisection.
+`Zone.table` holds those figures, so that the usual case costs one bisection. A walk also remembers the day of its last
+answer where no clock change touches it (`_page`): until the last firing of that day an answer is one bisection among
+the times of a day.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from runner.triggers.cron.days import DayRule, days
-from runner.triggers.zones import FIRST, LAST, zone
+from runner.triggers.zones import FIRST, LAST, WIDEST, zone
+
+if TYPE_CHECKING:
+    from runner.triggers.cron.dates import Dates
 
 _DAY = 86_400
 _MOST_TIMES = 1_440
@@ -43,16 +49,38 @@ def _times(hours: int, minutes: int, seconds: int) -> tuple[tuple[int, ...], tup
 class Walk:
     """The firings of one wall-clock schedule; made by `walk(...)`, which keeps one of each."""
 
-    __slots__ = ("_days", "_first", "_key", "_seconds", "_times", "_zone", "fixed")
+    __slots__ = (
+        "_days",
+        "_every",
+        "_first",
+        "_key",
+        "_page",
+        "_seconds",
+        "dates",
+        "fixed",
+        "info",
+        "last",
+        "times",
+        "zone",
+    )
 
     def __init__(
         self, hours: int, minutes: int, seconds: int, rule: DayRule, fixed: bool, zone_name: str
     ) -> None:
         self._key = (hours, minutes, seconds, rule, fixed, zone_name)
-        self._times, self._seconds = _times(hours, minutes, seconds)
-        self._first = self._times[0] + (self._seconds[0] if self._seconds else 0)
+        self.times, self._seconds = _times(hours, minutes, seconds)
+        self._first = self.times[0] + (self._seconds[0] if self._seconds else 0)
+        self.last = self.times[-1] + (self._seconds[-1] if self._seconds else 0)
+        """The last time of a day, in seconds."""
         self._days = days(rule)
-        self._zone = zone(zone_name)
+        self._every = self._days.every
+        self.zone = zone(zone_name)
+        self.info = self.zone.info
+        self.dates: Dates | None = None
+        """The same firings in datetimes, from when somebody asks for those."""
+        self._page = (0, -1, 0)
+        """(low, high, midnight): the first firing from any second of low..high is on the day that began at midnight,
+        or at its first time. One tuple, so that threads need no lock."""
         self.fixed = fixed
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
@@ -60,92 +88,97 @@ class Walk:
 
     def ever(self) -> bool:
         """False where no day matches, in any year."""
-        return self._days.every or self._days.on_or_after(0) is not None or self._local(FIRST) is not None
+        return self._days.ever
 
     def after(self, second: int) -> int | None:
         """The first firing strictly after a second."""
         begin = second + 1
-        low, high, starts, offsets, fixed = self._zone.table
+        low, high, midnight = self._page
+        if low <= begin <= high:
+            times = self.times
+            return midnight + times[bisect_left(times, begin - midnight)]
+        return self._from(begin)
+
+    def _from(self, begin: int) -> int | None:
+        """The first firing not before a second."""
+        low, high, starts, offsets, fixed = self.zone.table
         if not low <= begin < high:
             if begin >= LAST:
                 return None
             begin = max(begin, FIRST)
-            low, high, starts, offsets, fixed = self._zone.cover(begin)
+            low, high, starts, offsets, fixed = self.zone.cover(begin)
         index = bisect_right(starts, begin) - 1
         offset = offsets[index]
-        local = begin + offset
+        local = shown = begin + offset
         if self.fixed and (begin == starts[index] or local < fixed[index]):
             local = fixed[index]
-        found = self._local(local)
+        found = self.wall(local)
         if found is None:
             return None
         at = found - offset
-        if at < starts[index + 1]:
-            return at if at > begin else begin
-        return self._later(index, local, found)
+        if at >= starts[index + 1]:
+            return self._later(index, local, found)
+        if at <= begin:
+            return begin
+        midnight = found - found % _DAY - offset
+        last = midnight + self.last
+        if at < last < starts[index + 1] and local <= shown and self._seconds is None:
+            self._page = (begin, last, midnight)
+        return at
 
-    def _later(self, index: int, local: int, found: int) -> int | None:
-        """The firing is not in stretch `index`, where `found` is the first match from `local` on."""
-        _, high, starts, offsets, fixed = self._zone.table
-        match: int | None = found
+    def _later(self, index: int, local: int, match: int) -> int | None:
+        """The firing is not in stretch `index`, where `match` is the first from `local` on."""
+        _, high, starts, offsets, fixed = self.zone.table
         while True:
             index += 1
-            if index == len(offsets):
-                if high >= LAST:
+            sure = match - WIDEST
+            if index == len(offsets) or sure >= starts[index]:
+                # Either the table ends here, or the next stretches end long before the match: it stands as it is.
+                wanted = max(high, sure) if index == len(offsets) else sure
+                if wanted >= LAST:
                     return None
-                last = starts[index - 1]
-                _, high, starts, offsets, fixed = self._zone.cover(high)
+                last = max(starts[index - 1], sure)
+                _, high, starts, offsets, fixed = self.zone.cover(wanted)
                 index = bisect_right(starts, last) - 1  # the table may have grown on both sides
-                if match is not None and match - offsets[index] < starts[index + 1]:
+                if match - offsets[index] < starts[index + 1]:
                     return max(match - offsets[index], starts[index])
                 continue
             begin = fixed[index] if self.fixed else starts[index] + offsets[index]
-            if match is None or begin < local or begin > match:
+            if begin < local or begin > match:
                 local = begin
-                match = self._local(begin)
-                if match is None:
+                again = self.wall(begin)
+                if again is None:
                     return None
+                match = again
             at = max(match - offsets[index], starts[index])
             if at < starts[index + 1]:
                 return at
 
-    def _local(self, local: int) -> int | None:
+    def wall(self, local: int) -> int | None:
         """The first wall-clock time of the schedule that is not before `local`."""
         day, time = divmod(local, _DAY)
-        every = self._days.every
-        if not every:
+        if time > self.last:
+            day += 1
+            time = 0
+        if not self._every:
             first = self._days.on_or_after(day)
             if first != day:
                 return None if first is None else first * _DAY + self._first
+        times = self.times
         if self._seconds is None:
-            times = self._times
-            index = bisect_left(times, time)
-            if index < len(times):
-                return local - time + times[index]
-        else:
-            found = self._within(time, self._seconds)
-            if found is not None:
-                return local - time + found
-        if every:
-            return local - time + _DAY + self._first
-        first = self._days.on_or_after(day + 1)
-        return None if first is None else first * _DAY + self._first
+            return day * _DAY + times[bisect_left(times, time)]
+        return day * _DAY + self._within(time, self._seconds)
 
-    def _within(self, time: int, seconds: tuple[int, ...]) -> int | None:
-        times = self._times
-        second = time % 60
-        minute = time - second
+    def _within(self, time: int, seconds: tuple[int, ...]) -> int:
+        times = self.times
+        minute, second = time - time % 60, time % 60
         index = bisect_left(times, minute)
-        if index < len(times) and times[index] == minute:
+        if times[index] == minute:
             nth = bisect_left(seconds, second)
             if nth < len(seconds):
                 return minute + seconds[nth]
             index += 1
-        return times[index] + seconds[0] if index < len(times) else None
-
-    def names(self, local: int) -> bool:
-        """Whether the schedule names this wall-clock time."""
-        return self._local(local) == local
+        return times[index] + seconds[0]
 
 
 @lru_cache(maxsize=16_384)
