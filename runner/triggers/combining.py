@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar
 
 from runner.errors import TriggerError
-from runner.moment import SECOND, Moment, Span
+from runner.moment import DAY, SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger, Passed, Trigger
+from runner.triggers.interval import IntervalTrigger
+from runner.triggers.zones import FIRST
 
 _MOST_TRIES = 10_000
-"""An `and` of rules that never meet is given up after so many of their firings."""
+_FARTHEST: Span = 100 * 366 * DAY
+"""An `and` of rules that never meet is given up after so many of their firings, or so long a time."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -74,21 +78,68 @@ class OrTrigger(_Combined):
 
 
 class AndTrigger(_Combined):
-    """Fires at the moments on which all of its triggers agree."""
+    """Fires at the moments on which all of its triggers agree.
 
-    __slots__ = ()
+    Of its intervals that is known at once, by arithmetic: where they meet, they are one interval. Other rules are
+    followed until they meet, for at most ten thousand of their firings or a hundred years.
+    """
+
+    __slots__ = ("_rules",)
     _type = "and"
+    _rules: tuple[Trigger, ...] | None
+    """What must agree; None where intervals never do."""
+
+    def __init__(self, triggers: Sequence[Trigger], jitter: float | None = None) -> None:
+        super().__init__(triggers, jitter)
+        object.__setattr__(self, "_rules", _with_one_interval(self.triggers))
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return type(self), (self.triggers, self.spread / SECOND)
 
     def next_after(self, moment: Moment) -> Moment | None:
-        """The first moment all name, or None where none is found within ten thousand firings."""
+        """The first moment all name, or None where none is found within ten thousand firings or a hundred years."""
+        if self._rules is None:
+            return None
         before = moment
         for _ in range(_MOST_TRIES):
-            found = [one.next_after(before) for one in self.triggers]
-            times = [at for at in found if at is not None]
-            if len(times) < len(found):
-                return None
-            latest = max(times)
-            if min(times) == latest:
+            latest, agreed = before, True
+            for one in self._rules:
+                found = one.next_after(max(before, latest - 1))
+                if found is None:
+                    return None
+                agreed = agreed and latest in (before, found)
+                latest = found
+            if agreed:
                 return latest
             before = latest - 1
+            if before - moment > _FARTHEST:
+                break
         return None
+
+
+def _with_one_interval(triggers: Sequence[Trigger]) -> tuple[Trigger, ...] | None:
+    intervals = [one for one in triggers if type(one) is IntervalTrigger]
+    if len(intervals) < 2:
+        return tuple(triggers)
+    met: IntervalTrigger | None = intervals[0]
+    for one in intervals[1:]:
+        met = None if met is None else _meeting(met, one)
+    others = [one for one in triggers if type(one) is not IntervalTrigger]
+    return None if met is None else (met, *others)
+
+
+def _meeting(one: IntervalTrigger, other: IntervalTrigger) -> IntervalTrigger | None:
+    """The interval at which two meet: the Chinese remainder theorem on their grids. None where they never do."""
+    common = math.gcd(one.span, other.span)
+    apart = other.anchor - one.anchor
+    if apart % common:
+        return None
+    steps = other.span // common
+    first = one.anchor + one.span * (apart // common * pow(one.span // common, -1, steps) % steps)
+    span = one.span * steps
+    begins = [each.start for each in (one, other) if each.start is not None]
+    ends = [each.end for each in (one, other) if each.end is not None]
+    begin = max(begins, default=FIRST * SECOND)
+    return IntervalTrigger.of(
+        span, one.zone, start=first + -(-(begin - first) // span) * span, end=min(ends, default=None)
+    )

@@ -83,13 +83,16 @@ class IntervalTrigger(BaseTrigger):
         return trigger
 
     def next_after(self, moment: Moment) -> Moment | None:
-        anchor = self.start
-        if anchor is None:
-            anchor = -zone(self.zone).offset_at(0) * SECOND
-        elif moment < anchor:
+        anchor = self.anchor
+        if self.start is not None and moment < anchor:
             moment = anchor - 1
         found = moment + self.span - (moment - anchor) % self.span
         return found if self.end is None or found <= self.end else None
+
+    @property
+    def anchor(self) -> Moment:
+        """A moment of the grid: the start, else midnight of 1970-01-01 in the zone at its offset then."""
+        return self.start if self.start is not None else -zone(self.zone).offset_at(0) * SECOND
 
     @property
     def interval(self) -> timedelta:
