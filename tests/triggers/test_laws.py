@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.moment import DAY, SECOND, Moment
+from runner.errors import TriggerError
+from runner.moment import DAY, SECOND, Moment, from_datetime, to_datetime
 from runner.triggers import BaseTrigger, Trigger, load, period
 from runner.triggers.calendars import Calendar
 from runner.triggers.combining import AndTrigger, OrTrigger
 from runner.triggers.cron.crontab import CrontabTrigger
+from runner.triggers.cron.walk import walk
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
 from runner.triggers.windows import BetweenTrigger, Window
 from runner.triggers.workdays import WorkdayTrigger
+from runner.triggers.zones import zone as clocks
 
 ZONES = st.sampled_from(
     [
@@ -38,14 +42,27 @@ def fields(low: int, high: int) -> st.SearchStrategy[str]:
     return st.one_of(st.just("*"), number.map(str), span, step, listed)
 
 
-LINES = st.tuples(
-    st.one_of(st.just("0"), fields(0, 59)),
-    fields(0, 59),
-    fields(0, 23),
-    st.one_of(st.just("*"), fields(1, 28), st.sampled_from(["L", "LW", "15W", "L-3", "1W"])),
-    st.one_of(st.just("*"), fields(1, 12)),
-    st.one_of(st.just("*"), fields(0, 7), st.sampled_from(["mon-fri", "fri#2", "sunL", "fri-mon"])),
-).map(" ".join)
+def possible(text: str) -> bool:
+    """Whether a line ever fires: `*/14` and fri#2 never meet, for one."""
+    try:
+        CrontabTrigger.of(text)
+    except TriggerError:
+        return False
+    return True
+
+
+LINES = (
+    st.tuples(
+        st.one_of(st.just("0"), fields(0, 59)),
+        fields(0, 59),
+        fields(0, 23),
+        st.one_of(st.just("*"), fields(1, 28), st.sampled_from(["L", "LW", "15W", "L-3", "1W"])),
+        st.one_of(st.just("*"), fields(1, 12)),
+        st.one_of(st.just("*"), fields(0, 7), st.sampled_from(["mon-fri", "fri#2", "sunL", "fri-mon"])),
+    )
+    .map(" ".join)
+    .filter(possible)
+)
 
 CRONTABS = st.builds(CrontabTrigger.of, LINES, ZONES)
 INTERVALS = st.builds(
@@ -82,6 +99,55 @@ def test_strictly_later_and_nothing_between(trigger: Trigger, moment: Moment, pa
     assert trigger.next_after(found - 1) == found
     later = trigger.next_after(found)
     assert later is None or later > found
+
+
+@settings(max_examples=200, deadline=None)
+@given(TRIGGERS, MOMENTS, st.integers(0, 400 * DAY))
+def test_the_same_answer_from_any_earlier_start(trigger: Trigger, moment: Moment, earlier: int) -> None:
+    """Who walks there from before arrives at what who starts there is told."""
+    at: Moment | None = moment - earlier % (period(trigger, moment) * 60 + 1)
+    while at is not None and at <= moment:
+        at = trigger.next_after(at)
+    assert at == trigger.next_after(moment)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES, ZONES, MOMENTS, st.lists(st.integers(-3 * DAY, 40 * DAY), max_size=8))
+def test_what_was_asked_before_changes_nothing(
+    text: str, zone: str, moment: Moment, asked: list[int]
+) -> None:
+    """A schedule remembers pages of firings; in whatever order one asks, the answers are those of a fresh one."""
+    trigger = CrontabTrigger.of(text, zone)
+    for offset in asked:
+        trigger.next_after(moment + offset)
+    at: Moment | None = moment
+    for _ in range(5):
+        if at is None:
+            return
+        known = trigger.next_after(at)
+        walk.cache_clear()
+        assert CrontabTrigger.of(text, zone).next_after(at) == known
+        at = known
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES, ZONES, MOMENTS, st.booleans())
+def test_datetimes_and_figures_say_the_same(text: str, zone: str, moment: Moment, near: bool) -> None:
+    """`get_next_fire_time` has a shorter way on quiet days; it must not be another one, least of all near a change."""
+    trigger = CrontabTrigger.of(text, zone)
+    if near and (change := clocks(zone).changes(moment // SECOND, moment // SECOND + 400 * 86_400)):
+        moment = change[0][0] * SECOND - DAY * 3
+    previous: datetime | None = to_datetime(moment, clocks(zone).info)
+    for _ in range(40):
+        assert previous is not None
+        found = trigger.get_next_fire_time(previous, previous)
+        expected = trigger.next_after(from_datetime(previous))
+        assert (None if found is None else from_datetime(found)) == expected
+        assert found == trigger.get_next_fire_time(previous.astimezone(UTC), previous)
+        if found is None:
+            return
+        assert found.utcoffset() == to_datetime(from_datetime(found), clocks(zone).info).utcoffset()
+        previous = found
 
 
 @settings(max_examples=200, deadline=None)
