@@ -93,6 +93,11 @@ class Engine:
         self._poked = True
         self._alarm.ring()
 
+    def poll_every(self, span: Span | None) -> None:
+        """How often requests are read where nobody pokes; None for never."""
+        self._poll_requests = span
+        self.poke()
+
     def pause(self) -> None:
         """Nothing new becomes due until `resume`; what runs goes on, what ends is written."""
         self._paused = True
@@ -148,9 +153,12 @@ class Engine:
         while self._calls:
             self._calls.popleft()(now)
         entries = self._drain()
+        poked = self._poked
         polling = self._polling()
         for alias, partition in list(self._partitions.items()):
             mine = entries.pop(alias, [])
+            if poked:
+                partition.knocked()
             if not partition.ready(now, tick=not self._paused):
                 left = partition.pass_on(now, mine)
                 self._inbox.extendleft((alias, entry) for entry in reversed(left))

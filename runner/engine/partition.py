@@ -202,6 +202,11 @@ class Partition:
                 left.append(entry)
         return left
 
+    def knocked(self) -> None:
+        """Something was asked, or a lead was given up: whoever stands by need not wait to ask for it."""
+        if self.standing_by and self.machine is None and not self.trouble:
+            self._retry_at = None
+
     def _refuse(self, error: RunnerError) -> None:
         """What the store knows and what is wanted now do not go together: leave it alone until somebody decides."""
         self.refused = True

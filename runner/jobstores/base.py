@@ -5,7 +5,7 @@ A store keeps records and forgets nothing on its own. It never runs, resolves or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,6 +81,12 @@ class JobStore(Protocol):
         ...
 
     def release(self, fence: Fence) -> None: ...
+
+    def listen(self, source: str, heard: Callable[[], None]) -> bool:
+        """Call `heard`, in a thread of the store's, soon after another process asked something of the source or gave
+        up its lead, until `close`; calls for nothing are allowed. False where the store cannot tell: then ask it.
+        """
+        ...
 
     def ask(self, request: Request) -> None:
         """Write down a request for whoever leads its source."""

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from runner.errors import StoreError
 from runner.jobstores.base import Fence
-from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, lost
+from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, asked_of, lost
 from runner.moment import Moment
 
 _TRIES = 50
@@ -83,7 +83,7 @@ class CelledJobStore(KeyedJobStore):
         made: list[str] = []
         rows = [self._move(path, row, text, label, made) for path, (row, text) in moves.items()]
         writes = [Move(_turn(source), source.encode()) for source in sources]
-        writes += [Move(_knock(source), uuid4().bytes) for source in _asked(puts)] + rows
+        writes += [Move(_knock(source), uuid4().bytes) for source in asked_of(puts)] + rows
         for _ in range(_TRIES):
             cells = dict(zip([*fixed, *guards], self._cells([*fixed, *guards]), strict=True))
             if cells[_JOURNAL].data:
@@ -275,11 +275,6 @@ class CelledJobStore(KeyedJobStore):
             self._change(checks, [Move(_alive(fence.source), None), knock])
 
 
-def _asked(puts: Sequence[Put]) -> list[str]:
-    """The sources of which something is asked."""
-    return sorted({row.source for row, text in puts if row.table == "requests" and text is not None})
-
-
 def _digest(text: str) -> str:
     """People's text never becomes part of a path."""
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
@@ -298,11 +293,16 @@ def _lead(source: str) -> str:
 
 
 def _alive(source: str) -> str:
-    return f"alive/{_digest(source)}"
+    return f"signs/{_digest(source)}.alive"
 
 
 def _knock(source: str) -> str:
-    return f"knocks/{_digest(source)}"
+    return f"signs/{_digest(source)}.knock"
+
+
+def signs(source: str) -> tuple[str, str]:
+    """The cells that change when something is asked of the source, or its leader goes."""
+    return _alive(source), _knock(source)
 
 
 def _number(lead: Cell) -> int:

@@ -6,7 +6,10 @@ The lead of a source is a key with an etcd lease of 4 s: it goes when nobody ren
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -14,8 +17,9 @@ from etcd3gw.client import Etcd3Client
 from etcd3gw.exceptions import Etcd3Exception
 
 from runner.jobstores.base import LEASE
-from runner.jobstores.cells import Cell, CelledJobStore, Move
+from runner.jobstores.cells import Cell, CelledJobStore, Move, signs
 from runner.jobstores.clients import given
+from runner.jobstores.notice import Ear
 from runner.moment import SECOND
 
 _PAGE = 500
@@ -123,6 +127,18 @@ class EtcdJobStore(CelledJobStore):
     def _key(self, path: str) -> str:
         return _coded(f"{self._root}/{path}".encode())
 
+    # ── notice ──────────────────────────────────────────────────────────────────────────────
+
+    def _notices(self, source: str, ear: Ear) -> Iterator[None]:
+        first, last = (f"{self._root}/{sign}".encode() for sign in signs(source))
+        watch = {"create_request": {"key": _coded(first), "range_end": _coded(last + b"\0")}}
+        url = self._client.get_url("/watch")
+        with self._client.session.post(url, json=watch, stream=True, timeout=(5, None)) as answer:
+            ear.interruptible(lambda: _cut(answer))
+            for line in answer.iter_lines(chunk_size=None):
+                if line.strip():
+                    yield
+
     def _said(self, error: BaseException) -> str:
         detail = getattr(error, "detail_text", None)
         return str(detail).strip().splitlines()[0] if detail else super()._said(error)
@@ -134,3 +150,12 @@ def _coded(key: bytes) -> str:
 
 def _cell(found: Mapping[str, Any]) -> Cell:
     return Cell(int(found["mod_revision"]), base64.b64decode(found.get("value", "")))
+
+
+def _cut(answer: requests.Response) -> None:
+    """End a stream that somebody else is reading."""
+    with (
+        contextlib.suppress(OSError, ValueError, AttributeError),
+        socket.socket(fileno=os.dup(answer.raw.fileno())) as copy,
+    ):
+        copy.shutdown(socket.SHUT_RDWR)

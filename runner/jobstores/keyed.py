@@ -11,9 +11,10 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from runner.core.action import Change, Save
@@ -22,6 +23,7 @@ from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
 from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
 from runner.jobstores.codec import dumps, loads
+from runner.jobstores.notice import Ear
 from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
 
@@ -56,6 +58,7 @@ class KeyedJobStore(ABC):
         self.alias = alias
         self._lock = threading.RLock()
         self._opened = False
+        self._ears: list[Ear] = []
         self._live: set[RunKey] = set()
         self._specs: dict[int, tuple[JobSpec, str]] = {}
         self._trails: dict[tuple[str, str], dict[str, deque[str]]] = {}
@@ -92,6 +95,14 @@ class KeyedJobStore(ABC):
     def _end(self, fence: Fence) -> None:
         """Give the lead back, if it is still this one."""
 
+    def _notices(self, source: str, ear: Ear) -> Iterator[None]:
+        """As `Ear` wants them: something was asked of the source, or its lead was given up."""
+        raise NotImplementedError
+
+    def _tells(self) -> bool:
+        """Whether the server can tell of what others do; asked once it is open."""
+        return True
+
     # ── the protocol ────────────────────────────────────────────────────────────────────────
 
     def open(self) -> None:
@@ -102,6 +113,9 @@ class KeyedJobStore(ABC):
                 self._opened = True
 
     def close(self) -> None:
+        ears, self._ears = self._ears, []
+        for ear in ears:
+            ear.close()
         with self._lock:
             if self._opened:
                 self._opened = False
@@ -146,6 +160,13 @@ class KeyedJobStore(ABC):
     def release(self, fence: Fence) -> None:
         with self._using("the lead cannot be given back"):
             self._end(fence)
+
+    def listen(self, source: str, heard: Callable[[], None]) -> bool:
+        with self._using("notices cannot be heard"):
+            if not self._tells():
+                return False
+            self._ears.append(Ear(partial(self._notices, source), heard))
+            return True
 
     def ask(self, request: Request) -> None:
         self.write([Save(request)])
@@ -326,6 +347,11 @@ class KeyedJobStore(ABC):
         """What an error of the client says, in one line."""
         words = str(error).strip().splitlines()
         return words[0] if words else type(error).__name__
+
+
+def asked_of(puts: Sequence[Put]) -> list[str]:
+    """The sources of which something is asked."""
+    return sorted({row.source for row, text in puts if row.table == "requests" and text is not None})
 
 
 def lost(fence: Fence) -> LeaseLost:

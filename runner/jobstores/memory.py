@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner.core.action import Change, Forget, Save
@@ -32,6 +32,7 @@ class MemoryJobStore:
         self._requests: dict[str, Request] = {}
         self._leases: dict[str, Fence] = {}
         self._numbers: dict[str, int] = {}
+        self._ears: list[tuple[str, Callable[[], None]]] = []
 
     def open(self) -> None:
         return None
@@ -39,6 +40,7 @@ class MemoryJobStore:
     def close(self) -> None:
         with self._lock:
             self._leases.clear()
+            self._ears.clear()
 
     def load(self, source: str) -> Loaded:
         with self._lock:
@@ -119,10 +121,22 @@ class MemoryJobStore:
         with self._lock:
             if self._leases.get(fence.source) == fence:
                 del self._leases[fence.source]
+        self._knock(fence.source)
+
+    def listen(self, source: str, heard: Callable[[], None]) -> bool:
+        with self._lock:
+            self._ears.append((source, heard))
+        return True
+
+    def _knock(self, source: str) -> None:
+        for wanted, heard in list(self._ears):
+            if wanted == source:
+                heard()
 
     def ask(self, request: Request) -> None:
         with self._lock:
             self._requests[request.id] = request
+        self._knock(request.source)
 
     def asked(self, source: str) -> Sequence[Request]:
         with self._lock:

@@ -6,7 +6,7 @@ and journaled, so that what began is on record after a failover.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from pymongo.read_concern import ReadConcern
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, lost
+from runner.jobstores.notice import TICK, Ear
 from runner.moment import Moment
 
 _NO_TRANSACTIONS = 20
@@ -151,7 +152,24 @@ class MongoDBJobStore(KeyedJobStore):
 
     def _end(self, fence: Fence) -> None:
         mine = {"_id": fence.source, "number": fence.number, "owner": fence.owner}
-        self._leads.update_one(mine, {"$set": {"until": 0}})
+        if self._leads.update_one(mine, {"$set": {"until": 0}}).matched_count:
+            knock = {"_id": f"knock\n{fence.source}", "table": "knocks", "source": fence.source}
+            self._documents.replace_one({"_id": knock["_id"]}, {**knock, "number": fence.number}, upsert=True)
+
+    def _tells(self) -> bool:
+        try:
+            self._documents.watch([], max_await_time_ms=1).close()
+        except PyMongoError:
+            return False
+        return True
+
+    def _notices(self, source: str, ear: Ear) -> Iterator[None]:
+        wanted = {"fullDocument.source": source, "fullDocument.table": {"$in": ["requests", "knocks"]}}
+        with self._documents.watch([{"$match": wanted}], max_await_time_ms=int(TICK * 1000)) as stream:
+            yield
+            while not ear.closed.is_set():
+                if stream.try_next() is not None:
+                    yield
 
 
 def _id(row: Row) -> str:

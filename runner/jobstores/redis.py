@@ -6,13 +6,14 @@ a run that began on record after a power cut.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
 
 from runner.jobstores.base import LEASE, Fence
-from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, lost
+from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, asked_of, lost
+from runner.jobstores.notice import TICK, Ear
 from runner.moment import Moment
 
 _COMMIT = """
@@ -45,6 +46,7 @@ return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
 _END = """
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[3] and redis.call('GET', KEYS[2]) == ARGV[2] then
   redis.call('DEL', KEYS[2])
+  redis.call('PUBLISH', ARGV[4], ARGV[1])
 end
 """
 
@@ -97,7 +99,12 @@ class RedisJobStore(KeyedJobStore):
         for source in {put.row.source for put in puts} - {ANYWHERE}:
             pipeline.sadd(self._name("sources"), source)
         self._commit_script(keys=[self._name("fences")], args=arguments, client=pipeline)
-        there = pipeline.execute()[-1]
+        # Told even if the script refuses: whoever hears it looks, and finds nothing.
+        knocks = asked_of(puts)
+        for source in knocks:
+            pipeline.publish(self._name("knocks"), source)
+        answers = pipeline.execute()
+        there = answers[len(answers) - 1 - len(knocks)]
         if there == -1:
             assert fence is not None
             raise lost(fence)
@@ -123,7 +130,16 @@ class RedisJobStore(KeyedJobStore):
 
     def _end(self, fence: Fence) -> None:
         keys = [self._name("fences"), self._name("lease", fence.source)]
-        self._end_script(keys=keys, args=[fence.source, fence.owner, fence.number])
+        self._end_script(keys=keys, args=[fence.source, fence.owner, fence.number, self._name("knocks")])
+
+    def _notices(self, source: str, ear: Ear) -> Iterator[None]:
+        with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+            channel.subscribe(self._name("knocks"))
+            yield
+            while not ear.closed.is_set():
+                message = channel.get_message(timeout=TICK)
+                if message is not None and message["data"] == source:
+                    yield
 
     def _hash(self, table: str, source: str) -> str:
         return self._name(table, source)

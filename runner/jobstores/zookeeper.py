@@ -5,6 +5,7 @@ The lead of a source is an ephemeral node: it goes when the session of the proce
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +21,9 @@ from kazoo.handlers.threading import KazooTimeoutError
 
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE
-from runner.jobstores.cells import Cell, CelledJobStore, Move
+from runner.jobstores.cells import Cell, CelledJobStore, Move, signs
 from runner.jobstores.clients import given
+from runner.jobstores.notice import TICK, Ear
 from runner.moment import SECOND
 
 _PATIENCE = 5.0
@@ -181,3 +183,20 @@ class ZooKeeperJobStore(CelledJobStore):
         if node not in self._made:
             self._client.ensure_path_async(node).get(timeout=_PATIENCE)
             self._made.add(node)
+
+    # ── notice ──────────────────────────────────────────────────────────────────────────────
+
+    def _notices(self, source: str, ear: Ear) -> Iterator[None]:
+        rung = threading.Event()
+
+        def ring(_event: object) -> None:
+            rung.set()
+
+        ear.interruptible(rung.set)
+        while not ear.closed.is_set():
+            rung.clear()
+            for sign in signs(source):  # A watch rings once: set again before anybody looks.
+                self._client.exists_async(self._node(sign), watch=ring).get(timeout=_PATIENCE)
+            yield
+            while not rung.wait(TICK) and not ear.closed.is_set():
+                continue

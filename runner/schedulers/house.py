@@ -25,12 +25,14 @@ from runner.executors.base import Executor
 from runner.executors.reference import resolve
 from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
-from runner.moment import SECOND, Moment
+from runner.moment import SECOND, Moment, Span
 from runner.schedulers import asking
 from runner.spec import Call, JobKey
 
 log = logging.getLogger("runner.scheduler")
 
+_UNTOLD = 10 * SECOND
+"""How often a store that tells of requests is asked all the same."""
 _PATIENCE = 5.0
 """How many seconds a change of a job waits for a store that fails or a lead that is held elsewhere."""
 
@@ -52,6 +54,7 @@ class House:
         self._tell = announce
         self._allowed = allowed
         self._engine: Engine | None = None
+        self._told: dict[str, bool] = {}
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -64,10 +67,11 @@ class House:
         """Open everything, read the stores and decide what came due meanwhile; then turn in a thread of its own."""
         for store in self.stores.values():
             store.open()
-        durable = any(not is_memory(store) for store in self.stores.values())
-        engine = Engine(self.hands, self._clock, poll_requests=SECOND if durable else None)
+        engine = Engine(self.hands, self._clock, poll_requests=None)
         self.hands.open(engine.done)
         self._engine = engine
+        self._told = {alias: self._listen(store) for alias, store in self.stores.items()}
+        engine.poll_every(self._often())
         for alias in self.stores:
             self._attach(alias)
         if paused:
@@ -75,6 +79,19 @@ class House:
         engine.turn()
         self._thread = threading.Thread(target=engine.run, name="runner-clock", daemon=True)
         self._thread.start()
+
+    def _listen(self, store: JobStore) -> bool:
+        """Whether the store tells of what others ask; where it cannot, or cannot now, it is asked each second."""
+        try:
+            return store.listen(self.source, self.engine.poke)
+        except StoreError as error:
+            log.warning("the store %r: %s; it is asked each second", store.alias, error)
+            return False
+
+    def _often(self) -> Span | None:
+        """How often the stores are asked for requests. A notice may be lost with its connection, so never none."""
+        durable = [told for alias, told in self._told.items() if not is_memory(self.stores[alias])]
+        return (SECOND if not all(durable) else _UNTOLD) if durable else None
 
     def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
         """End. `wait`: until every run is over, but for those of executors that are `mine`: they need the caller."""
@@ -137,13 +154,17 @@ class House:
         self.stores[alias] = store
         if self._engine is not None:
             store.open()
+            self._told[alias] = self._listen(store)
+            self._engine.poll_every(self._often())
             self._attach(alias)
             self._settle()
 
     def remove_store(self, alias: str, *, shutdown: bool) -> JobStore:
         store = self.stores.pop(alias)
+        self._told.pop(alias, None)
         if self._engine is not None:
             engine = self._engine
+            engine.poll_every(self._often())
             gone: Future[None] = Future()
 
             def detach(now: Moment) -> None:

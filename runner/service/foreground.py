@@ -76,6 +76,9 @@ class OneJob:
     def release(self, fence: Fence) -> None:
         self._store.release(fence)
 
+    def listen(self, source: str, heard: Callable[[], None]) -> bool:
+        return False
+
     def ask(self, request: Request) -> None:
         self._store.ask(request)
 

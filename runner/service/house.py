@@ -13,6 +13,7 @@ from runner.core.action import Announce
 from runner.core.event import Delivered, Settings
 from runner.core.run import Request
 from runner.engine import Engine, Hands, Partition, Plan
+from runner.errors import StoreError
 from runner.executors.local import LocalExecutor
 from runner.executors.output import path_of
 from runner.executors.room import Room
@@ -23,6 +24,8 @@ from runner.secrets import Secrets
 from runner.service.host import Host
 from runner.service.place import Place
 
+_UNTOLD = 10 * SECOND
+"""How often a store that tells of requests is asked all the same: a notice may be lost with its connection."""
 PRIVATE = ("RUNNER_DATABASE_URL", "RUNNER_TOKEN")
 """The runner's own settings that may hold secrets: commands do not inherit them."""
 
@@ -54,8 +57,7 @@ class House:
         self.room = Room(place.state, clock, config.storage.keep_free)
         self.secrets = Secrets(config.secrets, place.home, environ)
         self.hands = Hands(announce=announce)
-        local = place.url.startswith("sqlite")
-        self.engine = Engine(self.hands, clock, poll_requests=None if local else SECOND)
+        self.engine = Engine(self.hands, clock, poll_requests=None)
         self.outbox = Outbox(
             config.channels,
             self._delivered,
@@ -85,7 +87,18 @@ class House:
     def open(self) -> None:
         """Get the hands ready, and give the partition its turns as soon as the engine runs."""
         self.hands.open(self.engine.done)
+        self._listen()
         self.engine.attach("default", self.partition)
+
+    def _listen(self) -> None:
+        """Requests from other machines are told of by stores that can; the others are asked each second."""
+        if self.place.url.startswith("sqlite"):
+            return  # Whoever writes to the file knocks at the socket beside it.
+        try:
+            told = self.store.listen(self.place.source, self.engine.poke)
+        except StoreError:
+            told = False
+        self.engine.poll_every(_UNTOLD if told else SECOND)
 
     def settings(self, config: Config) -> Settings:
         return Settings(

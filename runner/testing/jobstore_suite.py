@@ -13,7 +13,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -38,6 +41,8 @@ from runner.moment import SECOND, Moment
 from runner.spec import Call, Command, JobKey, JobSpec, Notify, Rule, Step
 
 NOON: Moment = 1_800_014_400 * SECOND
+PATIENCE = 10.0
+"""Seconds something may take that happens in another process."""
 SOURCE = "/srv/jobs.yaml"
 
 
@@ -63,6 +68,9 @@ def run(job: JobSpec, slot: Moment = NOON, **rest: Any) -> Run:
 
 class JobStoreSuite:
     """The laws of `runner.jobstores.base.JobStore`."""
+
+    tells = True
+    """Whether the store tells of what others ask (`listen`), or is to be asked each second."""
 
     @pytest.fixture
     def store(self) -> Any:
@@ -183,6 +191,57 @@ class JobStoreSuite:
         assert list(store.asked(SOURCE)) == [second]
         assert store.answer("a1") == answered
         assert store.answer("nobody") is None
+
+    def test_others_hear_of_a_request_and_of_a_lead_given_up(self, store: JobStore) -> None:
+        other = self.reopened(store)
+        heard = threading.Event()
+        assert other.listen(SOURCE, heard.set) is self.tells
+        if not self.tells:
+            return
+        ask = (Request(f"r{number}", SOURCE, "pause", asked_at=NOON) for number in count())
+        self.until_heard(heard, lambda: store.ask(next(ask)))
+        for _ in range(3):
+            self.quiet(heard)
+            store.ask(next(ask))
+            assert heard.wait(PATIENCE), "nobody told of the request"
+        fence = store.hold(SOURCE, "me", NOON)
+        assert fence is not None
+        self.quiet(heard)
+        store.release(fence)
+        assert heard.wait(PATIENCE), "nobody told that the lead is free"
+
+    def until_heard(self, heard: threading.Event, act: Callable[[], None]) -> None:
+        """Do it until it is heard: the first may come before the other listens."""
+        for _ in range(50):
+            act()
+            if heard.wait(0.2):
+                return
+        raise AssertionError("it never listens")
+
+    def quiet(self, heard: threading.Event) -> None:
+        """Wait until what was told before has been heard."""
+        for _ in range(50):
+            if not heard.wait(0.2):
+                return
+            heard.clear()
+        raise AssertionError("notices of nothing never end")
+
+    def test_nothing_is_heard_of_other_sources_or_after_the_end(self, store: JobStore) -> None:
+        if not self.tells:
+            return
+        other = self.reopened(store)
+        heard = threading.Event()
+        other.listen("/other.yaml", heard.set)
+        ask = (Request(f"r{number}", "/other.yaml", "pause", asked_at=NOON) for number in count())
+        self.until_heard(heard, lambda: store.ask(next(ask)))
+        self.quiet(heard)
+        store.ask(Request("mine", SOURCE, "pause", asked_at=NOON))
+        assert not heard.wait(0.5)
+        other.close()
+        heard.clear()
+        other.open()
+        store.ask(Request("after", "/other.yaml", "pause", asked_at=NOON))
+        assert not heard.wait(0.5)
 
     def test_one_leads_a_source_at_a_time(self, store: JobStore) -> None:
         fence = store.hold(SOURCE, "me", NOON)

@@ -41,6 +41,7 @@ class TestServers(JobStoreSuite):
     @pytest.fixture
     def store(self, url: str) -> Iterator[SQLAlchemyJobStore]:
         self.url = url
+        self.tells = url.startswith("postgresql")
         self.others: list[SQLAlchemyJobStore] = []
         store = SQLAlchemyJobStore(url)
         store.open()

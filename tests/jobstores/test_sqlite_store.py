@@ -24,6 +24,8 @@ from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
 
 
 class TestSQLite(JobStoreSuite):
+    tells = False
+
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[SQLAlchemyJobStore]:
         self.url = f"sqlite:///{tmp_path / 'runner.db'}"

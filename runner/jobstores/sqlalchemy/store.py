@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from runner.errors import LeaseLost, RunExists, StoreError, StoreFull, StoreRepl
 from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
 from runner.jobstores.codec import loads
-from runner.jobstores.sqlalchemy import leases, rows, tables
+from runner.jobstores.notice import Ear
+from runner.jobstores.sqlalchemy import leases, notify, rows, tables
 from runner.jobstores.sqlalchemy.database import (
     Channel,
     connect,
@@ -70,6 +72,7 @@ class SQLAlchemyJobStore:
         self._mark = Mark(mark) if mark is not None else None
         self._vigil: Vigil | None = None
         self._reserve: Reserve | None = None
+        self._ears: list[Ear] = []
 
     @property
     def engine(self) -> Engine:
@@ -126,6 +129,9 @@ class SQLAlchemyJobStore:
                     self._mark.verify(connection, str(name))
 
     def close(self) -> None:
+        ears, self._ears = self._ears, []
+        for ear in ears:
+            ear.close()
         with self._lock:
             if self._locks is not None:
                 self._locks.give_all()
@@ -261,6 +267,8 @@ class SQLAlchemyJobStore:
         do.replace(channel, tables.incidents, list(map(rows.incident_row, batch.incidents)))
         do.replace(channel, tables.deliveries, list(map(rows.delivery_row, batch.deliveries)))
         do.replace(channel, tables.requests, list(map(rows.request_row, batch.requests)))
+        for source in {request.source for request in batch.requests if request.state == "asked"}:
+            notify.knock(connection, source)
         return fresh
 
     def _write_specs(self, connection: Connection, channel: Channel, specs: Iterable[JobSpec]) -> set[str]:
@@ -381,8 +389,15 @@ class SQLAlchemyJobStore:
                 connection = self._connected()
                 with transaction(connection):
                     leases.end_row(connection, fence)
+                    notify.knock(connection, fence.source)
 
     # ── requests ────────────────────────────────────────────────────────────────────────────
+
+    def listen(self, source: str, heard: Callable[[], None]) -> bool:
+        if not notify.tells(self.engine):
+            return False
+        self._ears.append(Ear(partial(notify.notices, self.engine, source), heard))
+        return True
 
     def ask(self, request: Request) -> None:
         self.write([Save(request)])
