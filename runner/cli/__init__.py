@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "stop": "cancel a run",
     "reload": "make the running service read its file again",
     "status": "who runs this file, since when, and how it is",
+    "import": "take over the jobs of APScheduler 3 or of a crontab",
     "schema": "the JSON Schema of the jobs file",
     "version": "the version of this program",
 }

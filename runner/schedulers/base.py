@@ -10,10 +10,11 @@ from typing import Any, TextIO, TypeVar
 from runner import events
 from runner.clock import Clock
 from runner.core.run import Job as Record
+from runner.errors import RunnerError
 from runner.events import JobEvent, SchedulerEvent
 from runner.job import Job
 from runner.jobstores.base import JobLookupError, JobStore
-from runner.schedulers import plugins
+from runner.schedulers import carrying, plugins
 from runner.schedulers.asking import Wish, plan_of
 from runner.schedulers.house import by_time, is_memory
 from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
@@ -294,6 +295,39 @@ class BaseScheduler(Lifecycle):
                 lines.append(f"Jobstore {alias}:")
                 lines += [f"    {job}" for job in self.get_jobs(alias)] or ["    No scheduled jobs"]
         (out or sys.stdout).write("".join(f"{line}\n" for line in lines))
+
+    def export_jobs(self, outfile: carrying.File, jobstore: str | None = None) -> None:
+        """Write the jobs of a store, or of all, as JSON: a path or an open text file.
+
+        RuntimeError while the scheduler is stopped; TransientJobError for a function without a name.
+        """
+        if self.state == STATE_STOPPED:
+            raise RuntimeError("the scheduler must have been started for job export to work")
+        records = [
+            record for alias in self._aliases(jobstore) for record in by_time(self._house.records(alias))
+        ]
+        carrying.write(outfile, records)
+
+    def import_jobs(self, infile: carrying.File, jobstore: str = "default") -> None:
+        """Add the jobs of a file that `export_jobs` wrote, here or in APScheduler 3, to a store.
+
+        Nothing in the file is executed. A job that cannot be read is named in the log and left out; ValueError where
+        the file is no export, ConflictingIdError where an id is taken.
+        """
+        if self.state != STATE_STOPPED:
+            self._store(jobstore)
+        for job in carrying.read(
+            infile, source=self._house.source, store=jobstore, refused=self._import_refused
+        ):
+            added = Job(self, Record(job.spec, next_at=job.next_at), pending=True)
+            with self._lock:
+                if self.state == STATE_STOPPED:
+                    self._pending.append((added, job.next_at, False))
+                    continue
+            self._really_add(added, job.next_at, False)
+
+    def _import_refused(self, id: str, error: RunnerError) -> None:
+        self._logger.error('Job "%s" is not imported: %s', id, error)
 
     def present(self, job: Job) -> Record | None:
         return self._house.record(job.key)

@@ -161,6 +161,11 @@ def _name(call: Call) -> str:
     return name_of(resolve(call.target) if isinstance(call.target, str) else call.target)
 
 
+def policy_of(**values: Any) -> Policy:
+    """The policy of these attributes; TypeError says which is wrong."""
+    return _policy(Policy(), values)
+
+
 def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
     if "misfire_grace_time" in changes:
         grace = changes.pop("misfire_grace_time")
