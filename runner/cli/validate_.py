@@ -27,14 +27,16 @@ def command(paths: tuple[str, ...], file: str | None, strict: bool, form: str, a
     Nothing is executed, and nothing is imported. Exit 0 where it is good, 3 where it is not.
     """
     from runner import config
+    from runner.clock import SystemClock
 
+    now = SystemClock().now()
     form = "json" if as_json else form
     errors: list[Any] = []
     warnings: list[Any] = []
     for path in paths or (file,):
         place = frame.place_of(path)
         try:
-            loaded = config.load(place.files, address=_address)
+            loaded = config.load(place.files, address=_address, now=now)
         except ConfigError as error:
             errors += getattr(error, "problems", [])
         else:

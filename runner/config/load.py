@@ -20,6 +20,7 @@ from runner.config.model import Config
 from runner.config.node import At, Map, find
 from runner.config.sections import Sections
 from runner.errors import ConfigError, Problem
+from runner.moment import Moment
 from runner.spec import JobSpec
 
 
@@ -28,11 +29,13 @@ def load(
     *,
     cache: Cache | None = None,
     address: Callable[[str], str] = lambda url: "",
+    now: Moment | None = None,
 ) -> Config:
     """The configuration of a file, a directory, or several of them. Nothing is executed, and nothing is imported.
 
     `address` says what is wrong with a channel's address, as far as can be told without sending. A `cache` that
     is given to each load of the same files makes the next one cheap: only the jobs whose text changed are read.
+    `now`: warn of schedules that may surprise from then on, such as by a clock change; else nobody looks at them.
     Where a file says `isolate_files: true`, it also holds the last good form of files that are broken now.
     Raises ConfigError with every problem of every file.
     """
@@ -42,7 +45,7 @@ def load(
         if cache.kept is not None and (known := reread(cache.kept, paths)) is not None:
             return known
         try:
-            return _Load(paths, cache, address).config()
+            return _Load(paths, cache, address, now=now).config()
         except ConfigError as error:
             isolated = _isolated(paths, cache, address, error)
             if isolated is None:
@@ -86,6 +89,7 @@ class _Load:
         cache: Cache,
         address: Callable[[str], str],
         instead: Mapping[Path, bytes] | None = None,
+        now: Moment | None = None,
     ) -> None:
         self.paths = paths
         self.home = home_of(paths[0])
@@ -96,6 +100,9 @@ class _Load:
         self.places: dict[str, At] = {}
         self.nodes: dict[str, Map] = {}
         """Of jobs that name others or files."""
+        self.now = now
+        self.schedules: dict[str, At] = {}
+        """Where they stand, if somebody looks at them."""
 
     def config(self) -> Config:
         trouble = self.trouble
@@ -123,6 +130,8 @@ class _Load:
             raise _ordered(trouble, files)
         warnings = [problem for problem in trouble.problems if problem.level == "warning"]
         warnings += lint.of_all(specs, self.places, zone)
+        if self.now is not None:
+            warnings += lint.of_schedules(specs, self.schedules, self.now)
         config = Config(
             path=self.paths[0],
             jobs=specs,
@@ -176,6 +185,8 @@ class _Load:
             for whole, spec in found:
                 if spec.after or spec.only_after is not None or spec.env_files:
                     self.nodes[spec.id] = whole.node
+                if self.now is not None and spec.trigger is not None:
+                    self.schedules[spec.id] = find(whole.node, ("schedule",)).at
             made.append(Made(tuple(spec for _, spec in found), tuple(trouble.problems[before:])))
         ids = tuple(jobs.nodes) if isinstance(jobs, Map) else ()
         return kept_file(document.path, document.source.text, defaults, ids, made)

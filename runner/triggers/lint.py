@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC
 from typing import NamedTuple
 
 from runner.duration import format_duration, say_duration
-from runner.moment import DAY, HOUR, SECOND, Moment, Span, to_datetime
+from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, Span, to_datetime
 from runner.triggers import explain
-from runner.triggers.base import Trigger
+from runner.triggers.base import BaseTrigger, Trigger
 from runner.triggers.combining import OrTrigger
 from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.interval import IntervalTrigger
@@ -34,8 +35,23 @@ class Finding(NamedTuple):
 
 
 def lint(trigger: Trigger, now: Moment | None = None) -> list[Finding]:
-    """What may surprise about a schedule; with `now` also what the clock changes of the next year do to it."""
+    """What may surprise about a schedule; with `now` also what the clock changes of the next year do to it.
+
+    A schedule that is over is only said to be over.
+    """
+    if now is not None and trigger.next_after(now) is None:
+        return [_over(trigger, now)]
     return list(dict.fromkeys(_lint(trigger, now)))
+
+
+def _over(trigger: Trigger, now: Moment) -> Finding:
+    """Said of a schedule without a firing to come."""
+    last = explain.previous(trigger, now + 1)
+    zone = trigger.tzinfo if isinstance(trigger, BaseTrigger) else UTC
+    there = "" if last is None else f"; the last time was {to_datetime(last, zone):%Y-%m-%d %H:%M}"
+    return Finding(
+        "never-fires", f"it never fires again{there}", "remove the job, or give it another schedule"
+    )
 
 
 def _lint(trigger: Trigger, now: Moment | None) -> Iterator[Finding]:
@@ -65,7 +81,7 @@ def _uneven(trigger: CrontabTrigger) -> Iterator[Finding]:
             yield Finding(
                 "uneven-step",
                 f"{trigger.line.text}: {text} starts anew each {again}, so its last step is only {rest}{unit}",
-                f"write `every {step}{unit}` for an even rhythm",
+                _even(step, size, again),
             )
     match = _STEP.fullmatch(fields[2])
     if match and int(match[1]) > 1:
@@ -94,12 +110,27 @@ def _elapsed(trigger: IntervalTrigger) -> Iterator[Finding]:
             f"every {every} counts elapsed time: after a clock change it fires an hour off by the wall clock",
             "write `at 02:00`, or a crontab line, for a time of day",
         )
-    elif HOUR <= trigger.span < DAY and DAY % trigger.span:
+    elif MINUTE <= trigger.span < DAY and DAY % trigger.span:
+        nearest = [format_duration(span) for span in _around_span(trigger.span)]
         yield Finding(
             "uneven-day",
             f"every {every} does not divide the day: it fires at other times each day",
-            "write a crontab line for fixed times of day",
+            f"{' and '.join(nearest)} divide it; a crontab line names fixed times of day",
         )
+
+
+def _even(step: int, size: int, again: str) -> str:
+    """The steps next to `step` that divide an hour or a day."""
+    below = max(n for n in range(1, step) if size % n == 0)
+    above = min(n for n in range(step + 1, size + 1) if size % n == 0)
+    known = f"*/{below} and */{above} divide" if above < size else f"*/{below} divides"
+    return f"{known} the {again} evenly"
+
+
+def _around_span(span: Span) -> list[Span]:
+    """The lengths next to `span`, in whole minutes, that divide a day."""
+    whole = [minutes * MINUTE for minutes in range(1, 1441) if 1440 % minutes == 0]
+    return [max(one for one in whole if one < span), min(one for one in whole if one > span)]
 
 
 def _has_changes(name: str) -> bool:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from runner.moment import parse_iso
+from runner.moment import iso, parse_iso
 from runner.triggers.calendars import Calendar
 from runner.triggers.lint import lint
 from runner.triggers.schedule import build
+from runner.triggers.together import together
 
 NOW = parse_iso("2026-01-15T12:00:00Z")
 CHANGE = "clock-change"
@@ -54,6 +55,13 @@ def facts(schedule: Any, zone: str = "UTC", *, now: int | None = None) -> list[t
             "every 7h",
             "UTC",
             [("uneven-day", "every 7h does not divide the day: it fires at other times each day")],
+        ),
+        ("every 15s", "UTC", []),
+        ("every 90m", "UTC", []),
+        (
+            "every 7m",
+            "UTC",
+            [("uneven-day", "every 7m does not divide the day: it fires at other times each day")],
         ),
         ("every 1d", "UTC", []),
         (
@@ -134,3 +142,73 @@ def test_a_skipped_day_is_said() -> None:
     before = parse_iso("2011-12-01T00:00:00Z")
     found = [fact for _, fact in facts("30 2 * * *", "Pacific/Apia", now=before)]
     assert "30 2 * * *: on 2011-12-31 02:30 does not exist in Pacific/Apia, and it does not fire" in found
+
+
+def test_ways_out_are_true() -> None:
+    """The steps and lengths a hint names draw no finding of their own."""
+
+    def help_of(schedule: str) -> str:
+        (finding,) = lint(build(schedule, timezone="UTC", job_id="etl", calendars={}))
+        return finding.help
+
+    assert help_of("*/7 * * * *") == "*/6 and */10 divide the hour evenly"
+    assert help_of("*/45 * * * *") == "*/30 divides the hour evenly"
+    assert help_of("0 */5 * * *") == "*/4 and */6 divide the day evenly"
+    assert help_of("every 7m") == "6m and 8m divide it; a crontab line names fixed times of day"
+    assert help_of("every 17h") == "12h and 1d divide it; a crontab line names fixed times of day"
+    for good in (
+        "*/6 * * * *",
+        "*/10 * * * *",
+        "*/30 * * * *",
+        "0 */4 * * *",
+        "every 6m",
+        "every 8m",
+        "every 12h",
+    ):
+        assert facts(good) == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "fact"),
+    [
+        ({"at": "2026-01-01T08:00"}, "it never fires again; the last time was 2026-01-01 08:00"),
+        (
+            {"cron": "0 2 * * *", "end": "2026-01-10"},
+            "it never fires again; the last time was 2026-01-10 02:00",
+        ),
+        ({"every": "7h", "end": "2026-01-10"}, "it never fires again; the last time was 2026-01-10 22:00"),
+        (
+            [{"at": "2025-01-01T08:00"}, {"at": "2025-06-01"}],
+            "it never fires again; the last time was 2025-06-01 00:00",
+        ),
+    ],
+)
+def test_a_schedule_that_is_over_is_only_said_to_be_over(schedule: Any, fact: str) -> None:
+    assert facts(schedule, now=NOW) == [("never-fires", fact)]
+    assert ("never-fires", fact) not in facts(schedule)
+
+
+def met(now: int = NOW, **schedules: Any) -> list[tuple[tuple[str, ...], str, int]]:
+    triggers = {
+        name: build(schedule, timezone="UTC", job_id=name, calendars={})
+        for name, schedule in schedules.items()
+    }
+    return [(found.names, iso(found.first), found.times) for found in together(triggers, now)]
+
+
+def test_jobs_at_the_same_instant() -> None:
+    assert met(a="0 2 * * *", b="at 02:00", c="0 3 * * *") == [(("a", "b"), "2026-01-16T02:00:00+00:00", 7)]
+    # The largest group is told of, not each pair within it.
+    assert met(a="0 2 * * *", b="0 2 * * *", c="0 2 * * mon") == [
+        (("a", "b", "c"), "2026-01-19T02:00:00+00:00", 1),
+    ]
+    assert met(a="0 2 * * *", b="30 1 * * *") == []
+
+
+def test_what_is_due_all_day_meets_everybody_and_is_not_told_of() -> None:
+    assert met(a="* * * * *", b="0 2 * * *") == []
+    assert met(a="* * * * *", b="* * * * *") == []
+
+
+def test_who_spreads_is_left_alone() -> None:
+    assert met(a={"cron": "0 2 * * *", "jitter": "5m"}, b="0 2 * * *") == []
