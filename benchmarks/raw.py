@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import check
+from runner.executors import shim
 from runner.jobstores.sqlalchemy.database import Channel
 
 Statements = list[tuple[str, Sequence[Any]]]
@@ -55,3 +58,44 @@ def replayed(database: Path, statements: Statements) -> float:
     took = time.perf_counter() - began
     connection.close()
     return took
+
+
+PLAIN = ("/bin/sh", "-c", '"$@" >/dev/null 2>&1; :', "sh", "true")
+"""The least that starts two processes, a shell and `true`."""
+
+
+def spawned(count: int, at_once: int) -> float:
+    """Commands per second of a posix_spawn loop that starts, waits and forgets."""
+    return _loop([PLAIN] * count, at_once, [])
+
+
+def shims(where: Path, count: int, at_once: int) -> float:
+    """The same of the very shims: each makes its marker and leaves the exit code; nobody reads, captures or records."""
+    null = os.open(os.devnull, os.O_RDWR)
+    numbers = (0, 1, 2, *shim.READ_FDS, *shim.WRITE_FDS, shim.LOCK_FD)
+    argvs: list[tuple[str, ...]] = []
+    for number in range(count):
+        place = where / str(number)
+        place.mkdir()
+        order = (str(place), str(where), "", os.devnull, os.devnull, "", ("true",))
+        argvs.append(tuple(shim.argv(*order)))
+    rate = _loop(argvs, at_once, [(os.POSIX_SPAWN_DUP2, null, number) for number in numbers])
+    os.close(null)
+    for number in range(count):
+        said = (where / str(number) / shim.MARKER).read_text().split()
+        check(said[1:] == ["0"], f"a bare shim said {said}")
+    return rate
+
+
+def _loop(argvs: Sequence[tuple[str, ...]], at_once: int, actions: list[Any]) -> float:
+    began = time.perf_counter()
+    live = 0
+    for argv in argvs:
+        if live == at_once:
+            os.waitpid(-1, 0)
+            live -= 1
+        os.posix_spawn("/bin/sh", argv, os.environ, setsid=True, file_actions=actions)
+        live += 1
+    for _ in range(live):
+        os.waitpid(-1, 0)
+    return len(argvs) / (time.perf_counter() - began)
