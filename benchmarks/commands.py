@@ -41,7 +41,7 @@ def run(quick: bool) -> Table:
         "Commands",
         f"`true` through the local executor, {count} of them, 8 at once, output captured, each behind its "
         "shim with marker, lock, pipes and exit code on disk; the limit is a posix_spawn loop that starts the same "
-        "shims and does nothing else: nobody reads, captures or records. The loop that starts a shell and `true` and no "
+        "shims and does nothing else, neither reads nor records. The loop that starts a shell and `true` and no "
         "shim is the second row's limit. The rival's CPU is cronstable's with durable state.",
         [
             Row(

@@ -55,6 +55,6 @@ def about(task: Task, state_dir: Path) -> dict[str, str]:
         "RUNNER_ATTEMPT": str(task.state.attempt),
         "RUNNER_SCHEDULED_AT": iso(run.key.slot, ZoneInfo(run.spec.timezone)),
         "RUNNER_RUN_DIR": str(scratch_dir(state_dir, run.key)),
-        "RUNNER_OUTPUT": str(attempt_dir(state_dir, task.attempt) / OUTPUT),
+        "RUNNER_OUTPUT": f"{attempt_dir(state_dir, task.attempt)}/{OUTPUT}",
         MARK: attempt_id(task.attempt),
     }

@@ -71,8 +71,8 @@ class _Native:
                 os.fsencode(path),
                 actions,
                 self._attributes,
-                _strings([os.fsencode(text) for text in argv]),
-                _strings([os.fsencode(f"{name}={value}") for name, value in env.items()]),
+                _strings(argv),
+                _strings([f"{name}={value}" for name, value in env.items()]),
             )
         finally:
             self._quick.posix_spawn_file_actions_destroy(actions)
@@ -81,8 +81,12 @@ class _Native:
         return pid.value
 
 
-def _strings(texts: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+def _strings(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
+    # Encoded all at once: an environment has dozens of variables. None of them can hold the separator.
+    found = os.fsencode("\0".join(texts)).split(b"\0") if texts else []
+    if len(found) != len(texts):
+        raise ValueError("embedded null byte")
+    return (ctypes.c_char_p * (len(found) + 1))(*found, None)
 
 
 def _load() -> _Native | None:

@@ -38,7 +38,7 @@ class Line:
 def path_of(state_dir: Path, key: AttemptKey) -> Path:
     """The log file of an attempt; it exists once something was printed. More files stand beside it."""
     name = attempt_id(key)
-    return state_dir / "logs" / name[:2] / f"{name}.log"
+    return state_dir / f"logs/{name[:2]}/{name}.log"
 
 
 def read(path: Path) -> bytes:

@@ -24,12 +24,12 @@ def run_id(key: RunKey) -> str:
 
 def attempt_dir(state_dir: Path, key: AttemptKey) -> Path:
     """The private directory of an attempt: start marker, lock, exit code, pipes, outputs."""
-    return state_dir / "runs" / attempt_id(key)
+    return state_dir / f"runs/{attempt_id(key)}"
 
 
 def scratch_dir(state_dir: Path, key: RunKey) -> Path:
     """The private directory of a run that its steps share: `run.dir`, `$RUNNER_RUN_DIR`."""
-    return state_dir / "scratch" / run_id(key)
+    return state_dir / f"scratch/{run_id(key)}"
 
 
 def _digest(*parts: str) -> str:
