@@ -337,7 +337,8 @@ class _Job:
             )
         if model.foreach is not None or model.matrix is not None:
             items = model.foreach if isinstance(model.foreach, str) else tuple(model.foreach or ())
-            fast = model.fail_fast if model.fail_fast is not None else True
+            # Where a failure is no failure, it is no reason to stop the others, unless somebody says so.
+            fast = model.fail_fast if model.fail_fast is not None else not model.continue_on_error
             foreach = Foreach(
                 items if model.foreach is not None else None, model.matrix, model.max_parallel, fast
             )

@@ -125,7 +125,9 @@ class StepModel(Work):
         None, min_length=1, description="one instance per combination of values"
     )
     max_parallel: int | None = Field(None, ge=1, description="how many instances at once")
-    fail_fast: bool | None = Field(None, description="the first failed instance cancels the others")
+    fail_fast: bool | None = Field(
+        None, description="the first failed instance cancels the others; true, unless continue_on_error is"
+    )
     continue_on_error: bool | None = Field(None, description="a failure does not fail the run")
     group: str | None = Field(None, description="a name under `groups`: capacity shared with others")
 
