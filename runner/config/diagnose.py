@@ -39,7 +39,7 @@ class Trouble(Exception):
     ) -> None:
         """Note a problem; a second one of the same words at the same place is the same problem."""
         problem = make(kind, fact, at, help=help, length=length, key=key, level=level)
-        if problem not in self.problems[-200:]:
+        if not any(_same(problem, known) for known in self.problems[-200:]):
             self.problems.append(problem)
 
     def error(self) -> ConfigError:
@@ -50,6 +50,16 @@ class Trouble(Exception):
         return ConfigError(
             f"{many} in {', '.join(files[:3])}{' ...' if len(files) > 3 else ''}", problems=errors
         )
+
+
+def _same(one: Problem, other: Problem) -> bool:
+    """Whether they say the same of the same place, if of different jobs: the instances of a matrix share a text."""
+    return (one.line, one.column, one.message, one.file) == (
+        other.line,
+        other.column,
+        other.message,
+        other.file,
+    )
 
 
 def unique(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -89,10 +99,22 @@ def _word(line: str, column: int) -> int:
     rest = line[column:]
     if rest[:1] in "\"'" and (end := rest.find(rest[:1], 1)) > 0:
         return end + 1
+    if rest[:1] in "[{":
+        return _bracket(rest)
     for end, char in enumerate(rest):
         if char in ",]}" or rest[end : end + 2] in (": ", " #") or rest[end:] == ":":
             return max(1, end)
     return max(1, len(rest.rstrip()))
+
+
+def _bracket(text: str) -> int:
+    """How long a list or mapping is that begins with a bracket; all of the line, where it does not end in it."""
+    depth = 0
+    for end, char in enumerate(text, 1):
+        depth += (char in "[{") - (char in "]}")
+        if depth == 0:
+            return end
+    return len(text.rstrip())
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -113,4 +135,17 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if plain in names:
         return names[plain]
     found = get_close_matches(plain, names, n=1, cutoff=0.7)
+    if not found and len(plain) > 1:
+        found = [name for name in names if _one_slip(plain, name)][:1]
     return names[found[0]] if found else None
+
+
+def _one_slip(word: str, other: str) -> bool:
+    """Whether one letter is wrong, or two have changed places: in short words that is a large share."""
+    if len(word) != len(other) or len(word) < 3:
+        return False
+    wrong = [number for number, pair in enumerate(zip(word, other, strict=True)) if pair[0] != pair[1]]
+    if len(wrong) == 2:
+        first, second = wrong
+        return second == first + 1 and word[first] == other[second] and word[second] == other[first]
+    return len(wrong) == 1

@@ -102,8 +102,8 @@ _JOB: Mapping[str, str] = {
     "uses": "extends, with a template",
     "template": "extends",
     "logging": "retention, or: runner logs",
-    "captureStdout": "nothing: output is always captured",
-    "captureStderr": "nothing: output is always captured",
+    "captureStdout": "!take it out: output is always captured",
+    "captureStderr": "!take it out: output is always captured",
     "failsWhen": "success: {exit_codes: [0]}",
     "random_delay": "schedule: {cron: ..., jitter: 30s}",
     "jitter": "schedule: {cron: ..., jitter: 30s}",
@@ -112,6 +112,111 @@ _JOB: Mapping[str, str] = {
     "function": "python: package.module:function",
     "callable": "python: package.module:function",
     "kwargs": "with",
+}
+
+_JOB_MORE: Mapping[str, str] = {
+    # GitLab, compose
+    "stage": "needs, on the steps that come later",
+    "stages": "steps, which have `needs`",
+    "before_script": "a step before it",
+    "after_script": "a step with if: always()",
+    "restart": "retry: 3; a job is run when it is due, not kept alive",
+    "restart_policy": "retry: 3; a job is run when it is due, not kept alive",
+    "restartPolicy": "retry: 3; a job is run when it is due, not kept alive",
+    "Restart": "retry: 3; a job is run when it is due, not kept alive",
+    "volumes": "!take it out: commands see the files of this machine",
+    "ports": "!take it out: commands see the network of this machine",
+    "deploy": "limits: {cpus: 1.5, memory: 512M}",
+    "resources": "limits: {cpus: 1.5, memory: 512M}",
+    "mem_limit": "limits: {memory: 512M}",
+    "cpus": "limits: {cpus: 1.5}",
+    "healthcheck": "sla: {success_every: 26h}",
+    "interruptible": "concurrency: replace",
+    "resource_group": "concurrency: {group: NAME}",
+    # Airflow
+    "start_date": "schedule: {cron: ..., start: 2026-01-01}",
+    "end_date": "schedule: {cron: ..., end: 2026-12-31}",
+    "retry_delay": "retry: {max: 3, delay: 5m}",
+    "retry_exponential_backoff": "retry: {max: 3, delay: 10s, backoff: 2}",
+    "trigger_rule": "if: always(), or failure()",
+    "bash_command": "run",
+    "python_callable": "python: package.module:function",
+    "op_kwargs": "with",
+    "op_args": "with",
+    "default_args": "defaults, beside `jobs`",
+    "dag_id": "!take it out: the key below `jobs:` is the id",
+    "task_id": "id, on a step",
+    "execution_timeout": "timeout",
+    "dagrun_timeout": "timeout",
+    "sla_miss_callback": "notify: {on_late: CHANNEL}",
+    "on_failure_callback": "notify: {on_failure: CHANNEL}",
+    "on_success_callback": "notify: {on_success: CHANNEL}",
+    "depends_on_past": "concurrency: queue",
+    "pool_slots": "concurrency: {group: NAME}",
+    "priority_weight": "priority",
+    "max_active_tasks": "executor, one with `max_workers`",
+    "tasks": "steps",
+    # cronstable, yacron, Dagu
+    "streamPrefix": "!take it out: each line of the log names its job",
+    "saveLimit": "retention",
+    "statsd": "notify, or heartbeat",
+    "sentry": "notify, with a channel",
+    "logDir": "retention, or: runner logs",
+    "histRetentionDays": "retention: {age: 90d}",
+    "signalOnStop": "stop_signal",
+    "signal_on_stop": "stop_signal",
+    "maxCleanUpTimeSec": "stop_grace_period",
+    "repeatPolicy": "schedule, or retry",
+    "precondition": "if",
+    "smtp": "channels, beside `jobs`, with a mailto:// address",
+    "skipIfSuccessful": "schedule",
+    "restartSchedule": "schedule",
+    "stopSchedule": "timeout",
+    "parallel": "foreach, with max_parallel",
+    "maxActiveSteps": "executor, one with `max_workers`",
+    # Kubernetes
+    "successfulJobsHistoryLimit": "retention: {runs: 500}",
+    "failedJobsHistoryLimit": "retention: {runs: 500}",
+    "ttlSecondsAfterFinished": "retention: {age: 90d}",
+    "completions": "foreach",
+    "parallelism": "max_parallel",
+    "jobTemplate": "steps, or templates beside `jobs`",
+    "containers": "steps",
+    "spec": "!take it out: its keys stand in the job itself",
+    "metadata": "!take it out: its keys stand in the job itself",
+    # systemd
+    "ExecStart": "run",
+    "OnCalendar": "schedule",
+    "OnUnitActiveSec": "schedule: every 5m",
+    "OnBootSec": "schedule",
+    "RandomizedDelaySec": "schedule: {cron: ..., jitter: 30s}",
+    "Persistent": "catchup: latest",
+    "WorkingDirectory": "working_dir",
+    "User": "user",
+    "user_name": "user",
+    "username": "user",
+    "Environment": "env",
+    "EnvironmentFile": "env_file",
+    "TimeoutSec": "timeout",
+    "TimeoutStartSec": "timeout",
+    "RuntimeMaxSec": "timeout",
+    "KillSignal": "stop_signal",
+    "TimeoutStopSec": "stop_grace_period",
+    "MemoryMax": "limits: {memory: 512M}",
+    "CPUQuota": "limits: {cpus: 1.5}",
+    "TasksMax": "limits: {pids: 64}",
+    "OnFailure": "notify: {on_failure: CHANNEL}",
+    "Description": "description",
+}
+
+_VALUES: Mapping[str, str] = {
+    "forbid": "skip",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "str": "string",
+    "enum": "choice",
+    "timestamp": "datetime",
 }
 
 _ROOT: Mapping[str, str] = {
@@ -135,14 +240,40 @@ _ROOT: Mapping[str, str] = {
     "pools": "groups",
     "pool": "groups",
     "services": "jobs",
-    "web": "nothing: there is no network listener",
+    "web": "!take it out: there is no network listener",
     "secret": "secrets",
     "extends": "templates, and extends in the job",
     "job": "jobs",
+    "apiVersion": "!take it out: `version: 1` is the only one, and may be left out",
+    "kind": "!take it out: everything here is a job",
+    "metadata": "!take it out: the key below `jobs:` is the name",
+    "spec": "jobs: with a job below it",
+    "dag": "jobs",
+    "dag_id": "jobs: with a job below it",
+    "crontab": "jobs, each with a `schedule`",
+    "cron": "schedule, in the job",
+    "job_defaults": "defaults",
+    "default_args": "defaults",
+    "logging": "!take it out: `runner serve --log-format` says how it logs",
+    "smtp": "channels, with a mailto:// address",
+    "secrets_file": "secrets: {NAME: {file: PATH}}",
+    "dotenv": "env_file",
+    "script": "run, in the job",
+    "command": "command, in the job",
+    "image": "executor, in the job",
 }
 
 
 def ours(word: str, path: tuple[str | int, ...]) -> str:
-    """Our word for another tool's, at this place of the file; empty where it is nobody's."""
+    """What to write for another tool's word at this place of the file; empty where it is nobody's."""
     names = [part for part in path if isinstance(part, str)]
-    return (_JOB if names else _ROOT).get(word, "")
+    found = (_JOB.get(word) or _JOB_MORE.get(word) or "") if names else _ROOT.get(word, "")
+    if found.startswith("!"):
+        return found[1:]
+    return f"here it is called: {found}" if found else ""
+
+
+def choice(word: str, choices: list[str]) -> str:
+    """Our word for another tool's value, where it is one of these."""
+    found = _VALUES.get(word.lower(), "")
+    return found if found in choices else ""

@@ -11,10 +11,11 @@ from runner.config import names
 from runner.config.diagnose import Trouble
 from runner.config.document import ID, JobModel
 from runner.config.files import Document
-from runner.config.lower import Known, job_spec
-from runner.config.merge import Whole, extended, merge, whole_jobs
-from runner.config.node import Map, Node, kind_of
+from runner.config.lower import job_spec
+from runner.config.merge import UNREAD, Whole, extended, merge, whole_jobs
+from runner.config.node import Map, Node, Scalar, Seq, kind_of
 from runner.config.shape import checked
+from runner.config.spot import Known
 from runner.spec import JobSpec
 
 
@@ -59,16 +60,29 @@ def definitions(jobs: Node | None, trouble: Trouble) -> Iterator[tuple[str, Map]
             yield id, node
 
 
+def _missing_values(whole: Whole, trouble: Trouble) -> None:
+    """A key without a value says nothing; whoever wrote it meant something."""
+    steps = whole.node.nodes.get("steps")
+    for level in (whole.node, *(steps.nodes if isinstance(steps, Seq) else ())):
+        for name, node in level.nodes.items() if isinstance(level, Map) else ():
+            if isinstance(node, Scalar) and node.value is None and node is not UNREAD:
+                trouble.add("missing", f"`{name}` has no value", level.keys[name], length=len(name),
+                            help="write one, or take the line out", key=f"jobs.{whole.id}.{name}")  # fmt: skip
+
+
 def specs_of(
     id: str, node: Map, defaults: Map | None, shared: Shared, trouble: Trouble
 ) -> list[tuple[Whole, JobSpec]]:
     """The jobs a definition stands for; those with mistakes are left out, and the mistakes noted."""
     job = extended(node, shared.templates, trouble)
+    if job is None:
+        return []
     if defaults is not None:
         job = merge(defaults, job)
     found = []
     for whole in whole_jobs(id, job, shared.vars, shared.env, trouble):
         before = len(trouble.problems)
+        _missing_values(whole, trouble)
         model = checked(JobModel, whole.node, trouble, ("jobs", whole.id))
         if model is None:
             continue

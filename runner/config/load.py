@@ -15,10 +15,10 @@ from runner.config.diagnose import Trouble, unique
 from runner.config.files import Document, Files, home_of, matching, read, read_bytes
 from runner.config.jobs import Shared, defaults_of, definitions, specs_of
 from runner.config.kept import Cache, Kept, KeptFile, Made, kept_file, reread
-from runner.config.lower import Known
 from runner.config.model import Config
 from runner.config.node import At, Map, find
 from runner.config.sections import Sections
+from runner.config.spot import Known
 from runner.errors import ConfigError, Problem
 from runner.moment import Moment
 from runner.spec import JobSpec

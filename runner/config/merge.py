@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.diagnose import Trouble, did_you_mean
-from runner.config.node import Map, Node, Scalar, Seq
+from runner.config.node import Map, Node, Scalar, Seq, Source
 from runner.errors import ExpressionError
-from runner.expressions import evaluate, has_expression, render
+from runner.expressions import evaluate, has_expression, names, render
 
 WORK = ("run", "command", "python", "http", "steps")
 _WHOLE = frozenset({"schedule", "steps", "foreach", "matrix", "with", "http"})
@@ -25,6 +25,10 @@ AT_LOAD = frozenset(
     "name description heartbeat max_parallel fail_fast continue_on_error env_file clean_env params".split(" ")
 ) - {"params"}
 """Keys whose expressions are read when the file is loaded; the others when the run is made or the step starts."""
+
+
+UNREAD = Scalar(None, (Source("", ""), 0, 0), "")
+"""Stands where an expression could not be read; what is wrong with it was said."""
 
 
 def merge(base: Map, over: Map) -> Map:
@@ -54,12 +58,16 @@ def _deep(base: Map, over: Map) -> Map:
     return merged
 
 
-def extended(job: Map, templates: Mapping[str, Map], trouble: Trouble, chain: tuple[str, ...] = ()) -> Map:
-    """The job on top of the templates it names; later ones win over earlier ones."""
+def extended(
+    job: Map, templates: Mapping[str, Map], trouble: Trouble, chain: tuple[str, ...] = ()
+) -> Map | None:
+    """The job on top of the templates it names, later ones over earlier ones; None where one cannot be."""
     node = job.nodes.get("extends")
     if node is None:
         return job
     result: Map | None = None
+    whole: Map | None
+    good = True
     for each in node.nodes if isinstance(node, Seq) else [node]:
         name = str(each.value)
         if name in chain:
@@ -67,16 +75,21 @@ def extended(job: Map, templates: Mapping[str, Map], trouble: Trouble, chain: tu
             trouble.add(
                 "cycle", f"templates extend each other: {ring}", each.at, help="take one `extends` out"
             )
+            good = False
         elif name not in templates:
             trouble.add(
                 "unknown-template",
                 f"there is no template {name!r}",
                 each.at,
-                help=did_you_mean(name, templates),
+                help=did_you_mean(name, templates) or "declare it under `templates:`",
             )
+            good = False
+        elif (template := extended(templates[name], templates, trouble, (*chain, name))) is None:
+            good = False
         else:
-            template = extended(templates[name], templates, trouble, (*chain, name))
             result = template if result is None else merge(result, template)
+    if not good:
+        return None
     whole = job if result is None else merge(result, job)
     if "extends" in whole.nodes:
         whole = _copy(whole)
@@ -115,6 +128,9 @@ def whole_jobs(
     plain = _copy(job)
     plain.drop("matrix")
     first = variables(globals, {"matrix": {}, "env": env}, trouble)
+    if not matrix.nodes:
+        trouble.add("missing", "`matrix` is empty", job.keys["matrix"], help="write matrix: {name: [a, b]}")
+        return
     axes = {name: _axis(name, node, first, trouble) for name, node in matrix.nodes.items()}
     for row in itertools.product(*axes.values()):
         combination = dict(zip(axes, row, strict=True))
@@ -157,6 +173,10 @@ def variables(node: Map | None, context: Mapping[str, Any], trouble: Trouble) ->
         if len(waiting) == before:
             break
     for name, (child, trouble_of_it) in last.items():
+        if ring := _ring(name, last):
+            fact, help = f"vars read each other: {' -> '.join(ring)}", "give one of them a value of its own"
+            trouble.add("cycle", fact, place_of(child, trouble_of_it.offset), help=help, key=f"vars.{name}")
+            break
         trouble.add(
             "expression",
             trouble_of_it.fact,
@@ -165,6 +185,24 @@ def variables(node: Map | None, context: Mapping[str, Any], trouble: Trouble) ->
             key=f"vars.{name}",
         )
     return values
+
+
+def _ring(name: str, waiting: Mapping[str, tuple[Node, ExpressionError]]) -> list[str]:
+    """The way from a var back to itself through vars that have no value either; empty where there is none."""
+    chain = [name]
+    while True:
+        text = waiting[chain[-1]][0].value
+        read = (
+            str(path[1])
+            for path in (names(text) if isinstance(text, str) else ())
+            if path[0] == "vars" and path[1:]
+        )
+        following = next((each for each in read if each in waiting), None)
+        if following is None:
+            return []
+        if following in chain:
+            return [*chain[chain.index(following) :], following]
+        chain.append(following)
 
 
 def _read(value: Any, context: Mapping[str, Any]) -> Any:
@@ -212,10 +250,10 @@ def _filled(node: Node, context: Mapping[str, Any], trouble: Trouble, key: str) 
             help = error.hint
             if "secrets" in error.fact:
                 help = f"a secret cannot stand in `{key}`"
-            elif "there is no" in error.fact and not help:
+            elif _reads_later(node.value):
                 help = f"`{key}` is read when the file is loaded: only vars, matrix and env exist then"
             trouble.add("expression", error.fact, place_of(node, error.offset), help=help, key=key)
-            return Scalar(None, node.at, "")
+            return UNREAD
         return Scalar(value, node.at, str(value))
     if isinstance(node, Map):
         children = {name: _filled(child, context, trouble, key) for name, child in node.nodes.items()}
@@ -232,6 +270,14 @@ def _filled(node: Node, context: Mapping[str, Any], trouble: Trouble, key: str) 
     seq.nodes = items
     seq.value = [each.value for each in items]
     return seq
+
+
+def _reads_later(text: str) -> bool:
+    """Whether an expression reads what only a run has."""
+    try:
+        return any(path[0] in ("params", "run", "steps", "item", "job", "trigger") for path in names(text))
+    except ExpressionError:
+        return False
 
 
 def place_of(node: Node, offset: int) -> Any:

@@ -21,6 +21,13 @@ _JOB = frozenset("id name description owner runbook tags timezone".split(" "))
 _TRIGGER = frozenset("type by".split(" "))
 _HTTP_OUTPUTS = frozenset({"status", "body", "json", "headers"})
 _EVERYWHERE = frozenset("vars env params matrix item job run steps trigger".split(" "))
+_NEWS = frozenset("job run news params".split(" "))
+_OF_NEWS: Mapping[str, frozenset[str]] = {
+    "job": _JOB - {"description"} | {"failures", "since"},
+    "run": _RUN - {"last_success", "dir"} | {"exit_code", "error", "output"},
+    "news": frozenset("kind at late channel".split(" ")),
+}
+"""What a title or body of one's own may read (docs/alerts.md)."""
 _QUESTIONS = frozenset({"success", "failure", "cancelled", "always"})
 
 _TEXTS = ("run", "command", "with", "http", "env", "working_dir")
@@ -60,6 +67,9 @@ class _Check:
         for rule in _rules(notify) if notify is not None else ():
             if "if" in rule.nodes:
                 self._bare(rule.nodes["if"], None, roots=_EVERYWHERE)
+            for key in ("title", "body"):
+                if key in rule.nodes:
+                    self._texts(rule.nodes[key], None, roots=_NEWS, known=_OF_NEWS)
 
     def _step(self, node: Map, step: Step) -> None:
         for key in _TEXTS:
@@ -97,12 +107,18 @@ class _Check:
     # ── one text ────────────────────────────────────────────────────────────────────────────
 
     def _texts(
-        self, node: Node, step: Step | None, *, roots: frozenset[str] = _EVERYWHERE, script: bool = False
+        self,
+        node: Node,
+        step: Step | None,
+        *,
+        roots: frozenset[str] = _EVERYWHERE,
+        script: bool = False,
+        known: Mapping[str, frozenset[str]] = {},
     ) -> None:
         for child in _scalars(node):
             if isinstance(child.value, str) and has_expression(child.value):
                 text = without_comments(child.value) if script else child.value
-                self._one(child, text, step, roots, bare=False)
+                self._one(child, text, step, roots, bare=False, known=known)
 
     def _bare(
         self, node: Node, step: Step | None, *, roots: frozenset[str], functions: frozenset[str] = frozenset()
@@ -119,11 +135,13 @@ class _Check:
         *,
         bare: bool,
         functions: frozenset[str] = frozenset(),
+        known: Mapping[str, frozenset[str]] = {},
     ) -> None:
         try:
             found = names(text, bare=bare)
         except ExpressionError as error:
-            self._add("expression", error.fact, node, error.offset, error.hint)
+            help = error.hint or "docs/expressions.md says what an expression may hold"
+            self._add("expression", error.fact, node, error.offset, help)
             return
         for path in found:
             name = str(path[0])
@@ -135,10 +153,20 @@ class _Check:
                 if name == "secrets":
                     help = "a secret is for run, command, with, http and env only"
                 self._add("unknown-name", f"there is no `{name}` here", node, offset, help)
+            elif name == "item" and (step is None or step.foreach is None):
+                help = "`item` is the value of an instance: add foreach: [a, b] to the step"
+                self._add("unknown-name", "there is no `item` here", node, offset, help)
             else:
-                self._path(path, node, offset, step)
+                self._path(path, node, offset, step, known)
 
-    def _path(self, path: tuple[Any, ...], node: Scalar, offset: int, step: Step | None) -> None:
+    def _path(
+        self,
+        path: tuple[Any, ...],
+        node: Scalar,
+        offset: int,
+        step: Step | None,
+        other: Mapping[str, frozenset[str]],
+    ) -> None:
         root, rest = str(path[0]), [str(part) for part in path[1:]]
         if not rest:
             return
@@ -150,6 +178,7 @@ class _Check:
             "job": _JOB,
             "trigger": _TRIGGER,
             "steps": self.steps,
+            **other,
         }
         if root in known:
             found = list(known[root])

@@ -116,6 +116,8 @@ def find(node: Node, path: tuple[str | int, ...]) -> Node:
             node = node.nodes[str(part)]
         elif isinstance(node, Seq) and isinstance(part, int) and part < len(node.nodes):
             node = node.nodes[part]
+        elif part == 0 and not isinstance(node, Seq):
+            continue  # one item, where a list of them is meant
         else:
             break
     return node

@@ -37,6 +37,10 @@ def _plain(node: Any) -> Any:
     plain = {
         key: _plain(value) for key, value in node.items() if not (key == "title" and isinstance(value, str))
     }
+    names = plain.get("patternProperties")
+    if names and plain.get("type") == "object" and "properties" not in plain:
+        # Names that people choose have a form, and no other is one.
+        plain["additionalProperties"] = False
     options = plain.get("anyOf")
     if isinstance(options, list) and {"type": "null"} in options:
         rest = [option for option in options if option != {"type": "null"}]

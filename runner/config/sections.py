@@ -75,7 +75,7 @@ class Sections:
             said = find(child, ("type",)) if isinstance(child, Map) else child
             if said.value in _LATER:
                 self.trouble.add("not-yet", f"the executor type `{said.value}` is not yet available", said.at,
-                                 help="type: local is")  # fmt: skip
+                                 help="the type `local` is")  # fmt: skip
             else:
                 rest.put(name, node.keys[name], child)
         return rest

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from runner.config.diagnose import Trouble, nearest
-from runner.config.foreign import ours
+from runner.config.document import FileModel, JobModel, StepModel
+from runner.config.foreign import choice, ours
 from runner.config.node import At, Map, Node, find, kind_of
 from runner.errors import RunnerError
 
@@ -48,8 +49,9 @@ def _note(
     node = find(root, path)
     kind = error["type"]
     key = ".".join(map(str, (*prefix, *path)))
-    name = str(path[-1]) if path else ""
+    name = _said_name(root, path)
     if kind == "extra_forbidden":
+        name = str(path[-1])
         at = _key_at(root, path)
         known = list(_keys(model, path[:-1]))
         help = _help_for_unknown(name, known, (*prefix, *path[:-1]))
@@ -57,24 +59,26 @@ def _note(
             "unknown-key", f"no key is called `{name}` here", at, help=help, length=len(name), key=key
         )
     elif kind == "missing":
-        parent = find(root, path[:-1])
+        name, parent = str(path[-1]), find(root, path[:-1])
         trouble.add("missing", f"`{name}` is missing", parent.at, help=f"write `{name}: ...`", key=key)
     elif kind == "too_short":
         trouble.add(
             "missing", f"`{name}` is empty", node.at, help="write at least one, or take it out", key=key
         )
     elif kind in _WANTED:
-        got = kind_of(node.value)
-        shown = f"`{name}`" if isinstance(path[-1] if path else "", str) and name else "it"
-        fact = f"{shown} needs {_WANTED[kind]}, not {got}"
-        trouble.add("type", fact, node.at, help=_type_help(_WANTED[kind], node), key=key)
+        wanted, help = _SHORT.get(name, ("", "")) if _WANTED[kind] == "a mapping" else ("", "")
+        wanted, help = wanted or _WANTED[kind], help or _type_help(_WANTED[kind], name, node)
+        trouble.add(
+            "type", f"`{name}` needs {wanted}, not {kind_of(node.value)}", node.at, help=help, key=key
+        )
     elif kind == "literal_error":
         choices = [
             word.strip().strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(",")
         ]
-        near = nearest(str(node.value), choices)
-        help = f"did you mean `{near}`?" if near else f"one of: {', '.join(choices)}"
-        trouble.add("value", f"{str(node.value)!r} is not one of its values", node.at, help=help, key=key)
+        near = choice(str(node.value), choices) or nearest(str(node.value), choices)
+        help = f"did you mean `{near}`? " if near else ""
+        help += f"one of: {', '.join(choices)}" if len(choices) > 1 else f"write {choices[0]}"
+        trouble.add("value", f"`{name}` cannot be {str(node.value)!r}", node.at, help=help, key=key)
     elif kind == "value_error":
         cause = error.get("ctx", {}).get("error")
         fact, help = (
@@ -91,8 +95,40 @@ def _note(
             key=key,
             help=_name_help(error),
         )
+    elif kind in _BOUNDS:
+        (bound,) = error["ctx"].values()
+        help = f"it is a number {_BOUNDS[kind]} {bound}"
+        trouble.add("value", f"`{name}` cannot be {node.value}", node.at, help=help, key=key)
     else:
-        trouble.add("value", f"`{name}`: {_lower(error['msg'])}", node.at, key=key)
+        help = "docs/jobs-yaml.md says what it may be"
+        trouble.add("value", f"`{name}`: {_lower(error['msg'])}", node.at, help=help, key=key)
+
+
+_BOUNDS = {
+    "greater_than_equal": "from",
+    "less_than_equal": "up to",
+    "greater_than": "greater than",
+    "less_than": "less than",
+}
+_SHORT = {
+    "retry": ("a whole number, or a mapping", "write retry: 3, or retry: {max: 3, delay: 10s}"),
+    "concurrency": ("a word, or a mapping", "write concurrency: skip, or concurrency: {overlap: queue}"),
+    "catchup": ("a word, or a mapping", "write catchup: latest, or catchup: {runs: all, max: 20}"),
+    "success": ("exit codes, or a mapping", "write success: [0, 3], or success: {exit_codes: [0, 3]}"),
+    "schedule": ("text, or a mapping", 'write schedule: every 5m, or schedule: {cron: "0 2 * * *"}'),
+    "secrets": ("a mapping", "write NAME: {env: VARIABLE} below it"),
+}
+"""What keys with a short form take, and how it is written."""
+
+
+def _said_name(root: Map, path: tuple[str | int, ...]) -> str:
+    """The last key on the way that somebody wrote: a short form has none of the keys below it."""
+    found = ""
+    for number, part in enumerate(path):
+        parent = find(root, path[:number])
+        if isinstance(parent, Map) and part in parent.nodes:
+            found = str(part)
+    return found or str(path[-1] if path else "")
 
 
 def _key_at(root: Map, path: tuple[str | int, ...]) -> At:
@@ -129,24 +165,49 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _type_help(wanted: str, node: Node) -> str:
+def _type_help(wanted: str, name: str, node: Node) -> str:
     if wanted == "a mapping":
         return "write keys below it, each as `key: value`"
-    if wanted == "text" and isinstance(node.value, int | float):
-        return "put it in quotes"
     if wanted == "a list":
         return "write [a, b], or one `- item` per line"
-    return ""
+    if wanted in ("a whole number", "a number"):
+        return f"write {name}: 3"
+    if wanted == "true or false":
+        return f"write {name}: true, or {name}: false"
+    if name == "include":
+        return "write include: [jobs.d/*.yaml]"
+    if name == "run":
+        return "write the text for the shell; several lines begin with `run: |`"
+    return f"write {name}: text" if isinstance(node.value, list | dict | None) else "put it in quotes"
 
 
 def _help_for_unknown(name: str, known: list[str], path: tuple[str | int, ...]) -> str:
-    word = ours(name, path)
-    if word:
-        return f"here it is called: {word}"
-    near = nearest(name, known)
-    if near:
+    if word := ours(name, path):
+        return word
+    if near := nearest(name, known):
         return f"did you mean `{near}`?"
-    return f"known here: {', '.join(sorted(known)[:30])}" + (", ..." if len(known) > 30 else "")
+    if place := _elsewhere(name, path):
+        return place
+    return f"known here: {', '.join(sorted(known))}"
+
+
+def _elsewhere(name: str, path: tuple[str | int, ...]) -> str:
+    """Where a key of ours stands that cannot stand here."""
+    of_step, of_job, of_file = (_own(model) for model in (StepModel, JobModel, FileModel))
+    inside = bool(path) and path[0] in ("jobs", "templates", "defaults")
+    if inside and "steps" in path and name in of_job:
+        return f"`{name}` is a key of the job: write it beside `steps`"
+    if inside and name in of_step:
+        return f"`{name}` is a key of a step: write it below `steps:`"
+    if inside and name in of_file:
+        return f"`{name}` stands beside `jobs`, not inside a job"
+    if not path and name in of_job:
+        return f"`{name}` is a key of a job: write it below `jobs:`, or in `defaults`"
+    return ""
+
+
+def _own(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(_alias(name, each) for name, each in model.model_fields.items() if not each.exclude)
 
 
 def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterable[str]:

@@ -70,6 +70,8 @@ def _words(error: yaml.YAMLError, source: Source, line: int, column: int) -> tup
             "a tab stands where YAML wants spaces",
             "indent with two spaces per level; set the editor to expand tabs",
         )
+    if "mapping values are not allowed" in problem and ":" not in text[:column]:
+        return "the line above has no `:`", "write `key: value`; text over several lines begins with `|`"
     if "mapping values are not allowed" in problem:
         return (
             "a second `:` in one line",

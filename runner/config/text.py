@@ -177,7 +177,7 @@ class _Builder:
     def _key(self, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
             what = "a mapping" if isinstance(node, Map) else "a list"
-            help = 'text that holds `{` or `[` needs quotes, as in "{{ ... }}"'
+            help = 'text that begins with { or [ needs quotes; an expression is written "${{ ... }}"'
             self.trouble.add("syntax", f"a key must be a word, not {what}", node.at, help=help)
             return Scalar("", node.at, "")
         return node

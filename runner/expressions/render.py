@@ -19,6 +19,7 @@ from runner.expressions.scan import Part, has_expression, parts
 
 Path = tuple[str | int, ...]
 
+_GRAMMAR = "expressions are Jinja2's, as in ${{ vars.region }} or ${{ run.scheduled_at | date }}"
 MOST_SOURCE = 10_000
 """Characters of one expression."""
 MOST_MESSAGE = 64 * 1024
@@ -201,7 +202,8 @@ def _trouble(text: str) -> tuple[str, str] | None:
     except ExpressionError as error:
         return error.fact, error.hint
     except TemplateSyntaxError as error:
-        return f"it does not parse: {error.message}", _spelling(text)
+        fact = str(error.message).replace("unexpected 'end of template'", "something is missing at its end")
+        return f"it does not parse: {fact}", _spelling(text) or _GRAMMAR
     except _TOO_DEEP:
         return "it is nested too deep", ""
     return None

@@ -250,6 +250,13 @@ class _Guard(NodeTransformer):
             raise ExpressionError(f"there is no {node.name}")
         return self.generic_visit(node)
 
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+        if node.attr.startswith("__"):
+            raise ExpressionError(
+                f"{node.attr} is not available here", hint="names of values begin otherwise"
+            )
+        return self.generic_visit(node)
+
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
         self._known("filter", node.name, self.sandbox.filters)
         return self.generic_visit(node)

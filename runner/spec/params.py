@@ -70,12 +70,18 @@ def _number(param: Param, value: Any) -> int | float:
         number = int(str(value)) if param.type == "integer" else float(str(value))
     except ValueError:
         wanted = "a whole number" if param.type == "integer" else "a number"
-        raise _wrong(param, value, f"not {wanted}") from None
+        raise _wrong(param, value, f"not {wanted}", f"it is {_range(param, wanted)}") from None
     if param.min is not None and number < param.min:
-        raise _wrong(param, value, f"less than {param.min:g}")
+        raise _wrong(param, value, f"less than {param.min:g}", f"it is {_range(param, 'a number')}")
     if param.max is not None and number > param.max:
-        raise _wrong(param, value, f"more than {param.max:g}")
+        raise _wrong(param, value, f"more than {param.max:g}", f"it is {_range(param, 'a number')}")
     return number
+
+
+def _range(param: Param, kind: str) -> str:
+    bounds = [(param.min, "from"), (param.max, "to")]
+    said = " ".join(f"{word} {bound:g}" for bound, word in bounds if bound is not None)
+    return f"{kind} {said}" if said else f"{kind}, such as 3"
 
 
 def _boolean(param: Param, value: Any) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from runner.config.document.kinds import (
+    OPEN,
     TEXT,
     Also,
     Duration,
@@ -16,11 +17,13 @@ from runner.config.document.kinds import (
     OrOne,
     Text,
     Texts,
+    at_most_one_of,
     listed,
+    one_of,
     short,
 )
 from runner.config.document.policy import Catchup, Concurrency, NotifyModel, RetentionModel, SlaModel
-from runner.config.document.step import ParamModel, StepModel, Values, Work
+from runner.config.document.step import WORK, ParamModel, StepModel, Values, Work
 
 _WHEN: dict[str, Any] = {"type": "string", "examples": ["every 5m", "0 2 * * mon-fri", "at 02:00", "@daily"]}
 EnvFiles = Annotated[list[str], BeforeValidator(listed), OrOne()]
@@ -28,6 +31,10 @@ EnvFiles = Annotated[list[str], BeforeValidator(listed), OrOne()]
 
 class ScheduleModel(Model):
     """When it starts: exactly one of `cron`, `every` and `at`, and what bounds it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={**one_of("cron", "every", "at"), "dependentRequired": {"roll": ["calendar"]}}
+    )
 
     text: Annotated[str | None, Field(exclude=True)] = None
     cron: Text | None = Field(
@@ -74,6 +81,8 @@ NOT_YET: dict[str, Any] = {"not": {}, "description": "not yet available"}
 
 class JobModel(Work):
     """What runs, when, and what happens when it fails."""
+
+    model_config = ConfigDict(json_schema_extra={**OPEN, **at_most_one_of(*WORK, "steps")})
 
     name: Text | None = Field(None, description="shown instead of the id")
     description: Text | None = Field(None, description="what it is for")

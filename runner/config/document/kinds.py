@@ -29,10 +29,29 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, frozen=True, populate_by_name=False)
 
 
+def one_of(*keys: str) -> dict[str, Any]:
+    """The JSON Schema of: exactly one of these keys."""
+    return {"oneOf": [{"required": [key]} for key in keys]}
+
+
+def at_most_one_of(*keys: str) -> dict[str, Any]:
+    """The JSON Schema of: no two of these keys."""
+    pairs = [[one, other] for number, one in enumerate(keys) for other in keys[number + 1 :]]
+    return {"not": {"anyOf": [{"required": pair} for pair in pairs]}}
+
+
+def any_of(*keys: str) -> dict[str, Any]:
+    """The JSON Schema of: at least one of these keys."""
+    return {"anyOf": [{"required": [key]} for key in keys]}
+
+
+OPEN: dict[str, Any] = {"patternProperties": {"^x-": {}}}
+
+
 class Open(Model):
     """A mapping in which keys that begin with `x-` are notes of their writer."""
 
-    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
+    model_config = ConfigDict(json_schema_extra=dict(OPEN))
 
 
 class Also:
@@ -146,12 +165,35 @@ _DURATION = {
 }
 Duration = Annotated[Span, BeforeValidator(duration), Instead(_DURATION)]
 Size = Annotated[
-    int, BeforeValidator(size), Instead({"type": ["string", "integer"], "examples": ["512M", "2G"]})
+    int,
+    BeforeValidator(size),
+    Instead(
+        {
+            "type": ["string", "integer"],
+            "pattern": r"^\s*\d+(\.\d+)?\s*([kmgtKMGT]([iI]?[bB])?|[bB]?)\s*$",
+            "minimum": 0,
+            "examples": ["512M", "2G"],
+        }
+    ),
 ]
 TimeOfDay = Annotated[
-    int, BeforeValidator(time_of_day), Instead({**TEXT, "pattern": r"^\d?\d:\d\d$", "examples": ["05:00"]})
+    int,
+    BeforeValidator(time_of_day),
+    Instead({**TEXT, "pattern": r"^(([01]?\d|2[0-3]):[0-5]\d|24:00)$", "examples": ["05:00"]}),
 ]
-Share = Annotated[float, BeforeValidator(share), Instead({"type": ["string", "number"], "examples": ["20%"]})]
+Share = Annotated[
+    float,
+    BeforeValidator(share),
+    Instead(
+        {
+            "type": ["string", "number"],
+            "pattern": r"^(100|\d?\d)(\.\d+)?%$|^(0?\.\d+|[01](\.0+)?)$",
+            "minimum": 0,
+            "maximum": 1,
+            "examples": ["20%"],
+        }
+    ),
+]
 Text = Annotated[str, BeforeValidator(_text), Instead({"type": ["string", "number", "boolean"]})]
 Name = Annotated[str, Field(pattern=NAME)]
 Texts = Annotated[list[str], BeforeValidator(listed), OrOne()]

@@ -23,6 +23,8 @@ from runner.config.document.kinds import (
     short,
 )
 
+ExitCode = Annotated[int, Field(ge=0, le=255)]
+
 
 class RetryModel(Model):
     """Try a failed step again. `max` counts retries, not attempts."""
@@ -34,7 +36,7 @@ class RetryModel(Model):
     )
     max_delay: Duration | None = Field(None, description="no wait is longer than this")
     jitter: Share = Field(0.0, description="each wait is moved by up to this share of itself")
-    exit_codes: list[int] | None = Field(None, description="only these exit codes are tried again")
+    exit_codes: list[ExitCode] | None = Field(None, description="only these exit codes are tried again")
 
 
 class ConcurrencyModel(Model):
@@ -80,7 +82,7 @@ class RetentionModel(Model):
 class SuccessModel(Model):
     """What counts as success. Output on stderr never decides."""
 
-    exit_codes: Annotated[list[int], BeforeValidator(listed), OrOne()] = Field(
+    exit_codes: Annotated[list[ExitCode], BeforeValidator(listed), OrOne()] = Field(
         [0], description="exit codes that are good"
     )
     fail_on_output: str | None = Field(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from runner.config.document.expected import TestModel
 from runner.config.document.job import EnvFiles, JobModel
 from runner.config.document.kinds import (
     ID,
+    OPEN,
     TEXT,
     Also,
     Duration,
+    Instead,
     Model,
     Name,
     Names,
@@ -20,12 +24,21 @@ from runner.config.document.kinds import (
     Size,
     Text,
     Texts,
+    one_of,
     short,
 )
+from runner.config.document.step import WORK
+
+_PART_OF_DAY = r"^\s*\d\d?:\d\d(:\d\d)?\s*[-–]\s*\d\d?:\d\d(:\d\d)?\s*$"
+_DAY = {**TEXT, "pattern": "^([Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)"}
+_DAYS = {"anyOf": [_DAY, {"type": "array", "items": _DAY}]}
+Moment = Annotated[Text, Instead({**TEXT, "pattern": r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d|$)"})]
 
 
 class SecretModel(Model):
     """Where a secret is looked up; exactly one of the three."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     env: Text | None = Field(None, description="an environment variable of the runner")
     file: Text | None = Field(None, description="a file")
@@ -37,7 +50,7 @@ class ChannelModel(Model):
 
     urls: Texts = Field(description="Apprise URLs, or `log:`")
     min_interval: Duration | None = Field(None, description="at most one message per job in this time")
-    quiet: Text | None = Field(
+    quiet: Annotated[Text, Instead({**TEXT, "pattern": _PART_OF_DAY})] | None = Field(
         None, description="times of day in which messages wait", examples=["22:00-07:00"]
     )
 
@@ -47,7 +60,7 @@ class CalendarModel(Model):
 
     country: Text | None = Field(None, description="a country's public holidays", examples=["NO"])
     subdivision: Text | None = Field(None, description="a part of the country")
-    weekend: Texts | None = Field(
+    weekend: Annotated[Texts, Instead(_DAYS)] | None = Field(
         None, description="days of the week that are off", examples=[["sat", "sun"]]
     )
     add: Texts | None = Field(None, description="more days off")
@@ -58,17 +71,21 @@ class CalendarModel(Model):
 class MaintenanceModel(Model):
     """A time in which nothing starts."""
 
+    model_config = ConfigDict(json_schema_extra=one_of("duration", "end"))
+
     name: Text = Field(description="what it is for")
-    start: Text = Field(description="when it begins", examples=["2026-12-01T22:00+01:00"])
+    start: Moment = Field(description="when it begins", examples=["2026-12-01T22:00+01:00"])
     duration: Duration | None = Field(None, description="how long it lasts")
-    end: Text | None = Field(None, description="when it ends, instead of a duration")
+    end: Moment | None = Field(None, description="when it ends, instead of a duration")
     tags: Texts = Field([], description="only jobs with one of these tags")
 
 
 class ExecutorModel(Model):
     """Where work runs."""
 
-    type: str = Field("local", description="local", json_schema_extra={"enum": ["local"]})
+    type: Literal["local"] = Field(
+        "local", description="child processes and worker processes of this machine"
+    )
     max_workers: int | None = Field(None, ge=1, description="how many steps at once")
     python: Literal["processes", "threads"] | None = Field(None, description="where `python` steps run")
 
@@ -95,8 +112,35 @@ class StorageModel(Model):
     )
 
 
+class Jobs:
+    """The JSON Schema of whole jobs. What a template or `defaults` may bring is not asked of them."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        made = handler(schema)
+        (job,) = made.pop("patternProperties").values()
+        return {**made, "patternProperties": {"^x-": {}, ID.replace("^", "^(?!x-)", 1): job}}
+
+
+_WHOLE: dict[str, Any] = {
+    "if": {"required": ["extends"]},
+    "else": {
+        "anyOf": [{"required": [key]} for key in (*WORK, "steps")],
+        "dependentRequired": {"with": ["python"], "only_after": ["schedule"]},
+    },
+}
+_BROUGHT = [{"required": [key]} for key in (*WORK, "steps", "schedule")]
+_NO_HALVES: dict[str, Any] = {
+    "if": {"properties": {"defaults": {"anyOf": _BROUGHT}}, "required": ["defaults"]},
+    "else": {"properties": {"jobs": {"patternProperties": {"^(?!x-)": _WHOLE}}}},
+}
+
+
 class FileModel(Open):
     """Jobs, and what they refer to by name."""
+
+    model_config = ConfigDict(json_schema_extra={**OPEN, **_NO_HALVES})
 
     version: Literal[1] = Field(1, description="the version of this language")
     include: Texts | None = Field(
@@ -124,9 +168,10 @@ class FileModel(Open):
     ) = Field(None, description="Apprise URLs under names")
     calendars: dict[Name, CalendarModel] | None = Field(None, description="days off, under names")
     maintenance: list[MaintenanceModel] | None = Field(None, description="times in which nothing starts")
-    executors: dict[str, Annotated[ExecutorModel, BeforeValidator(short("type", str)), Also(TEXT)]] | None = (
-        Field(None, description="where work runs, under names")
-    )
+    executors: (
+        dict[str, Annotated[ExecutorModel, BeforeValidator(short("type", str)), Also({"enum": ["local"]})]]
+        | None
+    ) = Field(None, description="where work runs, under names")
     groups: (
         dict[str, Annotated[GroupModel, BeforeValidator(short("max", int)), Also({"type": "integer"})]] | None
     ) = Field(None, description="capacity shared by jobs or steps, under names")
@@ -136,7 +181,7 @@ class FileModel(Open):
     storage: StorageModel | None = Field(None, description="how much disk the runner may take")
     defaults: JobModel | None = Field(None, description="keys every job below has, unless it says otherwise")
     templates: dict[str, JobModel] | None = Field(None, description="shared halves of jobs, for `extends`")
-    jobs: dict[Annotated[str, Field(pattern=ID)], JobModel] | None = Field(
+    jobs: Annotated[dict[Annotated[str, Field(pattern=ID)], JobModel], Jobs()] | None = Field(
         None, description="what runs, by id"
     )
     tests: list[TestModel] | None = Field(None, description="what jobs are expected to do: `runner test`")

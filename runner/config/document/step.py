@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from runner.config.document.kinds import (
     EXPRESSION,
+    OPEN,
     TEXT,
     Also,
     Duration,
@@ -19,11 +20,15 @@ from runner.config.document.kinds import (
     OrOne,
     Text,
     Texts,
+    any_of,
+    at_most_one_of,
     listed,
+    one_of,
     short,
 )
 from runner.config.document.policy import LimitsModel, Retry, Success
 
+FUNCTION = r"^[^\W\d][\w]*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$"
 _METHODS = ("get", "post", "put", "patch", "delete", "head")
 Values = Annotated[
     list[Any] | str,
@@ -31,8 +36,14 @@ Values = Annotated[
 ]
 
 
+Status = Annotated[int, Field(ge=100, le=599)]
+WORK = ("run", "command", "python", "http")
+
+
 class HttpModel(Model):
     """One HTTP request: exactly one method with its URL."""
+
+    model_config = ConfigDict(json_schema_extra=one_of(*_METHODS))
 
     get: Text | None = Field(None, description="the URL to GET")
     post: Text | None = Field(None, description="the URL to POST to")
@@ -43,7 +54,7 @@ class HttpModel(Model):
     headers: Names = Field({}, description="header lines by name")
     json_: Any = Field(None, alias="json", description="a body, sent as JSON")
     body: Text | None = Field(None, description="a body, sent as it is")
-    expect: Annotated[list[int], BeforeValidator(listed), OrOne()] = Field(
+    expect: Annotated[list[Status], BeforeValidator(listed), OrOne()] = Field(
         [200, 201, 202, 204], description="status codes that are good"
     )
     timeout: Duration = Field(30_000_000, description="how long the answer may take")
@@ -63,13 +74,17 @@ class ArtifactsModel(Model):
 class Work(Open):
     """What is done and how: the keys of a step that a job of one step has as well."""
 
-    run: Text | None = Field(None, description="text for a shell", examples=["echo hello"])
+    run: Annotated[Text, Instead({"type": ["string", "number", "boolean"], "pattern": r"\S"})] | None = Field(
+        None, description="text for a shell", examples=["echo hello"]
+    )
     command: Annotated[list[Text], Instead({"type": "array", "items": TEXT, "minItems": 1})] | None = Field(
         None,
         description="a program and its arguments, without a shell",
         examples=[["python", "-m", "billing.send"]],
     )
-    python: Text | None = Field(None, description="an importable function", examples=["etl.tasks:clean"])
+    python: Annotated[Text, Instead({**TEXT, "pattern": FUNCTION})] | None = Field(
+        None, description="an importable function", examples=["etl.tasks:clean"]
+    )
     with_: dict[str, Any] | None = Field(None, alias="with", description="keyword arguments of the function")
     http: HttpModel | None = Field(None, description="one HTTP request")
     shell: Annotated[list[Text], BeforeValidator(listed), OrOne()] | None = Field(
@@ -104,6 +119,18 @@ class Work(Open):
 class StepModel(Work):
     """One step of a job. Steps run in order, unless `needs` says otherwise."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            **OPEN,
+            "allOf": [
+                one_of(*WORK),
+                at_most_one_of("foreach", "matrix"),
+                {"if": any_of("max_parallel", "fail_fast"), "then": any_of("foreach", "matrix")},
+                {"dependentRequired": {"with": ["python"]}},
+            ],
+        }
+    )
+
     id: Name | None = Field(None, description="its name in expressions and tables")
     name: Text | None = Field(None, description="shown instead of the id")
     needs: Texts | None = Field(None, description="steps that come before; [] starts at once")
@@ -134,6 +161,14 @@ class StepModel(Work):
 
 class ParamModel(Open):
     """A value a run is given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            **OPEN,
+            "if": {"properties": {"type": {"const": "choice"}}, "required": ["type"]},
+            "then": {"required": ["options"]},
+        }
+    )
 
     type: Literal["string", "integer", "number", "boolean", "date", "datetime", "choice"] = Field(
         "string", description="what it may be"
