@@ -252,9 +252,7 @@ class _Guard(NodeTransformer):
 
     def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
         if node.attr.startswith("__"):
-            raise ExpressionError(
-                f"{node.attr} is not available here", hint="names of values begin otherwise"
-            )
+            raise ExpressionError(f"there is no {node.attr} in it")
         return self.generic_visit(node)
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
