@@ -85,14 +85,14 @@ def _yaml() -> Any:
 
 def _spaced(text: str) -> str:
     """The text as ruamel.yaml writes it, with the keys of flow mappings in order."""
-    yaml = _yaml()
+    round_trip = _yaml()
     from ruamel.yaml.error import YAMLError
 
     out = io.StringIO()
     try:
-        data = yaml.load(text)
+        data = round_trip.load(text)
         _order_flow(data, FILE)
-        yaml.dump(data, out)
+        round_trip.dump(data, out)
     except YAMLError:
         return text
     return "\n".join(line.rstrip() if line.isspace() else line for line in out.getvalue().split("\n"))
@@ -136,11 +136,11 @@ def _reordered(text: str) -> str:
 
 
 def _composed(text: str) -> Any:
-    yaml = _yaml()
+    round_trip = _yaml()
     from ruamel.yaml.error import YAMLError
 
     try:
-        return yaml.compose(text)
+        return round_trip.compose(text)
     except YAMLError:
         return None
 

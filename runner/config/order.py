@@ -59,7 +59,7 @@ STEP_KEYS = (
     f"timeout retry executor group continue_on_error {_AFTER}"
 ).split()
 FILE_KEYS = (
-    "version include isolate_files vars env env_file secrets channels calendars maintenance executors groups "
+    "version include isolate_files vars env env_file secrets channels heartbeat calendars maintenance executors groups "
     "defaults templates jobs tests"
 ).split()
 

@@ -21,7 +21,7 @@ _SPANS = frozenset(
     "timeout delay max_delay grace window jitter age logs start_within max_duration success_every remind "
     "stop_grace within".split()
 )
-_NOT_KEYS = frozenset({"id", "source", "store", "trigger", "remove_when_done"})
+_NOT_KEYS = frozenset({"id", "key", "source", "store", "trigger", "remove_when_done"})
 _SHORT = 60
 
 
