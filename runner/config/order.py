@@ -59,8 +59,8 @@ STEP_KEYS = (
     f"timeout retry executor group continue_on_error {_AFTER}"
 ).split()
 FILE_KEYS = (
-    "version include isolate_files vars env env_file secrets channels heartbeat calendars maintenance executors groups "
-    "defaults templates jobs tests"
+    "version include isolate_files vars env env_file secrets channels heartbeat calendars maintenance "
+    "executors groups storage defaults templates jobs tests"
 ).split()
 
 

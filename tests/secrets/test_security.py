@@ -129,8 +129,11 @@ FORBIDDEN = {
     "yaml.load",
     "yaml.unsafe_load",
 }
-PICKLES = {"executors"}
-"""Between a worker process and its own runner, over a private pipe or file: never from a store."""
+WRITES_CODE = {"frozen.py"}
+"""Constructors of the house's own records, made of their own field names while the classes are defined."""
+PICKLES = {"executors", "jobstores/apscheduler/unpickle.py"}
+"""Between a worker process and its own runner, over a private pipe or file; and the one reader of old stores,
+which admits known names alone (tests/migration tries to make it do more)."""
 
 
 def sources() -> list[Path]:
@@ -147,7 +150,8 @@ def test_the_code_evaluates_nothing_it_reads() -> None:
     for path in sources():
         tree = ast.parse(path.read_text())
         for name, node in calls(tree):
-            assert name not in FORBIDDEN, f"{path}:{node.lineno} {name}"
+            if str(path.relative_to(PACKAGE)) not in WRITES_CODE:
+                assert name not in FORBIDDEN, f"{path}:{node.lineno} {name}"
             for keyword in node.keywords:
                 value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
                 assert (keyword.arg, value) not in {("shell", True), ("verify", False)}, (
@@ -157,9 +161,9 @@ def test_the_code_evaluates_nothing_it_reads() -> None:
 
 def test_nothing_is_unpickled_but_between_a_runner_and_its_workers() -> None:
     for path in sources():
-        room = path.relative_to(PACKAGE).parts[0]
+        inside = path.relative_to(PACKAGE)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 modules = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
                 found = {"pickle", "marshal", "shelve", "dill", "cloudpickle"} & set(modules)
-                assert not found or room in PICKLES, f"{path}:{node.lineno} {found}"
+                assert not found or {inside.parts[0], str(inside)} & PICKLES, f"{path}:{node.lineno} {found}"
