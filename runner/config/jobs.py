@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.config import names
@@ -14,6 +14,8 @@ from runner.config.files import Document
 from runner.config.lower import job_spec
 from runner.config.merge import UNREAD, Whole, extended, merge, whole_jobs
 from runner.config.node import Map, Node, Scalar, Seq, kind_of
+from runner.config.order import keys_of
+from runner.config.salvage import independent, sound
 from runner.config.shape import checked
 from runner.config.spot import Known
 from runner.spec import JobSpec
@@ -85,9 +87,22 @@ def specs_of(
         _missing_values(whole, trouble)
         model = checked(JobModel, whole.node, trouble, ("jobs", whole.id))
         if model is None:
+            _go_on(whole, shared, trouble)
             continue
         spec = job_spec(whole, model, shared.known, trouble)
         names.check(whole, spec, shared.secrets, trouble)
         if not any(problem.level == "error" for problem in trouble.problems[before:]):
             found.append((whole, spec))
     return found
+
+
+def _go_on(whole: Whole, shared: Shared, trouble: Trouble) -> None:
+    """Note what else is wrong with a job whose shape is."""
+    rest = sound(JobModel, whole.node)
+    if rest is None:
+        return
+    model, node, taken = rest
+    left = replace(whole, node=node)
+    more = Trouble()
+    names.check(left, job_spec(left, model, shared.known, more), shared.secrets, more)
+    trouble.problems += independent(more.problems, taken, keys_of(JobModel))

@@ -12,6 +12,7 @@ from runner.config.diagnose import Trouble, nearest
 from runner.config.document import FileModel, JobModel, StepModel
 from runner.config.foreign import choice, ours
 from runner.config.node import At, Map, Node, find, kind_of
+from runner.config.order import keys_of
 from runner.errors import RunnerError
 
 M = TypeVar("M", bound=BaseModel)
@@ -193,7 +194,7 @@ def _help_for_unknown(name: str, known: list[str], path: tuple[str | int, ...]) 
 
 def _elsewhere(name: str, path: tuple[str | int, ...]) -> str:
     """Where a key of ours stands that cannot stand here."""
-    of_step, of_job, of_file = (_own(model) for model in (StepModel, JobModel, FileModel))
+    of_step, of_job, of_file = (keys_of(model) for model in (StepModel, JobModel, FileModel))
     inside = bool(path) and path[0] in ("jobs", "templates", "defaults")
     if inside and "steps" in path and name in of_job:
         return f"`{name}` is a key of the job: write it beside `steps`"
@@ -204,10 +205,6 @@ def _elsewhere(name: str, path: tuple[str | int, ...]) -> str:
     if not path and name in of_job:
         return f"`{name}` is a key of a job: write it below `jobs:`, or in `defaults`"
     return ""
-
-
-def _own(model: type[BaseModel]) -> frozenset[str]:
-    return frozenset(_alias(name, each) for name, each in model.model_fields.items() if not each.exclude)
 
 
 def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterable[str]:
