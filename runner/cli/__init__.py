@@ -15,6 +15,7 @@ VERBS: dict[str, str] = {
     "init": "write a first jobs.yaml",
     "validate": "check a jobs file and say everything that is wrong with it",
     "simulate": "what the jobs would do in a stretch of time",
+    "explain": "a job after merging, and where each value came from",
     "fmt": "put a jobs file into its one form",
     "test": "play the tests of a jobs file",
     "plan": "what an edit of the file does, before it is live",

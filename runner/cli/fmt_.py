@@ -68,7 +68,7 @@ def _files(file: str | None) -> list[Path]:
     from runner.config.files import read
 
     place = frame.place_of(file)
-    return [path for path in read([place.file], Trouble()).paths if path.is_file()]
+    return [path for path in read(place.files, Trouble()).paths if path.is_file()]
 
 
 def _formatted(format: object, data: bytes, name: str) -> str:

@@ -15,6 +15,7 @@ from runner.config.diagnose import Trouble, unique
 from runner.config.files import Document, Files, home_of, matching, read, read_bytes
 from runner.config.jobs import Shared, defaults_of, definitions, specs_of
 from runner.config.kept import Cache, Kept, KeptFile, Made, kept_file, reread
+from runner.config.merge import Whole
 from runner.config.model import Config
 from runner.config.node import At, Map, find
 from runner.config.sections import Sections
@@ -51,6 +52,19 @@ def load(
             if isolated is None:
                 raise
             return isolated
+
+
+def merged(paths: Sequence[Path], job: str) -> tuple[Whole, JobSpec, list[Document]]:
+    """A job as it is after merging, with the nodes it was made of, and the documents these stand in.
+
+    Raises ConfigError where the files do not load, KeyError where there is no such job.
+    """
+    read = _Load([each.absolute() for each in paths], Cache(), lambda url: "")
+    read.wanted = job
+    config = read.config()
+    if read.whole is None:
+        raise KeyError(job)
+    return read.whole, next(spec for spec in config.jobs if spec.id == job), read.documents
 
 
 def _isolated(
@@ -103,10 +117,14 @@ class _Load:
         self.now = now
         self.schedules: dict[str, At] = {}
         """Where they stand, if somebody looks at them."""
+        self.wanted: str | None = None
+        self.whole: Whole | None = None
+        self.documents: list[Document] = []
 
     def config(self) -> Config:
         trouble = self.trouble
         files = read(self.paths, trouble, self.instead)
+        self.documents = files.documents
         sections = Sections(files.documents, self.home, trouble)
         zone = get_localzone_name() or "UTC"
         known = self._known(sections, zone)
@@ -183,6 +201,8 @@ class _Load:
             before = len(trouble.problems)
             found = specs_of(id, node, defaults, shared, trouble)
             for whole, spec in found:
+                if spec.id == self.wanted:
+                    self.whole = whole
                 if spec.after or spec.only_after is not None or spec.env_files:
                     self.nodes[spec.id] = whole.node
                 if self.now is not None and spec.trigger is not None:
