@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from runner.config.defaults import Default, defaults
 from runner.config.diagnose import Trouble
 from runner.config.files import Document
 from runner.config.load import merged
@@ -17,19 +18,9 @@ from runner.config.merge import Whole
 from runner.config.node import Map, Node, Number, Real, Scalar, Seq, Source
 from runner.config.order import JOB, Shape
 from runner.config.text import parse
-from runner.duration import format_duration
-from runner.spec import Catchup, Command, Concurrency, JobSpec, Policy, Retention, Retry
+from runner.spec import Command, JobSpec
 
 BUILT_IN = "built-in default"
-NOTES = {
-    "catchup": "within one period, at least 1h",
-    "shell": "with -e",
-    "timeout": "none",
-    "notify": "nobody",
-}
-"""What a built-in default means beside its value."""
-
-_SPANS = frozenset("window delay max_delay age logs timeout".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +88,15 @@ class _Rows:
         self._map(node, 4, "", JOB)
         for key, value in _matrix(whole):
             self.rows.append(Row(f"    # matrix.{key}: {value}"))
-        for key, value in _built_in(spec, node):
-            text = f"    {key}: {_flow(value) if value is not None else ''}".rstrip()
-            self.rows.append(Row(text, key, value, origin=BUILT_IN, note=NOTES.get(key, "")))
+        for each in _built_in(spec, node):
+            text = f"    {each.key}: {flow(each.value) if each.value is not None else ''}".rstrip()
+            self.rows.append(Row(text, each.key, each.value, origin=BUILT_IN, note=each.note))
 
     def _map(self, node: Map, indent: int, path: str, shape: Shape | None) -> None:
         for key in _ordered(node, shape):
             below = shape.under(key) if shape is not None else None
             self._value(
-                f"{' ' * indent}{_flow(key)}:",
+                f"{' ' * indent}{flow(key)}:",
                 node.nodes[key],
                 indent,
                 f"{path}.{key}" if path else key,
@@ -127,7 +118,7 @@ class _Rows:
             for line in lines[:-1] if keep == "|" else lines:
                 self.rows.append(Row(f"{' ' * (indent + 2)}{line}" if line else ""))
         else:
-            self.rows.append(self._row(f"{head} {_flow(node.value)}", node, path))
+            self.rows.append(self._row(f"{head} {flow(node.value)}", node, path))
 
     def _item(self, node: Node, indent: int, path: str, shape: Shape | None) -> None:
         first = len(self.rows)
@@ -137,7 +128,7 @@ class _Rows:
             text = f"{' ' * indent}- {row.text[indent + 2 :]}"
             self.rows[first] = Row(text, row.path, row.value, row.file, row.line, row.column, row.origin)
         else:
-            self.rows.append(self._row(f"{' ' * indent}- {_flow(node.value)}", node, path))
+            self.rows.append(self._row(f"{' ' * indent}- {flow(node.value)}", node, path))
 
     def _row(self, text: str, node: Node, path: str) -> Row:
         source, line, column = node.at
@@ -162,53 +153,22 @@ def _below(node: Map, name: str, shared: Iterable[Map]) -> None:
 
 def _matrix(whole: Whole) -> Iterator[tuple[str, str]]:
     for name, value in whole.matrix.items():
-        yield name, _flow(value)
+        yield name, flow(value)
 
 
 # ── what nobody said ────────────────────────────────────────────────────────────────────────
 
 
-def _built_in(spec: JobSpec, node: Map) -> Iterator[tuple[str, Any]]:
-    """Keys that are not written, with what holds instead; None where nothing does."""
-    work = next((step.work for step in spec.steps if isinstance(step.work, Command)), None)
-    usual: dict[str, Any] = {
-        "enabled": True,
-        "timezone": spec.timezone,
-        "timeout": None,
-        "retry": Retry().max,
-    }
-    usual |= {
-        "concurrency": Concurrency().overlap,
-        "catchup": _said(Catchup()),
-        "on_interrupt": Policy().on_interrupt,
-        "priority": Policy().priority,
-        "executor": "default",
-    }
-    plain = Command()
-    if work is not None and work.script is not None:
-        usual["shell"] = plain.shell[0]
-    if work is not None:
-        usual |= {
-            "working_dir": str(Path(spec.source).parent),
-            "clean_env": plain.clean_env,
-            "stop_signal": plain.stop_signal,
-            "stop_grace_period": format_duration(plain.stop_grace),
-            "success": {"exit_codes": list(plain.success.exit_codes)},
-        }
-    usual |= {"notify": None, "retention": _said(Retention())}
-    for key, value in usual.items():
-        if key not in node.nodes:
-            yield key, value
-
-
-def _said(value: Any) -> dict[str, Any]:
-    """The fields of a policy that have a value, as people write them."""
-    found = {each.name: getattr(value, each.name) for each in fields(value)}
-    return {
-        name: format_duration(item) if name in _SPANS else item
-        for name, item in found.items()
-        if item is not None
-    }
+def _built_in(spec: JobSpec, node: Map) -> Iterator[Default]:
+    """Keys that are not written, with what holds instead."""
+    commands = [step.work for step in spec.steps if isinstance(step.work, Command)]
+    known = {"timezone": spec.timezone, "working_dir": str(Path(spec.source).parent)}
+    for each in defaults():
+        if each.key in node.nodes or (each.commands and not commands):
+            continue
+        if each.key == "shell" and not any(command.script is not None for command in commands):
+            continue
+        yield replace(each, value=known.get(each.key, each.value))
 
 
 # ── values as text ──────────────────────────────────────────────────────────────────────────
@@ -231,14 +191,14 @@ def _as_written(value: Any) -> Any:
     return str(value) if isinstance(value, Number | Real) else value
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """A value in one line."""
     if isinstance(value, Number | Real):
         return str(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(_flow, value))}]"
+        return f"[{', '.join(map(flow, value))}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if value is None:
         return "null"
     if not isinstance(value, str):

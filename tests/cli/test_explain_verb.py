@@ -78,7 +78,7 @@ jobs:
     stop_signal: SIGTERM                      # built-in default
     stop_grace_period: 10s                    # built-in default
     success: {exit_codes: [0]}                # built-in default
-    retention: {runs: 500, age: 90d, logs: 30d}  # built-in default
+    retention: {runs: 500, age: 90d, logs: 30d, bytes: 256M}  # built-in default
 """
 
 

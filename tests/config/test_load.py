@@ -11,11 +11,11 @@ import pytest
 
 from runner import config
 from runner.config.node import Source
-from runner.config.schema import FILE, describe, schema, text
+from runner.config.schema import FILE, schema, text
 from runner.config.text import parse
 from runner.core.context import context
 from runner.core.run import Run, RunKey
-from runner.errors import ConfigError, RunnerError
+from runner.errors import ConfigError
 from runner.expressions import render
 from runner.moment import HOUR, MINUTE, SECOND
 from runner.spec import Call, Command, Http, JobSpec
@@ -65,12 +65,6 @@ def test_the_examples_load_and_fit_the_schema(name: str) -> None:
 def test_the_schema_file_is_fresh() -> None:
     assert FILE.read_text() == text()
     jsonschema.Draft202012Validator.check_schema(json.loads(text()))
-
-
-def test_the_schema_in_words() -> None:
-    assert "how many times it is tried again" in describe("jobs.retry")
-    with pytest.raises(RunnerError, match="jobs has no key 'retri'"):
-        describe("jobs.retri")
 
 
 def test_steps_in_order_unless_needs_says_otherwise(load: Any) -> None:
