@@ -111,6 +111,8 @@ FILE = Shape(
         "calendars": Shape(each=_plain(_root.CalendarModel)),
         "maintenance": _plain(_root.MaintenanceModel),
         "executors": Shape(each=_plain(_root.ExecutorModel)),
+        "storage": _plain(_root.StorageModel),
+        "heartbeat": _plain(_root.HeartbeatModel),
         "groups": Shape(each=_plain(_root.GroupModel)),
         "defaults": JOB,
         "templates": Shape(each=JOB),

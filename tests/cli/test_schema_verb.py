@@ -99,7 +99,7 @@ def test_the_examples_fit_the_schema(example: str) -> None:
     if key in schema()["properties"] and key != "env":
         whole[key] = value
     elif key in JOB_KEYS:
-        whole["jobs"]["a"][key] = value
+        whole["jobs"]["a"] |= {key: value, "schedule": "every 5m"}
     else:
         assert key in STEP_KEYS
         whole["jobs"]["a"] = {"steps": [{**run, key: value}]}
