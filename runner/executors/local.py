@@ -14,7 +14,7 @@ from typing import Any, Literal
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Run, Status
 from runner.errors import ExecutorError
-from runner.executors import calls, http, spawn, tree
+from runner.executors import calls, spawn, tree
 from runner.executors.base import Done, Found, Task
 from runner.executors.child import Launch
 from runner.executors.command import Commands
@@ -215,6 +215,9 @@ class LocalExecutor:
         def call(cancelled: threading.Event) -> Outcome:
             rendering = self._commands.rendering(task)
             if isinstance(work, Http):
+                # Only here: its library is large, and few jobs files ask for it.
+                from runner.executors import http
+
                 request = http.rendered(work, rendering.context)
                 return http.perform(request, cancel=cancelled, mask=self._mask)
             assert isinstance(work, Call)

@@ -26,7 +26,10 @@ ID = r"^[a-z0-9][a-z0-9_.-]*$"
 class Model(BaseModel):
     """A mapping of known keys; any other is an error."""
 
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, frozen=True, populate_by_name=False)
+    # Built when first used: what a model holds is built with it, and few are read on their own.
+    model_config = ConfigDict(
+        extra="forbid", coerce_numbers_to_str=True, frozen=True, populate_by_name=False, defer_build=True
+    )
 
 
 def one_of(*keys: str) -> dict[str, Any]:
