@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install run test check format generate bench bench-quick clean
+.PHONY: help install run test long check format generate bench bench-quick clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ run: $(VENV)/.installed ## run the jobs of examples/jobs.yaml in the foreground
 
 test: $(VENV)/.developed ## run the tests
 	$(BIN)/python -m pytest -n 2
+
+long: $(VENV)/.developed ## run the tests in their long forms: every zone, more histories, Debian's cron over more changes
+	RUNNER_LONG=1 $(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.developed ## format, lint, types, imports, generated files fresh
 	$(BIN)/ruff format --check .
