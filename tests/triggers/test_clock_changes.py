@@ -21,6 +21,7 @@ from runner.moment import SECOND
 from runner.triggers.cron.crontab import CrontabTrigger
 
 ZONES = {
+    "Antarctica/Casey": "changes by three hours",
     "Africa/Cairo": "changes at midnight, and for Ramadan",
     "Africa/Casablanca": "in Ramadan an hour back",
     "Africa/Monrovia": "changed by 44 minutes and 30 seconds",

@@ -132,13 +132,11 @@ class Walk:
         while True:
             index += 1
             sure = match - WIDEST
-            if index == len(offsets) or sure >= starts[index]:
-                # Either the table ends here, or the next stretches end long before the match: it stands as it is.
-                wanted = max(high, sure) if index == len(offsets) else sure
-                if wanted >= LAST:
+            if index == len(offsets):
+                if max(high, sure) >= LAST:
                     return None
-                last = max(starts[index - 1], sure)
-                _, high, starts, offsets, fixed = self.zone.cover(wanted)
+                last = starts[index - 1]
+                _, high, starts, offsets, fixed = self.zone.cover(max(high, sure))
                 index = bisect_right(starts, last) - 1  # the table may have grown on both sides
                 if match - offsets[index] < starts[index + 1]:
                     return max(match - offsets[index], starts[index])
@@ -150,6 +148,9 @@ class Walk:
                 if again is None:
                     return None
                 match = again
+            elif sure >= starts[index + 1]:
+                # This stretch and maybe others end long before the match, and what they repeat is no match.
+                index = min(bisect_right(starts, sure), len(offsets)) - 1
             at = max(match - offsets[index], starts[index])
             if at < starts[index + 1]:
                 return at
