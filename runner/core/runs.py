@@ -13,6 +13,7 @@ from runner.core.agenda import Agenda
 from runner.core.context import parameters
 from runner.core.event import Settings
 from runner.core.flow import Evaluate, beginning, ending, retry_wait, settle, states_of
+from runner.core.progress import Progress, goes_well
 from runner.core.run import AttemptKey, Occurrence, Origin, Outcome, Run, RunKey, Status, StepRun
 from runner.frozen import replace
 from runner.moment import DAY, MINUTE, Moment, Span, from_datetime, to_datetime
@@ -49,6 +50,10 @@ class Runs:
         self._offered: set[tuple[RunKey, str]] = set()
         self._held: dict[RunKey, Place] = {}
         self._told_late: set[tuple[RunKey, str]] = set()
+        self._progress: dict[RunKey, Progress] = {}
+        """Of those that go well; any other change of a run's steps takes it out."""
+        self._steps: dict[RunKey, dict[str, Step]] = {}
+        """The steps of those that have several, by id."""
         self._timed: set[RunKey] = set()
         """Those with a moment in the agenda."""
 
@@ -238,7 +243,10 @@ class Runs:
             (now + timeout if timeout is not None else None) if first else run.due,
             run.last_success,
         )
-        self._save(run)
+        self.live[run.key] = run
+        self._out(Save(run))
+        if first or due is not None:
+            self._put(run)
         self._out(Start(run, step, state))
         if first:
             self._out(Announce("run.started", run))
@@ -288,11 +296,33 @@ class Runs:
             self._out(Announce("step.ended", (run, ended)))
             self._finish(run.key, now)
             return
+        if ended.status.good and not self._cancelled(run):
+            progress = self._progress.get(run.key)
+            if progress is None and goes_well(run):
+                progress = self._progress[run.key] = Progress(run)
+            if progress is not None:
+                self._go_on(run, state, ended, progress, now)
+                return
         self._change(run, ended)
         self._out(Announce("step.ended", (run, ended)))
         if step.foreach is not None and step.foreach.fail_fast and not ended.status.good:
             self._fail_fast(run.key, step, now)
         self.carry_on(self.live[run.key], now)
+
+    def _go_on(self, run: Run, state: StepRun, ended: StepRun, progress: Progress, now: Moment) -> None:
+        """A step of a run that goes well has succeeded: only what needs it is looked at."""
+        before, run = run, replace(run, steps={**run.steps, ended.id: ended})
+        self.live[run.key] = run
+        self._out(Save(run))
+        if state.due is not None:
+            self._put(run)
+        self._out(Announce("step.ended", (before, ended)))
+        ready = progress.succeeded(ended.id)
+        if not progress.left:
+            self._finish(run.key, now)
+        elif not self.stopping:
+            for id in ready:
+                self._offer(run.key, id, now)
 
     def _wait(self, run: Run, step: Step, state: StepRun, outcome: Outcome) -> Span | None:
         """How long until an attempt that did not end well is made again; None where it is not."""
@@ -406,6 +436,8 @@ class Runs:
         if not mine:
             del self.by_job[key.job]
         self._begun.discard(key)
+        self._progress.pop(key, None)
+        self._steps.pop(key, None)
         if key in self._timed:
             self._timed.discard(key)
             self._agenda.put(("run", key), None)
@@ -504,6 +536,7 @@ class Runs:
         return bool(run.reason) and run.reason != CATCH_UP
 
     def _save(self, run: Run) -> None:
+        self._progress.pop(run.key, None)
         self.live[run.key] = run
         self._out(Save(run))
         self._put(run)
@@ -515,7 +548,10 @@ class Runs:
         steps = run.spec.steps
         if len(steps) == 1:
             return steps[0]
-        return next(step for step in steps if step.id == state.step)
+        known = self._steps.get(run.key)
+        if known is None:
+            known = self._steps[run.key] = {step.id: step for step in steps}
+        return known[state.step]
 
     def _executor(self, run: Run, step: Step) -> str:
         return step.executor or run.spec.executor

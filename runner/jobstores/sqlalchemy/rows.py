@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status
+from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status, StepRun
 from runner.jobstores.codec import dumps, loads
 from runner.jobstores.sqlalchemy.statements import Values
 from runner.spec import JobKey, JobSpec
@@ -93,10 +93,34 @@ def job_of(row: Any, spec: JobSpec) -> Job:
     )
 
 
+class StepTexts:
+    """The steps of live runs as text. Of a long run each step is encoded once, however often the run is written."""
+
+    def __init__(self) -> None:
+        self._known: dict[RunKey, dict[int, tuple[StepRun, str]]] = {}
+
+    def of(self, run: Run) -> str:
+        if len(run.steps) < _LONG:
+            return dumps([*run.steps.values()])
+        known = self._known.pop(run.key, {})
+        found: dict[int, tuple[StepRun, str]] = {}
+        for state in run.steps.values():
+            # By identity, which the value kept beside the text makes sure of.
+            number = id(state)
+            entry = known.get(number)
+            found[number] = entry if entry is not None and entry[0] is state else (state, dumps(state))
+        if not run.status.final:
+            self._known[run.key] = found
+        return f"[{','.join([text for _, text in found.values()])}]"
+
+
+_LONG = 8
+
+
 # ── runs ────────────────────────────────────────────────────────────────────────────────────
 
 
-def run_row(run: Run, digest: str) -> Values:
+def run_row(run: Run, digest: str, steps: str) -> Values:
     key = run.key
     return (
         key.job.source,
@@ -109,7 +133,7 @@ def run_row(run: Run, digest: str) -> Values:
         run.origin,
         run.by,
         dumps(dict(run.params)) if run.params else "{}",
-        dumps([*run.steps.values()]),
+        steps,
         run.created_at,
         run.started_at,
         run.ended_at,

@@ -63,6 +63,7 @@ class SQLAlchemyJobStore:
         self._connection: Connection | None = None
         self._lock = threading.RLock()
         self._digests = rows.Digests()
+        self._texts = rows.StepTexts()
         self._live: set[RunKey] = set()
         self._jobs: set[JobKey] = set()
         self._locks: leases.FileLocks | None = None
@@ -169,6 +170,7 @@ class SQLAlchemyJobStore:
             return [rows.run_of(row, self._spec(row), self.alias) for row in found if row.spec is not None]
 
     def _load(self, connection: Connection, source: str) -> Loaded:
+        self._texts = rows.StepTexts()
         jobs: list[Job] = []
         runs: list[Run] = []
         unreadable: list[Unreadable] = []
@@ -314,7 +316,7 @@ class SQLAlchemyJobStore:
         return found
 
     def _run_row(self, run: Run) -> Values:
-        return rows.run_row(run, self._digests.of(run.spec))
+        return rows.run_row(run, self._digests.of(run.spec), self._texts.of(run))
 
     def _remember(self, batch: Batch) -> None:
         """What the database holds now; only after the commit."""
