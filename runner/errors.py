@@ -70,14 +70,16 @@ _WIDTH = 140
 
 def _window(line: str, column: int) -> tuple[str, int]:
     """The part of a long line around a column, and where the column is in it; control characters shown safe."""
-    line = "".join(c if c.isprintable() else ("\u2192" if c == "\t" else "\ufffd") for c in line)
     if len(line) <= _WIDTH:
-        return line, column
+        return _printable(line), column
     start = max(0, column - _WIDTH // 3)
     head = "..." if start else ""
-    return head + line[start : start + _WIDTH] + (
-        "..." if start + _WIDTH < len(line) else ""
-    ), column - start + len(head)
+    tail = "..." if start + _WIDTH < len(line) else ""
+    return head + _printable(line[start : start + _WIDTH]) + tail, column - start + len(head)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ("\u2192" if c == "\t" else "\ufffd") for c in text)
 
 
 class RunnerError(Exception):

@@ -9,6 +9,9 @@ from typing import Literal
 from runner.config.node import At
 from runner.errors import ConfigError, Problem
 
+MOST = 1000
+"""Errors that are collected, and warnings: nobody reads more, and a file may be made to have millions."""
+
 
 class Trouble(Exception):
     """Problems found so far; raised inside this room where going on makes no sense."""
@@ -16,6 +19,12 @@ class Trouble(Exception):
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         super().__init__()
         self.problems: list[Problem] = list(problems)
+        self._counts = {"error": 0, "warning": 0}
+
+    @property
+    def full(self) -> bool:
+        """Whether there are so many errors that it makes no sense to look for more."""
+        return self._counts["error"] >= MOST
 
     @classmethod
     def one(cls, kind: str, fact: str, at: At, *, help: str = "") -> Trouble:
@@ -38,18 +47,27 @@ class Trouble(Exception):
         level: Literal["error", "warning"] = "error",
     ) -> None:
         """Note a problem; a second one of the same words at the same place is the same problem."""
-        problem = make(kind, fact, at, help=help, length=length, key=key, level=level)
-        if not any(_same(problem, known) for known in self.problems[-200:]):
+        if self._counts[level] >= MOST:
+            return
+        problem = make(kind, shortened(fact), at, help=shortened(help), length=length, key=key, level=level)
+        if not any(_same(problem, known) for known in self.problems[-50:]):
             self.problems.append(problem)
+            self._counts[level] += 1
 
     def error(self) -> ConfigError:
         """All of it, as the error people see."""
         errors = unique(problem for problem in self.problems if problem.level == "error")
         files = sorted({problem.file for problem in errors})
         many = f"{len(errors):,} problems" if len(errors) != 1 else "1 problem"
+        many = f"at least {many}" if self.full else many
         return ConfigError(
             f"{many} in {', '.join(files[:3])}{' ...' if len(files) > 3 else ''}", problems=errors
         )
+
+
+def shortened(text: str) -> str:
+    """What a message says of a value that may be as long as the file."""
+    return text if len(text) <= 1000 else f"{text[:500]} ... {text[-200:]}"
 
 
 def _same(one: Problem, other: Problem) -> bool:
@@ -96,7 +114,7 @@ def make(
 
 def _word(line: str, column: int) -> int:
     """How much of a line a value that begins at a column takes, as far as the eye is concerned."""
-    rest = line[column:]
+    rest = line[column : column + 200]
     if rest[:1] in "\"'" and (end := rest.find(rest[:1], 1)) > 0:
         return end + 1
     if rest[:1] in "[{":
@@ -130,7 +148,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant, or None."""
-    names = {name.lower().replace("-", "_"): name for name in known}
+    if len(word) > 100:
+        return None
+    names = {name.lower().replace("-", "_"): name for name in known if len(name) <= 100}
     plain = word.lower().replace("-", "_")
     if plain in names:
         return names[plain]

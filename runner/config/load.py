@@ -17,9 +17,10 @@ from runner.config.jobs import Shared, defaults_of, definitions, specs_of
 from runner.config.kept import Cache, Kept, KeptFile, Made, kept_file, reread
 from runner.config.merge import Whole
 from runner.config.model import Config
-from runner.config.node import At, Map, find
+from runner.config.node import At, Map, Source, find
 from runner.config.sections import Sections
 from runner.config.spot import Known
+from runner.config.text import decode
 from runner.errors import ConfigError, Problem
 from runner.moment import Moment
 from runner.spec import JobSpec
@@ -43,6 +44,8 @@ def load(
     paths = [each.absolute() for each in ([path] if isinstance(path, Path) else path)]
     cache = cache if cache is not None else Cache()
     with _without_collecting():
+        if cache.kept is not None:
+            _check_whole(cache.kept)
         if cache.kept is not None and (known := reread(cache.kept, paths)) is not None:
             return known
         try:
@@ -65,6 +68,24 @@ def merged(paths: Sequence[Path], job: str) -> tuple[Whole, JobSpec, list[Docume
     if read.whole is None:
         raise KeyError(job)
     return read.whole, next(spec for spec in config.jobs if spec.id == job), read.documents
+
+
+def _check_whole(kept: Kept) -> None:
+    """Raise ConfigError where a file is what it was, cut off in the middle of a line: somebody is still writing it."""
+    for file in kept.files:
+        try:
+            text = decode(read_bytes(file.path), str(file.path))
+        except (OSError, Trouble):
+            continue
+        # Who never ends the last line may be the one who shortens it.
+        cut = text and text[-1] != "\n" and file.text.endswith("\n")
+        if cut and len(text) < len(file.text) and file.text.startswith(text):
+            source, trouble = Source(str(file.path), text), Trouble()
+            line = text.count("\n")
+            column = max(0, len(text) - text.rfind("\n") - 2)
+            fact = "the file ends in the middle of a line it had before: it is being written, or was cut off"
+            trouble.add("half-written", fact, (source, line, column), length=1, help="end the last line")
+            raise trouble.error()
 
 
 def _isolated(

@@ -179,6 +179,7 @@ class _Job:
 
     def _params(self) -> tuple[Param, ...]:
         found: list[Param] = []
+        before = len(self.spot.trouble.problems)
         for name, each in (self.spot.model.params or {}).items():
             options = tuple(each.options or ())
             self._check_param(name, each)
@@ -200,8 +201,10 @@ class _Job:
                     self.spot.at("params", name),
                     help="write options: [a, b]",
                 )
-            elif each.default is not None and not (
-                isinstance(each.default, str) and has_expression(each.default)
+            elif (
+                each.default is not None
+                and len(self.spot.trouble.problems) == before
+                and not (isinstance(each.default, str) and has_expression(each.default))
             ):
                 try:
                     value_of(param, each.default)

@@ -6,6 +6,7 @@ A merged map is made of old nodes, so that every value keeps the place it was wr
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ AT_LOAD = frozenset(
 """Keys whose expressions are read when the file is loaded; the others when the run is made or the step starts."""
 
 
+MOST_JOBS = 10_000
+MOST_TEMPLATES = 32
 UNREAD = Scalar(None, (Source("", ""), 0, 0), "")
 """Stands where an expression could not be read; what is wrong with it was said."""
 
@@ -70,7 +73,11 @@ def extended(
     good = True
     for each in node.nodes if isinstance(node, Seq) else [node]:
         name = str(each.value)
-        if name in chain:
+        if len(chain) >= MOST_TEMPLATES:
+            fact = f"more than {MOST_TEMPLATES} templates extend each other in a row"
+            trouble.add("limit", fact, each.at, help="let the job name several: extends: [a, b]")
+            good = False
+        elif name in chain:
             ring = " -> ".join((*chain[chain.index(name) :], name))
             trouble.add(
                 "cycle", f"templates extend each other: {ring}", each.at, help="take one `extends` out"
@@ -132,6 +139,11 @@ def whole_jobs(
         trouble.add("missing", "`matrix` is empty", job.keys["matrix"], help="write matrix: {name: [a, b]}")
         return
     axes = {name: _axis(name, node, first, trouble) for name, node in matrix.nodes.items()}
+    count = math.prod(map(len, axes.values()))
+    if count > MOST_JOBS:
+        fact = f"the matrix makes {count:,} jobs; at most {MOST_JOBS:,} are made of one"
+        trouble.add("limit", fact, job.keys["matrix"], help="write fewer values, or use `foreach` in a step")
+        return
     for row in itertools.product(*axes.values()):
         combination = dict(zip(axes, row, strict=True))
         values = variables(texts, {"matrix": combination, "env": env}, trouble)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+MAX_DEPTH = 64
+"""How deep a text may be nested."""
+
 
 class Source:
     """One file's text. `first_line` shifts the lines of a text that is a piece of a larger file."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from runner.config.diagnose import Trouble, did_you_mean
 from runner.config.node import At
+from runner.config.rings import first_ring
 from runner.spec import JobSpec
 
 Where = Callable[[JobSpec, str], At]
@@ -51,26 +52,12 @@ def _help(job: str, ids: Iterable[str]) -> str:
 
 def _check_rings(specs: Iterable[JobSpec], where: Where, trouble: Trouble) -> None:
     follows = {spec.id: [each.job for each in spec.after] for spec in specs}
-    for spec in specs:
-        if ring := _ring(spec.id, follows):
-            trouble.add("cycle", f"jobs start each other for ever: {' -> '.join(ring)}", where(spec, "after"),
-                        help="take one `after` out")  # fmt: skip
-            return
-
-
-def _ring(start: str, follows: Mapping[str, Sequence[str]]) -> list[str]:
-    """A way from a job back to itself, or nothing."""
-    stack: list[tuple[str, list[str]]] = [(start, [start])]
-    seen: set[str] = set()
-    while stack:
-        id, chain = stack.pop()
-        for each in follows.get(id, ()):
-            if each == start:
-                return [*chain, each]
-            if each not in seen:
-                seen.add(each)
-                stack.append((each, [*chain, each]))
-    return []
+    ring = first_ring(follows)
+    if ring:
+        spec = next(each for each in specs if each.id == ring[0])
+        shown = ring if len(ring) <= 10 else [*ring[:5], "...", *ring[-4:]]
+        trouble.add("cycle", f"jobs start each other for ever: {' -> '.join(shown)}", where(spec, "after"),
+                    help="take one `after` out")  # fmt: skip
 
 
 def _check_env_files(

@@ -49,6 +49,8 @@ class Sections:
         for name, node in root.nodes.items():
             if name in _HALVES or name.startswith("x-"):
                 continue
+            if self.trouble.full:
+                break
             alone = Map(root.at)
             alone.put(name, root.keys[name], self._available(node) if name == "executors" else node)
             model = checked(FileModel, alone, self.trouble)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from runner.config.diagnose import Trouble, nearest
+from runner.config.diagnose import MOST, Trouble, nearest
 from runner.config.document import FileModel, JobModel, StepModel
 from runner.config.foreign import choice, ours
 from runner.config.node import At, Map, Node, find, kind_of
@@ -38,7 +38,7 @@ def checked(model: type[M], node: Map, trouble: Trouble, prefix: tuple[str | int
     try:
         return model.model_validate(node.value)
     except ValidationError as error:
-        for each in error.errors(include_url=False):
+        for each in error.errors(include_url=False)[:MOST]:
             _note(each, model, node, trouble, prefix)
         return None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from runner.config import patterns
 from runner.config.diagnose import Trouble, did_you_mean
 from runner.config.document import JobModel
 from runner.config.merge import Whole
@@ -68,13 +68,10 @@ class Spot:
         return name
 
     def regex(self, pattern: str, *path: str | int) -> None:
-        try:
-            re.compile(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            position = getattr(error, "pos", None)
-            where = f" (character {position + 1})" if position is not None else ""
-            self.add("value", f"`{path[-1]}` is not a regular expression: {getattr(error, 'msg', error)}{where}",
-                      self.at(*path), help="a backslash makes a character stand for itself, as in \\(")  # fmt: skip
+        """Note what is wrong with a regular expression."""
+        if found := patterns.trouble(pattern):
+            fact, help = found
+            self.add("value", f"`{path[-1]}` {fact}", self.at(*path), help=help)
 
 
 def declare(word: str, name: str, names: Iterable[str]) -> str:

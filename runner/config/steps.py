@@ -9,6 +9,7 @@ from typing import Any
 from runner.config.diagnose import did_you_mean
 from runner.config.document import StepModel, Work
 from runner.config.merge import place_of
+from runner.config.rings import first_ring
 from runner.config.spot import Spot
 from runner.errors import ExpressionError
 from runner.expressions import has_expression, lift, refuse
@@ -256,27 +257,11 @@ class Steps:
         )
 
     def _find_cycle(self, steps: list[Step]) -> None:
-        needs = {step.id: step.needs for step in steps}
-        done: set[str] = set()
-        for start in needs:
-            chain: list[str] = []
-            self._walk(start, needs, chain, done)
-
-    def _walk(self, id: str, needs: Mapping[str, tuple[str, ...]], chain: list[str], done: set[str]) -> None:
-        if id in done or id not in needs:
-            return
-        if id in chain:
-            ring = " -> ".join([*chain[chain.index(id) :], id])
-            self.spot.add(
-                "cycle", f"steps need each other: {ring}", self.spot.at("steps"), help="take one `needs` out"
-            )
-            done.update(chain)
-            return
-        chain.append(id)
-        for need in needs[id]:
-            self._walk(need, needs, chain, done)
-        chain.pop()
-        done.add(id)
+        ring = first_ring({step.id: step.needs for step in steps})
+        if ring:
+            shown = ring if len(ring) <= 10 else [*ring[:5], "...", *ring[-4:]]
+            fact = f"steps need each other: {' -> '.join(shown)}"
+            self.spot.add("cycle", fact, self.spot.at("steps"), help="take one `needs` out")
 
 
 def _either(model: Work, outer: Work, name: str) -> Any:

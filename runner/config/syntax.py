@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from runner.config.diagnose import make
-from runner.config.node import Source
+from runner.config.node import MAX_DEPTH, Source
 from runner.errors import Problem
 
 _SLOW_LIMIT = 200_000
@@ -26,6 +26,9 @@ def explain(text: str, source: Source, error: yaml.YAMLError) -> Problem:
     last = text.count("\n") - (text.endswith("\n"))
     if line > last:
         line, column = last, max(0, len(source.line(last)) - 1)
+    if "nesting depth" in str(getattr(error, "problem", "")):
+        return make("limit", f"nested deeper than {MAX_DEPTH} levels", (source, line, column), length=1,
+                    help="a bracket may be missing, or too much was generated")  # fmt: skip
     fact, help = _words(error, source, line, column)
     return make("syntax", fact, (source, line, column), help=help, length=1)
 

@@ -16,10 +16,9 @@ from typing import Any
 import yaml
 
 from runner.config.diagnose import Trouble
-from runner.config.node import At, Map, Node, Number, Real, Scalar, Seq, Source
+from runner.config.node import MAX_DEPTH, At, Map, Node, Number, Real, Scalar, Seq, Source
 
 MAX_BYTES = 16 * 1024 * 1024
-MAX_DEPTH = 64
 MAX_NODES = 2_000_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -32,6 +31,7 @@ _CONSTANTS: dict[str, Any] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
 _NUMERIC_START = frozenset("0123456789+-.")
+_LONGEST_NUMBER = 310
 _INT = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
 _BASED = re.compile(r"0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
@@ -46,7 +46,7 @@ def plain(text: str) -> Any:
     """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if text[0] not in _NUMERIC_START:
+    if text[0] not in _NUMERIC_START or len(text) > _LONGEST_NUMBER:
         return text
     if _INT.fullmatch(text):
         number = int(text)
@@ -135,7 +135,8 @@ class _Builder:
                     self._check_tag(event.tag, at)
                 self.count += 1
                 if len(stack) >= MAX_DEPTH:
-                    raise self._stop("limit", f"nested deeper than {MAX_DEPTH} levels", at)
+                    help = "a bracket may be missing, or too much was generated"
+                    raise self._stop("limit", f"nested deeper than {MAX_DEPTH} levels", at, help)
                 stack.append((top, key, anchor))
                 top, key, anchor = node, None, event.anchor
                 if anchor is not None:
@@ -157,7 +158,8 @@ class _Builder:
             else:
                 continue
             if self.count > MAX_NODES:
-                raise self._stop("limit", f"more than {MAX_NODES:,} values, aliases counted", node.at)
+                help = "an alias stands for all it names: write less, or split the file"
+                raise self._stop("limit", f"more than {MAX_NODES:,} values, aliases counted", node.at, help)
             if top is None:
                 root = node
             elif type(top) is Map:
@@ -191,6 +193,8 @@ class _Builder:
             first = top.keys[name]
             help = f"it is also on line {first[1] + first[0].first_line}; keep one of the two"
             self.trouble.add("duplicate", f"`{name}` stands twice in this mapping", key.at, help=help)
+            if self.trouble.full:
+                raise self.trouble
             return
         top.merged.discard(name)
         top.put(name, key.at, node)

@@ -82,7 +82,7 @@ def test_an_edit_gives_what_a_whole_reading_gives(tmp_path: Path, seed: int) -> 
             ]
         text = written(edited, tail)
         if chance.random() < 0.1:
-            text = text[: chance.randrange(len(text))]
+            text = text[: chance.randrange(len(text))] + "\n"
         path.write_text(text)
         expected = whole(path)
         assert again(path, cache) == expected
