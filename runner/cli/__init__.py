@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "resume": "go on scheduling a paused job",
     "stop": "cancel a run",
     "reload": "make the running service read its file again",
+    "db": "look after the database: check, backup, restore, export, import, copy",
     "status": "who runs this file, since when, and how it is",
     "import": "take over the jobs of APScheduler 3 or of a crontab",
     "schema": "the JSON Schema of the jobs file",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runner.history.move import Checked, backup, check, copy, export, import_
+from runner.history.move import Checked, backup, check, copy, export, import_, restore
 from runner.history.purge import Purged, purge
 from runner.history.read import History
 from runner.history.remembered import Remembered
@@ -20,6 +20,7 @@ __all__ = [
     "history_of",
     "import_",
     "purge",
+    "restore",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -9,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
-from sqlalchemy import Engine, Table, func, insert, select
+from sqlalchemy import Engine, Table, delete, func, insert, select
 from sqlalchemy.engine import make_url
 
 from runner.errors import RunnerError, StoreCorrupt, StoreError
@@ -19,15 +21,18 @@ from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import (
     HEAD,
     connect,
+    file_of,
     migrate,
     reading,
     transaction,
     translated,
     version_of,
 )
+from runner.jobstores.sqlalchemy.leases import led
 
 BATCH = 500
 _TABLES = (
+    tables.meta,
     tables.specs,
     tables.jobs,
     tables.runs,
@@ -136,6 +141,46 @@ def backup(url: str, dest: Path) -> None:
         raise StoreError(f"the backup cannot be made: {error}") from error
 
 
+def restore(backup: Path, url: str, mark: Path) -> Path | None:
+    """Put a backup in the place of a SQLite database; where what was there is kept, if anything was.
+
+    Raises StoreError where the backup is damaged or none of ours, where a runner leads the database, and for servers:
+    there `import` or `copy` fill an empty one.
+    """
+    target = file_of(url)
+    if target is None:
+        raise StoreError(
+            "only a SQLite file can be put in place",
+            hint="runner db import fills an empty database of a server",
+        )
+    found = check(f"sqlite:///{backup}")
+    if not found.good:
+        raise StoreError(f"the backup is not good: {found.problems[0]}", hint="take another one")
+    if led(target):
+        raise StoreError(f"a runner is using {target}", hint="stop it first")
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    kept = None
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(backup))}?mode=ro", uri=True)) as source:
+            os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+            with contextlib.closing(sqlite3.connect(partial)) as copied:
+                source.backup(copied)
+        if target.exists():
+            names = ("aside", *(f"aside-{number}" for number in range(2, 100)))
+            paths = (target.with_name(f"{target.name}.{name}") for name in names)
+            kept = next(path for path in paths if not path.exists())
+            for end in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    Path(f"{target}{end}").rename(f"{kept}{end}")
+        partial.rename(target)
+        mark.unlink(missing_ok=True)
+    except (sqlite3.Error, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"the backup cannot be put in place: {error}") from error
+    return kept
+
+
 def copy(source: str, dest: str) -> dict[str, int]:
     """Everything from one database into an empty one of any kind; rows per table.
 
@@ -210,6 +255,8 @@ def _fill(dest: str, source: Iterable[tuple[Table, Iterable[dict[str, Any]]]]) -
             waiting: list[dict[str, Any]] = []
             last: Table | None = None
             with engine.connect() as connection, transaction(connection):
+                # The copy is the same store: it takes over the id.
+                connection.execute(delete(tables.meta))
                 for table, rows in source:
                     for row in rows:
                         if waiting and (table is not last or len(waiting) == BATCH):
@@ -229,7 +276,10 @@ def _fill(dest: str, source: Iterable[tuple[Table, Iterable[dict[str, Any]]]]) -
 def _must_be_empty(engine: Engine) -> None:
     with engine.connect() as connection, reading(connection):
         for table in _TABLES:
-            if connection.execute(select(func.count()).select_from(table)).scalar_one():
+            if (
+                table is not tables.meta
+                and connection.execute(select(func.count()).select_from(table)).scalar_one()
+            ):
                 raise StoreError(
                     f"the target is not empty: there are rows in {table.name}",
                     hint="copy into a new database; two histories are never mixed",

@@ -65,6 +65,19 @@ class FileLocks:
             self.give(source)
 
 
+def led(database: Path) -> bool:
+    """Whether some process leads a source of this SQLite database now."""
+    for path in database.parent.glob(f"{database.name}.*.lock"):
+        if path.name.endswith(".migrate.lock"):
+            continue
+        with open(path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+    return False
+
+
 def take_number(connection: Connection, source: str, owner: str) -> int:
     """A new fencing number for a source whose lock is held by other means."""
     row = connection.execute(select(leases.c.number).where(leases.c.source == source)).first()

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli import frame
+from runner.errors import StoreError
+
+if TYPE_CHECKING:
+    from runner.service.place import Place
+
+
+@click.group("db")
+def command() -> None:
+    """Look after the database: check it, copy it, move it to another kind."""
+
+
+def _place(file: str | None) -> Place:
+    place = frame.place_of(file)
+    place.make()
+    return place
+
+
+def _say(counts: dict[str, int], as_json: bool, done: str) -> None:
+    rows = {name.removeprefix("runner_"): count for name, count in counts.items()}
+    if as_json:
+        frame.print_json({"rows": rows})
+    else:
+        click.echo(
+            f"{done}: {', '.join(f'{count:,} {name}' for name, count in rows.items() if count) or 'nothing'}"
+        )
+
+
+@command.command("check")
+@frame.file_option
+@frame.json_option
+def check_(file: str | None, as_json: bool) -> None:
+    """Read everything, and list what is damaged. Nothing is changed. Exit 1 where something is."""
+    from runner.history import check
+
+    place = frame.place_of(file)
+    found = check(place.url)
+    if as_json:
+        rows = {name.removeprefix("runner_"): count for name, count in found.rows.items()}
+        frame.print_json(
+            {"ok": found.good, "schema": found.version, "rows": rows, "problems": found.problems}
+        )
+    elif found.good:
+        _say(found.rows, False, f"good, schema {found.version}")
+    else:
+        for problem in found.problems[:100]:
+            click.echo(problem, err=True)
+        if len(found.problems) > 100:
+            click.echo(f"... and {len(found.problems) - 100} more", err=True)
+        click.echo("  help: nothing was changed; restore a backup with: runner db restore FILE", err=True)
+    raise SystemExit(0 if found.good else frame.EXIT_FAILED)
+
+
+@command.command("upgrade")
+@frame.file_option
+def upgrade(file: str | None) -> None:
+    """Bring the schema to this version's, as a start of `serve` does by itself."""
+    place = _place(file)
+    frame.open_store(place).close()
+    click.echo(f"{_name(place)} is up to date")
+
+
+@command.command("backup")
+@click.argument("dest", metavar="DEST", type=click.Path(path_type=Path))
+@frame.file_option
+def backup_(dest: Path, file: str | None) -> None:
+    """Write a whole copy into a new SQLite file, while runners go on writing."""
+    from runner.history import backup
+
+    place = frame.place_of(file)
+    backup(place.url, dest)
+    click.echo(f"{dest}: {dest.stat().st_size:,} bytes")
+
+
+@command.command("restore")
+@click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@frame.file_option
+def restore_(backup: Path, file: str | None) -> None:
+    """Use a backup from now on. What was there is kept beside it, under another name; stop the runner first.
+
+    Output is not part of a backup. What the backup does not know counts as missed: catch-up policies decide.
+    """
+    from runner.history import restore
+
+    place = _place(file)
+    kept = restore(backup, place.url, place.mark)
+    click.echo(f"{_name(place)} is the backup now" + (f"; what was there is kept in {kept}" if kept else ""))
+
+
+@command.command("export")
+@click.argument("dest", metavar="[DEST]", required=False, type=click.Path(path_type=Path))
+@frame.file_option
+def export_(dest: Path | None, file: str | None) -> None:
+    """Write everything as lines of JSON, to DEST or to stdout."""
+    from runner.history import export
+
+    place = frame.place_of(file)
+    if dest is None:
+        export(place.url, sys.stdout)
+        return
+    try:
+        with open(dest, "x", encoding="utf-8", opener=_private) as out:
+            counts = export(place.url, out)
+    except FileExistsError:
+        raise StoreError(f"{dest} is there already", hint="name a file that is not") from None
+    _say(counts, False, str(dest))
+
+
+@command.command("import")
+@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path, exists=True, allow_dash=True))
+@frame.file_option
+@frame.json_option
+def import_command(source: Path, file: str | None, as_json: bool) -> None:
+    """Read what `export` wrote into an empty database; all or nothing. `-` reads stdin."""
+    from runner.history import import_
+
+    place = _place(file)
+    if str(source) == "-":
+        counts = import_(sys.stdin, place.url)
+    else:
+        with source.open(encoding="utf-8") as lines:
+            counts = import_(lines, place.url)
+    place.mark.unlink(missing_ok=True)
+    _say(counts, as_json, f"into {_name(place)}")
+
+
+@command.command("copy")
+@click.argument("url", metavar="URL")
+@frame.file_option
+@frame.json_option
+def copy_(url: str, file: str | None, as_json: bool) -> None:
+    """Copy everything into an empty database of any kind: postgresql+psycopg://..., mariadb+pymysql://..., sqlite:///...
+
+    Stop the runner first, then start it with RUNNER_DATABASE_URL=URL.
+    """
+    from runner.history import copy
+
+    place = frame.place_of(file)
+    _say(copy(place.url, url), as_json, f"copied from {_name(place)}")
+
+
+@command.command("accept")
+@frame.file_option
+def accept(file: str | None) -> None:
+    """Go on with the database that is there now, even where it is empty or another one than before."""
+    place = _place(file)
+    place.mark.unlink(missing_ok=True)
+    frame.open_store(place).close()
+    click.echo(f"{_name(place)} is taken as it is")
+
+
+def _name(place: Place) -> str:
+    from sqlalchemy.engine import make_url
+
+    url = make_url(place.url)
+    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
