@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
 from runner.core.action import Announce
 from runner.core.run import AttemptKey, Run, Status, StepRun
 from runner.duration import say_duration
-from runner.errors import RunnerError
-from runner.executors.output import follow, path_of
+from runner.errors import RunnerError, StoreError
+from runner.executors.output import Line, follow, path_of
 from runner.history import History
+from runner.moment import Moment
 from runner.service.place import Place
+
+Form = Callable[[AttemptKey, Line, str], str]
 
 _LOOK = 0.05
 """Seconds between two looks at a growing log."""
@@ -22,11 +26,22 @@ _LOOK = 0.05
 class Follower:
     """Prints the output of steps to `out`, and what happens to `notes` (None: nobody wants to know).
 
-    With more than one step each line begins with the step's id.
+    `form` makes a line of output into text, given the attempt and, where there is more than one step, the step's id.
     """
 
-    def __init__(self, state: Path, out: TextIO, notes: TextIO | None, *, step: str | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        out: TextIO,
+        notes: TextIO | None,
+        *,
+        step: str | None = None,
+        form: Form = lambda attempt, line, label: f"{label}{line.text}",
+        since: Moment = 0,
+    ) -> None:
         self._step = step
+        self._form = form
+        self._since = since
         self._state = state
         self._out = out
         self._notes = notes
@@ -45,28 +60,33 @@ class Follower:
         """Where a step stands now."""
         if self._step is not None and self._step not in (state.step, state.id):
             return
+        label = f"{state.id} | " if len(run.steps) > 1 and self._step is None else ""
+        for number in range(1, state.attempt + 1):
+            attempt = AttemptKey(run.key, state.id, number)
+            if attempt not in self._seen:
+                self._seen.add(attempt)
+                self._begin(attempt, label)
+                if number < state.attempt:
+                    self._finish(attempt)
         attempt = AttemptKey(run.key, state.id, state.attempt)
-        if state.attempt and attempt not in self._seen:
-            self._seen.add(attempt)
-            self._begin(attempt, state.id if len(run.steps) > 1 else "")
         if state.status is not Status.RUNNING and state.attempt:
             self._finish(attempt)
         if state.status is Status.WAITING:
-            self._note(f"{state.id}: attempt {state.attempt} failed, tried again")
+            self.note(f"{state.id}: attempt {state.attempt} failed, tried again")
 
     def ended(self, run: Run) -> None:
         for attempt in list(self._running):
             self._finish(attempt)
         took = f" in {say_duration(run.took)}" if run.started_at else ""
         reason = f" ({run.reason})" if run.reason else ""
-        self._note(f"{run.spec.title} {str(run.status).replace('_', ' ')}{reason}{took}")
+        self.note(f"{run.spec.title} {str(run.status).replace('_', ' ')}{reason}{took}")
         for state in run.steps.values():
             outcome = state.outcome
             if outcome is not None and not outcome.status.good:
                 fact = outcome.error or (
                     f"exit code {outcome.exit_code}" if outcome.exit_code is not None else ""
                 )
-                self._note(f"  {state.id}: {fact or outcome.status}")
+                self.note(f"  {state.id}: {fact or outcome.status}")
 
     def close(self) -> None:
         for attempt in list(self._running):
@@ -87,9 +107,11 @@ class Follower:
     def _copy(self, attempt: AttemptKey, label: str, ended: threading.Event) -> None:
         path = path_of(self._state, attempt)
         for line in follow(path, ended.is_set, lambda: ended.wait(_LOOK)):
-            self._write(self._out, f"{label + ' | ' if label else ''}{line.text}")
+            if line.at >= self._since:
+                self._write(self._out, self._form(attempt, line, label))
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Something beside the output."""
         if self._notes is not None:
             self._write(self._notes, text)
 
@@ -103,9 +125,20 @@ class Follower:
 
 
 def follow_elsewhere(history: History, place: Place, run_id: str, follower: Follower) -> Run:
-    """Follow a run that another process leads, until it ended. RunnerError where there is no such run."""
+    """Follow a run that another process leads, until it ended, whatever becomes of that process meanwhile.
+
+    RunnerError where there is no such run. A store that fails is asked again.
+    """
+    trouble = ""
     while True:
-        run = history.find(run_id, source=place.source)
+        try:
+            run = history.find(run_id, source=place.source)
+        except StoreError as error:
+            if str(error) != trouble:
+                trouble = str(error)
+                follower.note(f"{error}; asking again")
+            time.sleep(_LOOK * 10)
+            continue
         if run is None:
             raise RunnerError(f"there is no run {run_id}")
         for state in run.steps.values():

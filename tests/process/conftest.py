@@ -85,6 +85,7 @@ class Desk:
         self.directory = directory
         self.file = directory / "jobs.yaml"
         self.served: list[Served] = []
+        self.environ = {**os.environ, "RUNNER_STATE_DIR": str(directory / "state")}
 
     def write(self, text: str) -> None:
         """Replace the file as editors and git do."""
@@ -98,11 +99,10 @@ class Desk:
         return served
 
     def runner(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environ = {**os.environ, "RUNNER_STATE_DIR": str(self.directory / "state")}
         done = subprocess.run(
             [sys.executable, "-m", "runner", *args],
             cwd=self.directory,
-            env=environ,
+            env=self.environ,
             capture_output=True,
             text=True,
             timeout=60,
