@@ -148,6 +148,31 @@ def copy_(url: str, file: str | None, as_json: bool) -> None:
     _say(copy(place.url, url), as_json, f"copied from {_name(place)}")
 
 
+@command.command("purge")
+@frame.file_option
+@frame.json_option
+def purge_(file: str | None, as_json: bool) -> None:
+    """Forget now what each job's `retention` and `storage` no longer cover; `serve` does it every hour."""
+    from runner.clock import SystemClock
+    from runner.service.housekeeping import tidy
+
+    place = frame.place_of(file)
+    loaded = frame.load(place)
+    store = frame.open_store(place)
+    try:
+        purged, trimmed = tidy(store.engine, place.state, SystemClock(), loaded)
+    finally:
+        store.close()
+    if as_json:
+        output = {"attempts": trimmed.attempts, "bytes": trimmed.bytes, "kept": trimmed.kept}
+        frame.print_json({"runs": len(purged.runs), "occurrences": purged.occurrences, "output": output})
+        return
+    click.echo(
+        f"forgot {len(purged.runs)} runs and {purged.occurrences} occurrences, and the output of {trimmed.attempts} "
+        f"attempts ({trimmed.bytes:,} bytes); {trimmed.kept:,} bytes of output are left"
+    )
+
+
 @command.command("accept")
 @frame.file_option
 def accept(file: str | None) -> None:

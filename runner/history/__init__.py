@@ -3,6 +3,7 @@
 from typing import Any
 
 from runner.history.move import Checked, backup, check, copy, export, import_, restore
+from runner.history.output import Trimmed, trim
 from runner.history.purge import Purged, purge
 from runner.history.read import History
 from runner.history.remembered import Remembered
@@ -13,6 +14,7 @@ __all__ = [
     "History",
     "Purged",
     "Remembered",
+    "Trimmed",
     "backup",
     "check",
     "copy",
@@ -21,6 +23,7 @@ __all__ = [
     "import_",
     "purge",
     "restore",
+    "trim",
 ]
 
 

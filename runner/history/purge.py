@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, or_, select, update
 
-from runner.core.run import RunKey
+from runner.core.run import AttemptKey, RunKey
 from runner.errors import RunnerError
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import tables
-from runner.jobstores.sqlalchemy.database import transaction, translated
+from runner.jobstores.sqlalchemy.database import reading, transaction, translated
 from runner.moment import Moment
 from runner.spec import JobKey, Retention
 
@@ -29,7 +29,7 @@ SKIPPED_PER_RUN = 10
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What was deleted. `runs` names the runs, so that their output can follow."""
+    """What was deleted. `attempts` are those of the runs, so that their output can follow."""
 
     runs: tuple[RunKey, ...] = ()
     occurrences: int = 0
@@ -37,6 +37,7 @@ class Purged:
     deliveries: int = 0
     requests: int = 0
     specs: int = 0
+    attempts: tuple[AttemptKey, ...] = ()
 
 
 def purge(engine: Engine, now: Moment, *, default: Retention = USUAL, alias: str = "default") -> Purged:
@@ -57,30 +58,23 @@ class _Purge:
 
     def all(self) -> Purged:
         runs: list[RunKey] = []
+        attempts: list[AttemptKey] = []
         occurrences = 0
-        rules = self._rules()
+        rules = rules_of(self.connection, self.alias)
         for key in self._jobs():
             rule = rules.get(key, self.default)
-            runs += self._runs(key, rule)
+            for rows in self._runs(key, rule):
+                runs += [RunKey(key, row.slot, row.nonce) for row in rows]
+                attempts += [each for row in rows for each in attempts_of(key, row)]
             occurrences += self._occurrences(key, rule)
         oldest = self.now - self.default.age
         i, d, r = tables.incidents, tables.deliveries, tables.requests
         incidents = self._delete(i, i.c.closed_at < oldest)
         deliveries = self._delete(d, and_(d.c.state != "waiting", d.c.created_at < oldest))
         requests = self._delete(r, and_(r.c.state != "asked", r.c.asked_at < oldest))
-        return Purged(tuple(runs), occurrences, incidents, deliveries, requests, self._specs())
-
-    def _rules(self) -> dict[JobKey, Retention]:
-        t = tables.jobs
-        joined = t.join(tables.specs, tables.specs.c.digest == t.c.digest)
-        question = select(t.c.source, t.c.id, tables.specs.c.spec).select_from(joined)
-        rules: dict[JobKey, Retention] = {}
-        for row in self._read(question):
-            try:
-                rules[JobKey(self.alias, row.source, row.id)] = loads(row.spec).policy.retention
-            except (RunnerError, ValueError, AttributeError):
-                continue
-        return rules
+        return Purged(
+            tuple(runs), occurrences, incidents, deliveries, requests, self._specs(), tuple(attempts)
+        )
 
     def _jobs(self) -> Sequence[JobKey]:
         found: dict[JobKey, None] = {}
@@ -89,14 +83,11 @@ class _Purge:
                 found[JobKey(self.alias, row.source, row.job)] = None
         return list(found)
 
-    def _runs(self, key: JobKey, rule: Retention) -> list[RunKey]:
+    def _runs(self, key: JobKey, rule: Retention) -> Iterator[Sequence[Any]]:
         t = tables.runs
         of_job = and_(t.c.source == key.source, t.c.job == key.id, t.c.ended_at.is_not(None))
         old = self._old(t, of_job, t.c.ended_at < self.now - rule.age, rule.runs)
-        gone: list[RunKey] = []
-        for rows in self._batches(t, old):
-            gone += [RunKey(key, row.slot, row.nonce) for row in rows]
-        return gone
+        return self._batches(t, old, t.c.steps)
 
     def _occurrences(self, key: JobKey, rule: Retention) -> int:
         t = tables.occurrences
@@ -136,14 +127,16 @@ class _Purge:
     def _delete(self, table: Table, condition: ColumnElement[bool]) -> int:
         return sum(len(rows) for rows in self._batches(table, condition))
 
-    def _batches(self, table: Table, condition: ColumnElement[bool]) -> Iterator[Sequence[Any]]:
+    def _batches(
+        self, table: Table, condition: ColumnElement[bool], *more: ColumnElement[Any]
+    ) -> Iterator[Sequence[Any]]:
         keys = list(table.primary_key.columns)
-        question = select(*keys).where(condition).limit(BATCH)
+        question = select(*keys, *more).where(condition).limit(BATCH)
         while True:
             with transaction(self.connection):
                 rows = self.connection.execute(question).all()
                 for row in rows:
-                    this = and_(*(key == value for key, value in zip(keys, row, strict=True)))
+                    this = and_(*(key == value for key, value in zip(keys, row, strict=False)))
                     self.connection.execute(delete(table).where(this))
             if rows:
                 yield rows
@@ -151,10 +144,38 @@ class _Purge:
                 return
 
     def _read(self, question: Any) -> Sequence[Any]:
-        rows = self.connection.execute(question).all()
-        if self.connection.in_transaction() and self.connection.dialect.name != "sqlite":
-            self.connection.rollback()
-        return rows
+        return read(self.connection, question)
+
+
+def read(connection: Connection, question: Any) -> Sequence[Any]:
+    """The rows, without a transaction left open."""
+    with reading(connection):
+        return connection.execute(question).all()
+
+
+def rules_of(connection: Connection, alias: str = "default") -> dict[JobKey, Retention]:
+    """The retention of every job on record."""
+    t = tables.jobs
+    joined = t.join(tables.specs, tables.specs.c.digest == t.c.digest)
+    question = select(t.c.source, t.c.id, tables.specs.c.spec).select_from(joined)
+    rules: dict[JobKey, Retention] = {}
+    for row in read(connection, question):
+        try:
+            rules[JobKey(alias, row.source, row.id)] = loads(row.spec).policy.retention
+        except (RunnerError, ValueError, AttributeError):
+            continue
+    return rules
+
+
+def attempts_of(job: JobKey, row: Any) -> Iterator[AttemptKey]:
+    """Every attempt of a run, of a row with its slot, nonce and steps."""
+    try:
+        states = loads(row.steps)
+    except RunnerError:
+        return
+    for state in states:
+        for number in range(1, state.attempt + 1):
+            yield AttemptKey(RunKey(job, row.slot, row.nonce), state.id, number)
 
 
 def kept(engine: Engine) -> dict[str, int]:

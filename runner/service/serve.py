@@ -21,6 +21,7 @@ from runner.core.machine import Machine
 from runner.core.run import Request, Status
 from runner.errors import ConfigError, RunnerError, StoreError
 from runner.jobstores.base import JobStore
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
 from runner.service import memory
@@ -28,6 +29,7 @@ from runner.service.chronicle import Chronicle
 from runner.service.control import Control
 from runner.service.drain import Drain, Options
 from runner.service.house import House
+from runner.service.housekeeping import Housekeeper
 from runner.service.leader import Leader, commit_of
 from runner.service.place import Place
 from runner.service.reload import Shrunk, Swap, meanwhile
@@ -111,6 +113,7 @@ class Service:
         engine = threading.Thread(target=house.engine.run, name="runner-clock", daemon=True)
         watcher = Watcher(self._watched, self._file_changed)
         self._chronicle.loaded(self._place, house.config)
+        tidy: Housekeeper | None = None
         try:
             if not self._open_store():
                 return 0
@@ -119,13 +122,25 @@ class Service:
             engine.start()
             self._vitals.open()
             watcher.open()
+            tidy = self._housekeeper()
             code = self._wait()
         finally:
             watcher.close()
+            if tidy is not None:
+                tidy.close()
             self._end(engine)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         return code
+
+    def _housekeeper(self) -> Housekeeper | None:
+        """For stores that forget nothing by themselves."""
+        store = self._store
+        if not isinstance(store, SQLAlchemyJobStore):
+            return None
+        made = Housekeeper(lambda: store.engine, self._place.state, self._clock, lambda: self.house.config)
+        made.open()
+        return made
 
     def _catch_signals(self) -> dict[int, Any]:
         before = {number: signal.getsignal(number) for number in _SIGNALS}

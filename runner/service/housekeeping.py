@@ -1,0 +1,74 @@
+"""Forgets what is old enough, from time to time and in small pieces: records, output, artifacts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from runner.clock import Clock
+from runner.config import Config
+from runner.errors import RunnerError
+from runner.history import Purged, Trimmed, purge, trim
+from runner.history.output import remove
+
+log = logging.getLogger("runner.service")
+
+_FIRST, _EVERY = 30.0, 3600.0
+"""Seconds after the start, and between two rounds."""
+_PAUSE = 0.01
+
+
+def tidy(
+    engine: Engine,
+    state_dir: Path,
+    clock: Clock,
+    config: Config,
+    pause: Callable[[], object] = lambda: None,
+) -> tuple[Purged, Trimmed]:
+    """One round. StoreError where the database fails."""
+    purged = purge(engine, clock.now())
+    remove(state_dir, purged.attempts)
+    return purged, trim(engine, state_dir, clock.now(), config.storage.logs, pause=pause)
+
+
+class Housekeeper:
+    """A thread that does a round every hour, and makes room for others between two pieces of it."""
+
+    def __init__(
+        self, engine: Callable[[], Engine], state_dir: Path, clock: Clock, config: Callable[[], Config]
+    ):
+        self._engine = engine
+        self._state_dir = state_dir
+        self._clock = clock
+        self._config = config
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="runner-tidy", daemon=True)
+
+    def open(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _work(self) -> None:
+        wait = _FIRST
+        while not self._closing.wait(wait):
+            wait = _EVERY
+            try:
+                tidy(
+                    self._engine(),
+                    self._state_dir,
+                    self._clock,
+                    self._config(),
+                    lambda: self._closing.wait(_PAUSE),
+                )
+            except RunnerError as error:
+                log.warning("what is old could not be forgotten: %s; tried again in an hour", error)
+            except Exception:
+                log.exception("what is old could not be forgotten")
