@@ -34,6 +34,7 @@ from runner.service.leader import Leader, commit_of
 from runner.service.place import Place
 from runner.service.reload import Shrunk, Swap, meanwhile
 from runner.service.report import Report
+from runner.service.signals import Signals
 from runner.service.systemd import Systemd
 from runner.service.vitals import Vitals
 from runner.service.watch import Watcher
@@ -109,7 +110,8 @@ class Service:
     def run(self) -> int:
         """Serve until a signal, the watchdog or trouble ends it."""
         house = self.house
-        handlers = self._catch_signals()
+        signals = Signals(_SIGNALS, lambda number: self._mail.put(_SIGNALS[number]))
+        signals.open()
         engine = threading.Thread(target=house.engine.run, name="runner-clock", daemon=True)
         watcher = Watcher(self._watched, self._file_changed)
         self._chronicle.loaded(self._place, house.config)
@@ -129,8 +131,7 @@ class Service:
             if tidy is not None:
                 tidy.close()
             self._end(engine)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            signals.close()
         return code
 
     def _housekeeper(self) -> Housekeeper | None:
@@ -141,15 +142,6 @@ class Service:
         made = Housekeeper(lambda: store.engine, self._place.state, self._clock, lambda: self.house.config)
         made.open()
         return made
-
-    def _catch_signals(self) -> dict[int, Any]:
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number in _SIGNALS:
-            signal.signal(number, self._signalled)
-        return before
-
-    def _signalled(self, number: int, _frame: Any) -> None:
-        self._mail.put(_SIGNALS[number])
 
     def _open_store(self) -> bool:
         """Open the store, however long it takes to be there; False where a stop came first."""

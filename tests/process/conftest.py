@@ -65,7 +65,11 @@ class Served:
 
     def stop(self, number: int = signal.SIGTERM, patience: float = PATIENCE) -> int:
         self.process.send_signal(number)
-        return self.process.wait(patience)
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            pytest.fail("it did not end:\n" + self.rest())
 
     def kill(self) -> None:
         self.process.kill()
