@@ -173,7 +173,12 @@ class Machine:
 
     def _decide(self, job: Job, now: Moment) -> None:
         """What becomes of the job's slots that have come."""
-        found = due(job, now)
+        try:
+            found = due(job, now)
+        except Exception as error:
+            # A trigger may be a program's own: what it raises is its job's trouble, and nobody else's.
+            self._broken(job.key, f"its trigger failed: {type(error).__name__}: {error}", now)
+            return
         for record in found.records:
             self._record(replace(record, nonce=_nonce(job, record.slot)))
         moved = replace(job, next_at=found.next_at, passed=max(found.passed, job.passed or found.passed))

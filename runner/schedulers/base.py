@@ -15,10 +15,12 @@ from runner.events import JobEvent, SchedulerEvent
 from runner.job import Job
 from runner.jobstores.base import JobLookupError, JobStore
 from runner.schedulers import carrying, plugins
+from runner.schedulers.alerts import notify_of
 from runner.schedulers.asking import Wish, plan_of
 from runner.schedulers.house import by_time, is_memory
 from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
 from runner.schedulers.making import Asked, changed, draft, moment, storable, undefined
+from runner.schedulers.past import PastRun, past
 from runner.schedulers.plans import NextAt
 from runner.spec import Call, JobKey
 from runner.triggers import Trigger
@@ -61,12 +63,14 @@ class BaseScheduler(Lifecycle):
         timeout: Any = None,
         retry: Any = None,
         history: int | None = None,
+        notify: Any = None,
         **trigger_args: Any,
     ) -> Job:
         """Add a job; without a trigger it runs at once, with `next_run_time=None` it is added paused.
 
         `timeout` (seconds, timedelta or text) stops a run, `retry` (a number, a dict or a Retry) tries a failed one
-        again, `history` is how many finished runs are kept. ConflictingIdError where the id is taken and
+        again, `history` is how many finished runs are kept, `notify` names channels that hear of failures and
+        recoveries (or says by kind of news who hears of it). ConflictingIdError where the id is taken and
         `replace_existing` is not set. While the scheduler is stopped the job is pending.
         """
         asked = Asked(
@@ -83,6 +87,7 @@ class BaseScheduler(Lifecycle):
             timeout,
             retry,
             history,
+            notify_of(notify, self._options.channels),
         )
         spec = draft(asked, self._defaults, source=self._house.source, store=jobstore, zone=self._zone)
         if trigger is None and misfire_grace_time is undefined:
@@ -165,6 +170,8 @@ class BaseScheduler(Lifecycle):
         """Change attributes of a job; `next_run_time` moves it, None pauses it. JobLookupError where there is none."""
         if "next_run_time" in changes:
             changes["next_run_time"] = moment(changes["next_run_time"], self._zone)
+        if "notify" in changes:
+            changes["notify"] = notify_of(changes["notify"], self._options.channels)
         if self.state == STATE_STOPPED:
             return self._modify_pending(job_id, jobstore, changes)
         alias = self._alias_of(job_id, jobstore)
@@ -283,6 +290,17 @@ class BaseScheduler(Lifecycle):
             if record is not None:
                 return Job(self, record)
         return None
+
+    def history(self, job_id: str, jobstore: str | None = None, *, limit: int = 100) -> list[PastRun]:
+        """The runs of a job, live and finished, the newest first; also of a job that was removed since.
+
+        SchedulerNotRunningError while the scheduler is stopped: its stores are closed.
+        """
+        self._require_running()
+        found = [
+            run for alias in self._aliases(jobstore) for run in self._house.history(alias, job_id, limit)
+        ]
+        return [past(run) for run in sorted(found, key=lambda run: -run.key.slot)[:limit]]
 
     def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
         """Write the jobs of a store, or of all, in lines for people; to stdout unless said."""

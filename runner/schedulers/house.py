@@ -27,6 +27,7 @@ from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import SECOND, Moment, Span
 from runner.schedulers import asking
+from runner.schedulers.alerts import Alerts
 from runner.spec import Call, JobKey
 
 log = logging.getLogger("runner.scheduler")
@@ -35,6 +36,9 @@ _UNTOLD = 10 * SECOND
 """How often a store that tells of requests is asked all the same."""
 _PATIENCE = 5.0
 """How many seconds a change of a job waits for a store that fails or a lead that is held elsewhere."""
+
+_LAST_WORDS = 5.0
+"""How many seconds messages that may go at once have at the end; the others wait in their store."""
 
 
 class House:
@@ -46,10 +50,12 @@ class House:
         name: str,
         announce: Callable[[Announce], None],
         allowed: Sequence[str] | None = None,
+        alerts: Alerts | None = None,
     ) -> None:
         self.source = f"api:{name}"
         self.stores: dict[str, JobStore] = {}
-        self.hands = Hands(announce=self._announce)
+        self._alerts = alerts or Alerts({}, "UTC", clock)
+        self.hands = Hands(announce=self._announce, send=self._alerts.send)
         self._clock = clock
         self._tell = announce
         self._allowed = allowed
@@ -70,6 +76,7 @@ class House:
         engine = Engine(self.hands, self._clock, poll_requests=None)
         self.hands.open(engine.done)
         self._engine = engine
+        self._alerts.open(engine)
         self._told = {alias: self._listen(store) for alias, store in self.stores.items()}
         engine.poll_every(self._often())
         for alias in self.stores:
@@ -107,6 +114,7 @@ class House:
         if not engine.on_clock_thread:
             stopped.result(30)
         self.hands.close(leave=not wait)
+        self._alerts.close(_LAST_WORDS if wait else 0)
         engine.end()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
@@ -276,6 +284,12 @@ class House:
         if machine is not None:
             return list(machine.jobs.values())
         return self.stores[alias].load(self.source).jobs
+
+    def history(self, alias: str, job: str, limit: int) -> Sequence[Run]:
+        """The newest runs of a job of ours."""
+        from runner.history import history_of  # brings SQLAlchemy along, which a memory store does without
+
+        return history_of(self.stores[alias]).runs(source=self.source, job=job, limit=limit)
 
     def leads(self, alias: str) -> bool:
         """Whether this scheduler is the one that turns the store's jobs."""

@@ -29,6 +29,7 @@ from runner.schedulers import (
     plugins,
     telling,
 )
+from runner.schedulers.alerts import Alerts
 from runner.schedulers.hosts import Host, HostGone, QueueHost
 from runner.schedulers.house import House
 from runner.spec import JobKey
@@ -85,7 +86,8 @@ class Lifecycle:
             raise SchedulerAlreadyRunningError
         read = options.read(gconfig or {}, prefix, given)
         self._configured(read)
-        self._house = House(self._clock, read.name, self._hear, read.allowed_modules)
+        alerts = Alerts(read.channels, read.zone, self._clock)
+        self._house = House(self._clock, read.name, self._hear, read.allowed_modules, alerts)
         for alias, executor in read.executors.items():
             self.add_executor(executor, alias)
         for alias, store in read.jobstores.items():

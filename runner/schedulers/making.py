@@ -14,7 +14,7 @@ from runner.executors.reference import name_of, reference, resolve, unbound
 from runner.jobstores.base import TransientJobError
 from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
 from runner.schedulers.arguments import check
-from runner.spec import Call, Catchup, Concurrency, JobSpec, Policy, Retention, Retry, Step
+from runner.spec import Call, Catchup, Concurrency, JobSpec, Notify, Policy, Retention, Retry, Step
 from runner.triggers import Trigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.times import moment_of
@@ -65,6 +65,7 @@ class Asked:
     timeout: Any = None
     retry: Any = None
     history: Any = None
+    notify: Notify = Notify()
 
 
 def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: str) -> JobSpec:
@@ -84,6 +85,7 @@ def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: st
         "timeout": asked.timeout,
         "retry": asked.retry,
         "history": asked.history,
+        "notify": asked.notify,
     }
     if asked.name is not None:
         changes["name"] = asked.name
@@ -118,6 +120,8 @@ def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
     spec = replace(spec, steps=(step,), policy=_policy(spec.policy, changes))
     if "name" in changes:
         spec = replace(spec, name=_text(changes.pop("name"), "name must be a nonempty string"))
+    if "notify" in changes:
+        spec = replace(spec, notify=changes.pop("notify"))
     if "executor" in changes:
         spec = replace(spec, executor=_text(changes.pop("executor"), "executor must be a string"))
     if "trigger" in changes:
@@ -180,14 +184,16 @@ def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
             raise TypeError("max_instances must be a positive integer")
         policy = replace(policy, concurrency=Concurrency("allow", most))
     if "timeout" in changes:
-        policy = replace(policy, timeout=_span(changes.pop("timeout"), "timeout"))
+        policy = replace(policy, timeout=span(changes.pop("timeout"), "timeout"))
     if "history" in changes:
         runs = changes.pop("history")
-        policy = replace(policy, retention=Retention() if runs is None else Retention(runs=int(runs)))
+        if runs is not None and (not isinstance(runs, int) or runs <= 0):
+            raise TypeError("history must be a positive integer: how many finished runs are kept")
+        policy = replace(policy, retention=Retention() if runs is None else Retention(runs=runs))
     return policy
 
 
-def _span(value: Any, what: str) -> Span | None:
+def span(value: Any, what: str) -> Span | None:
     """Seconds, a timedelta, or text such as `90s`, as microseconds."""
     if value is None:
         return None
@@ -211,7 +217,7 @@ def _retry(value: Any) -> Retry:
         given = dict(value)
         for key in ("delay", "max_delay"):
             if key in given:
-                given[key] = _span(given[key], f"retry {key}")
+                given[key] = span(given[key], f"retry {key}")
         return Retry(**given)
     raise TypeError(
         "retry must be a number of retries, a dict (max, delay, backoff, max_delay, jitter) or a Retry"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.schedulers.alerts import Channel, channels_of
 from runner.schedulers.making import Defaults
 from runner.schedulers.plugins import Kind, by_path, load
 from runner.triggers.zones import local_name, name_of
@@ -27,6 +28,7 @@ class Options:
     jobstores: Mapping[str, Any] = field(default_factory=dict)
     allowed_modules: tuple[str, ...] | None = None
     daemon: bool = True
+    channels: Mapping[str, Channel] = field(default_factory=dict)
     rest: Mapping[str, Any] = field(default_factory=dict)
     """Options of one kind of scheduler only (`event_loop`, `io_loop`, `reactor`)."""
 
@@ -43,6 +45,7 @@ def read(given: Mapping[str, Any], prefix: str | None, options: Mapping[str, Any
         "executors": dict(_instances("executor", nested.pop("executors", {}))),
         "jobstores": dict(_instances("job store", nested.pop("jobstores", {}))),
         "daemon": truth(nested.pop("daemon", True)),
+        "channels": channels_of(nested.pop("channels", {})),
         "allowed_modules": _modules(nested.pop("allowed_modules", None)),
     }
     return Options(**known, rest=nested)
