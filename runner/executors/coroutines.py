@@ -39,10 +39,18 @@ class Coroutines:
             loop.call_soon_threadsafe(loop.stop)
 
     def _started(self) -> asyncio.AbstractEventLoop:
+        loop = self._loop
+        if loop is not None:
+            return loop
+        # Made without the lock: in a gevent program another greenlet of this thread may come here meanwhile.
+        made = self._begin()
         with self._lock:
             if self._loop is None:
-                self._loop = self._begin()
-            return self._loop
+                self._loop = made
+                return made
+            loop = self._loop
+        made.call_soon_threadsafe(made.stop)
+        return loop
 
 
 def turn(loop: asyncio.AbstractEventLoop) -> None:

@@ -95,11 +95,11 @@ def store_of(url: str) -> JobStore:
     if scheme in ("redis", "rediss", "unix"):
         from runner.jobstores.redis import RedisJobStore
 
-        made = RedisJobStore(url)
+        made = RedisJobStore(url=url)
     elif scheme in ("mongodb", "mongodb+srv"):
         from runner.jobstores.mongodb import MongoDBJobStore
 
-        made = MongoDBJobStore(url)
+        made = MongoDBJobStore(url=url)
     else:
         from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from traceback import format_tb
 from typing import Any
 
 from runner import events
@@ -94,8 +95,16 @@ def _ended(run: Run) -> Iterator[SchedulerEvent]:
         key.store,
         _slot(run),
         exception=error_of(run),
-        traceback=outcome.traceback if outcome is not None else "",
+        traceback=_frames(outcome) if outcome is not None else "",
     )
+
+
+def _frames(outcome: Outcome) -> str:
+    """Where it was raised, without the exception itself: that is beside it in the event."""
+    error = outcome.exception
+    if error is None or error.__traceback__ is None:
+        return outcome.traceback
+    return "".join(format_tb(error.__traceback__))
 
 
 def outcome_of(run: Run) -> Outcome | None:

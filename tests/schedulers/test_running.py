@@ -52,7 +52,7 @@ def test_what_a_run_tells(moved: Make) -> None:
     )  # fmt: skip
     assert (bad.job_id, bad.scheduled_run_time, bad.retval) == ("bad", due, None)
     assert repr(bad.exception) == "ValueError('it went wrong')"
-    assert bad.traceback.endswith('raise ValueError("it went wrong")\nValueError: it went wrong\n')
+    assert bad.traceback.endswith('raise ValueError("it went wrong")\n')
     codes = [event.code for event in one.ears.events if getattr(event, "job_id", "") == "good"]
     assert codes == [events.EVENT_JOB_ADDED, EVENT_JOB_SUBMITTED, EVENT_JOB_EXECUTED]
     (submitted,) = one.ears.of(EVENT_JOB_SUBMITTED, "good")
