@@ -15,7 +15,7 @@ from runner.engine import Engine, Hands, Partition
 from runner.executors.base import Done, Found, Task
 from runner.jobstores.base import JobStore
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
-from runner.moment import SECOND, Moment
+from runner.moment import HOUR, SECOND, Moment, Span
 from runner.service.memory import settle
 from runner.spec import Call, JobSpec, Step
 from runner.triggers.schedule import build
@@ -64,8 +64,14 @@ class House:
 
     def second(self) -> None:
         """Let a second go by, on a virtual clock."""
+        self.pass_(SECOND)
+
+    def hour(self) -> None:
+        self.pass_(HOUR)
+
+    def pass_(self, span: Span) -> None:
         assert isinstance(self.clock, VirtualClock)
-        self.clock.advance(SECOND)
+        self.clock.advance(span)
 
     def add(self, specs: Sequence[JobSpec]) -> None:
         for each in specs:
