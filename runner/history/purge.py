@@ -10,7 +10,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from runner.core.run import AttemptKey, RunKey
 from runner.errors import RunnerError
@@ -132,12 +144,15 @@ class _Purge:
     ) -> Iterator[Sequence[Any]]:
         keys = list(table.primary_key.columns)
         question = select(*keys, *more).where(condition).limit(BATCH)
+        this = delete(table).where(and_(*(key == bindparam(f"k_{key.name}") for key in keys)))
         while True:
             with transaction(self.connection):
                 rows = self.connection.execute(question).all()
-                for row in rows:
-                    this = and_(*(key == value for key, value in zip(keys, row, strict=False)))
-                    self.connection.execute(delete(table).where(this))
+                gone = [
+                    {f"k_{key.name}": value for key, value in zip(keys, row, strict=False)} for row in rows
+                ]
+                if gone:
+                    self.connection.execute(this, gone)
             if rows:
                 yield rows
             if len(rows) < BATCH:
