@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install run test long check format generate bench bench-quick clean
+.PHONY: help install run test long check format generate bench bench-quick soak soak-long clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,12 @@ bench: $(VENV)/.measured ## measure everything beside the rivals, and write docs
 
 bench-quick: $(VENV)/.measured ## the same with smaller numbers, under two minutes
 	$(BIN)/python -m benchmarks --quick
+
+soak: $(VENV)/.developed ## five minutes of 1,000 jobs a second: all that must stay flat is looked at
+	$(BIN)/python -m benchmarks.soak --seconds 300
+
+soak-long: $(VENV)/.developed ## the same for an hour
+	$(BIN)/python -m benchmarks.soak --seconds 3600
 
 clean: ## remove what was set up
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

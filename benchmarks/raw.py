@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def recorded() -> Iterator[Statements]:
 
 def copied(database: Path, to: Path) -> None:
     """The database as it is now, for `replayed`."""
-    with sqlite3.connect(database) as here, sqlite3.connect(to) as there:
+    with closing(sqlite3.connect(database)) as here, closing(sqlite3.connect(to)) as there:
         here.backup(there)
 
 

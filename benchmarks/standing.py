@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from benchmarks.measure import Row, Table, at_most, check, directory, figure, share_of_limit
@@ -131,7 +131,7 @@ def _ask(where: Path, question: str) -> Sequence[tuple[int]]:
     file = where / "state" / "runner.db"
     if not file.exists():
         return []
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         try:
             return connection.execute(question).fetchall()
         except sqlite3.OperationalError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def jobs(count: int, schedule: str, name: str = "job") -> list[JobSpec]:
 
 def check_records(directory: Path, expected: int) -> None:
     """Each run is on record, once, ended well."""
-    with sqlite3.connect(directory / "runner.db") as connection:
+    with closing(sqlite3.connect(directory / "runner.db")) as connection:
         good, different = connection.execute(
             "SELECT count(*), count(DISTINCT source || ' ' || job || ' ' || slot || ' ' || nonce) FROM runner_runs "
             "WHERE status = 'succeeded' AND started_at IS NOT NULL AND ended_at IS NOT NULL"
