@@ -21,16 +21,17 @@ from benchmarks.lateness import Timed
 from benchmarks.measure import directory, percentile
 from benchmarks.standing import cpu_of_process, rss_of
 from benchmarks.turning import House, house, jobs, sqlite
-from runner.clock import SystemClock
-from runner.history import Purged
+from runner.clock import Clock, SystemClock
+from runner.history import Purged, purge
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import SECOND
-from runner.service.housekeeping import Housekeeper
 from runner.service.memory import settle
 from runner.spec import Policy, Retention
 
 KEEP = 20
 """Runs of each job that are kept: reached early, so that the database's bound shows."""
-PURGE_EVERY = 15 * SECOND
+PURGE_EVERY = 15.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +75,15 @@ def main() -> int:
 
 def soak(where: Path, count: int, seconds: int) -> tuple[list[Sample], list[str]]:
     clock, executor = SystemClock(), Timed()
-    made = house(sqlite(where), executor, clock)
+    store = sqlite(where)
+    made = house(store, executor, clock)
     policy = Policy(retention=Retention(runs=KEEP))
     made.add([replace(spec, policy=policy) for spec in jobs(count, "every 1s")])
     settle()
     purged: list[Purged] = []
-    keeper = Housekeeper(
-        made.store, clock, lambda: True, first=PURGE_EVERY, every=PURGE_EVERY, done=purged.append
-    )
-    keeper.open()
+    ended = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(store, clock, ended, purged))
+    keeper.start()
     executor.late.clear()
     thread = threading.Thread(target=made.engine.run)
     first = clock.now() // SECOND + 1
@@ -92,10 +93,17 @@ def soak(where: Path, count: int, seconds: int) -> tuple[list[Sample], list[str]
     thread.join()
     last = clock.now() // SECOND
     made.turn()
-    keeper.close()
+    ended.set()
+    keeper.join()
     faults = _counted(where, executor, count, last - first + 1, purged)
     made.close()
     return samples, faults
+
+
+def _keep(store: SQLAlchemyJobStore, clock: Clock, ended: threading.Event, purged: list[Purged]) -> None:
+    """What the service's housekeeping does each hour."""
+    while not ended.wait(PURGE_EVERY):
+        purged.append(purge(store.engine, clock.now()))
 
 
 def _sampled(made: House, executor: Timed, where: Path, seconds: int) -> list[Sample]:
