@@ -22,6 +22,7 @@ from benchmarks.page import as_text, gates, write
 TABLES = (
     "triggers",
     "dispatch",
+    "syncs",
     "lateness",
     "wakeup",
     "store",

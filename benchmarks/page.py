@@ -26,6 +26,8 @@ def as_text(table: Table) -> str:
 
 def rows(table: Table) -> str:
     """The table's rows as Markdown; columns that would stay empty are left out."""
+    if not table.rows:
+        return ""
     cells = [dict(zip(HEAD, _cells(row), strict=True)) for row in table.rows]
     head = [name for name in HEAD if any(each[name] for each in cells)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]

@@ -56,6 +56,7 @@ class Machine:
         self.settings = settings
         self.jobs: dict[JobKey, Job] = {}
         self._actions: list[Action] = []
+        self._out = self._actions.append
         self._agenda = Agenda()
         self._followers: dict[str, set[JobKey]] = {}
         self._gated: dict[str, set[JobKey]] = {}
@@ -89,7 +90,7 @@ class Machine:
 
     def handle(self, now: Moment, event: Event) -> list[Action]:
         """What follows from the event at this moment: writes, starts, cancels, messages, announcements."""
-        self._actions = []
+        self._actions.clear()
         self._now = now
         match event:
             case e.Tick():
@@ -124,20 +125,17 @@ class Machine:
                 self._stepped(by, now)
             case e.Configured(settings):
                 self.settings = settings
-                self._runs.configure(settings, now)
+                self._runs.configure(settings)
             case e.Stopping(stop):
                 self._stopping(stop, now)
             case _:
                 assert_never(event)
         self._runs.serve_waiting(now)
-        return self._actions
+        return self._actions.copy()
 
     def drop(self, run: RunKey) -> None:
         """Forget a live run that the store refused, because one of its key is over already."""
         self._runs.drop(run)
-
-    def _out(self, action: Action) -> None:
-        self._actions.append(action)
 
     # ── time ────────────────────────────────────────────────────────────────────────────────
 
@@ -150,8 +148,6 @@ class Machine:
                 self._job_due(key, now)
             elif kind == "run":
                 self._runs.due(key, now)
-            elif kind == "opens":
-                self._runs.opens(key, now)
             elif kind == "delivery":
                 self._desk.due(key)
             elif kind == "incident":
@@ -218,7 +214,7 @@ class Machine:
     def _occurs(self, job: Job, slot: Moment, nonce: str, now: Moment, *, late: bool) -> None:
         """An occurrence that policy wants: a run, or a skip with its reason."""
         spec = job.spec
-        reason = "maintenance" if self.settings.closed_until(spec, now) is not None else ""
+        reason = self._maintenance(spec, now)
         if not reason and not late:
             reason = self._overlap(spec)
         if reason:
@@ -238,6 +234,12 @@ class Machine:
     def _replace(self, key: JobKey, now: Moment) -> None:
         for run in self._runs.live_of(key):
             self._runs.cancel(run.key, "replaced", now)
+
+    def _maintenance(self, spec: JobSpec, now: Moment) -> str:
+        for window in self.settings.maintenance:
+            if window.start <= now < window.end and (not window.tags or set(window.tags) & set(spec.tags)):
+                return "maintenance"
+        return ""
 
     def _gate_open(self, job: Job, now: Moment) -> bool:
         """Whether what must have succeeded did; else the job waits, or this occurrence is skipped."""
@@ -450,8 +452,6 @@ class Machine:
             return "shutdown"
         run = RunKey(key, now, self._next_nonce(key, now))
         reason = self._overlap(job.spec)
-        if origin != "manual" and self.settings.closed_until(job.spec, now) is not None:
-            reason = "maintenance"
         if reason:
             self._record(Occurrence(key, now, "skipped", reason, run.nonce, decided_at=now))
             return reason
