@@ -11,11 +11,12 @@ from runner.errors import TriggerError
 from runner.moment import SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger
 from runner.triggers.cron.days import EPOCH
-from runner.triggers.times import tz_of, zone_of_times
+from runner.triggers.times import spread_of, tz_of, zone_of_times
 from runner.triggers.zones import name_of, zone
 
 _DAY = 86_400
 _EPOCH = date(1970, 1, 1)
+_MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -56,6 +57,8 @@ class CalendarIntervalTrigger(BaseTrigger):
             raise TriggerError(
                 "interval must be at least 1 day long", hint="give years, months, weeks or days"
             )
+        if max(years, months, weeks, days) > _MOST:
+            raise TriggerError("an interval is longer than the calendar", hint="is the unit right?")
         zone_name = name_of(timezone) if timezone is not None else zone_of_times(None, start_date, end_date)
         start, end = _date(start_date, "start_date"), _date(end_date, "end_date")
         if start is not None and end is not None and end < start:
@@ -65,11 +68,11 @@ class CalendarIntervalTrigger(BaseTrigger):
             "months": months,
             "weeks": weeks,
             "days": days,
-            "time": time(hour, minute, second),
+            "time": _time(hour, minute, second),
             "start_date": start,
             "end_date": end,
             "zone": zone_name,
-            "spread": round((jitter or 0) * SECOND),
+            "spread": spread_of(jitter),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -187,6 +190,14 @@ def _date(value: date | str | None, what: str) -> date | None:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
         raise TriggerError(f"{what} is {value!r}, not a date", hint="write 2026-12-24") from None
+
+
+def _time(hour: int, minute: int, second: int) -> time:
+    try:
+        return time(hour, minute, second)
+    except (ValueError, OverflowError):
+        hint = "hours run from 0 to 23, minutes and seconds from 0 to 59"
+        raise TriggerError(f"there is no time {hour}:{minute}:{second}", hint=hint) from None
 
 
 def _exists(month: int, day: int) -> date | None:

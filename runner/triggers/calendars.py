@@ -5,7 +5,7 @@ A calendar is a value. `config` reads the files; what is here only answers "is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -80,23 +80,38 @@ def read(name: str, data: Mapping[str, Any], *, ics: str | None = None) -> Calen
     `ics` is the text of the file that the key `ics` names. TriggerError says what is wrong, its `path` where.
     """
     weekend: set[int] = set()
-    for index, word in enumerate(data.get("weekend") or ()):
+    for index, word in enumerate(_list(data, "weekend")):
         number = WEEKDAY.number_of(str(word))
         if number is None:
             hint = "write mon, tue, wed, thu, fri, sat or sun"
             raise TriggerError(f"{word!r} is not a day of the week", hint=hint, path=("weekend", index))
         weekend.add((number - 1) % 7)
-    added = [(_date(day, ("add", index)), "") for index, day in enumerate(data.get("add") or ())]
+    added = [(_date(day, ("add", index)), "") for index, day in enumerate(_list(data, "add"))]
     if ics is not None:
         try:
             added += dates_of_ics(ics)
         except TriggerError as error:
             raise error.under("ics") from None
-    removed = frozenset(_date(day, ("remove", index)) for index, day in enumerate(data.get("remove") or ()))
-    country, subdivision = data.get("country"), data.get("subdivision")
+    removed = frozenset(_date(day, ("remove", index)) for index, day in enumerate(_list(data, "remove")))
+    country, subdivision = _code(data, "country"), _code(data, "subdivision")
     if country is None and subdivision is not None:
         raise TriggerError("a subdivision needs its country", hint="as in country: US", path=("subdivision",))
     return Calendar(name, country, subdivision, frozenset(weekend), tuple(sorted(added)), removed)
+
+
+def _list(data: Mapping[str, Any], key: str) -> Sequence[Any]:
+    found = data.get(key)
+    if found is None or isinstance(found, list | tuple):
+        return found or ()
+    raise TriggerError(f"{key} is {found!r}, not a list", hint=f"write {key}: [...]", path=(key,))
+
+
+def _code(data: Mapping[str, Any], key: str) -> str | None:
+    found = data.get(key)
+    if found is None or isinstance(found, str):
+        return found
+    hint = "NO is a text here; put other codes in quotes"
+    raise TriggerError(f"{key} is {found!r}, not a code", hint=hint, path=(key,))
 
 
 def _date(value: Any, path: tuple[str | int, ...]) -> date:

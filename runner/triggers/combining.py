@@ -13,6 +13,7 @@ from runner.errors import TriggerError
 from runner.moment import DAY, SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger, Passed, Trigger
 from runner.triggers.interval import IntervalTrigger
+from runner.triggers.times import spread_of
 from runner.triggers.zones import FIRST
 
 _MOST_TRIES = 10_000
@@ -31,8 +32,11 @@ class _Combined(BaseTrigger):
             raise TriggerError(
                 "a combined trigger needs at least one trigger", hint="give a list of triggers"
             )
+        for one in triggers:
+            if not hasattr(one, "next_after"):
+                raise TypeError(f"{one!r} is no trigger")
         object.__setattr__(self, "triggers", tuple(triggers))
-        object.__setattr__(self, "spread", round((jitter or 0) * SECOND))
+        object.__setattr__(self, "spread", spread_of(jitter))
 
     @property
     def tzinfo(self) -> tzinfo:

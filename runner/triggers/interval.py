@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from runner.errors import TriggerError
-from runner.moment import SECOND, Moment, Span
+from runner.moment import DAY, SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger
 from runner.triggers.times import (
     Time,
@@ -16,12 +16,14 @@ from runner.triggers.times import (
     options_from_json,
     options_to_json,
     shown_options,
+    spread_of,
     tz_of,
     zone_of_times,
 )
 from runner.triggers.zones import zone
 
 _MICROSECOND = timedelta(microseconds=1)
+_LONGEST: Span = 100 * 366 * DAY
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -50,7 +52,12 @@ class IntervalTrigger(BaseTrigger):
         timezone: str | tzinfo | None = None,
         jitter: float | None = None,
     ) -> None:
-        length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        try:
+            length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        except (ValueError, OverflowError):
+            raise TriggerError(
+                "the interval is no length of time", hint="it may last a hundred years"
+            ) from None
         name = zone_of_times(timezone, start_date, end_date)
         start, end = bounds(start_date, end_date, name)
         self._set(
@@ -58,12 +65,14 @@ class IntervalTrigger(BaseTrigger):
             zone=name,
             start=start,
             end=end,
-            spread=round((jitter or 0) * SECOND),
+            spread=spread_of(jitter),
         )
 
     def _set(self, *, span: Span, zone: str, start: Moment | None, end: Moment | None, spread: Span) -> None:
         if span <= 0:
             raise TriggerError("an interval must be longer than nothing", hint="give seconds=1 or more")
+        if span > _LONGEST:
+            raise TriggerError("an interval is longer than a hundred years", hint="is the unit right?")
         for key, value in {"span": span, "zone": zone, "start": start, "end": end, "spread": spread}.items():
             object.__setattr__(self, key, value)
 

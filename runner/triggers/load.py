@@ -18,7 +18,8 @@ from runner.triggers.cron.trigger import CronTrigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
 from runner.triggers.windows import BetweenTrigger, Window
-from runner.triggers.workdays import WorkdayTrigger
+from runner.triggers.workdays import WorkdayTrigger, roll_of
+from runner.triggers.zones import zone
 
 _BUILT_IN: dict[str, Callable[[dict[str, Any]], Trigger]] = {
     "crontab": CrontabTrigger.from_json,
@@ -29,10 +30,13 @@ _BUILT_IN: dict[str, Callable[[dict[str, Any]], Trigger]] = {
     "or": lambda data: OrTrigger([load(one) for one in data["triggers"]], data.get("jitter")),
     "and": lambda data: AndTrigger([load(one) for one in data["triggers"]], data.get("jitter")),
     "between": lambda data: BetweenTrigger(
-        load(data["trigger"]), tuple(map(Window.of, data["windows"])), data["timezone"]
+        load(data["trigger"]), tuple(map(Window.of, data["windows"])), zone(data["timezone"]).name
     ),
     "workdays": lambda data: WorkdayTrigger(
-        load(data["trigger"]), Calendar.from_json(data["calendar"]), data["roll"], data["timezone"]
+        load(data["trigger"]),
+        Calendar.from_json(data["calendar"]),
+        roll_of(data["roll"]),
+        zone(data["timezone"]).name,
     ),
 }
 
@@ -49,7 +53,9 @@ def load(data: dict[str, Any]) -> Trigger:
         make = _plugged_in(str(kind))
     try:
         return make(data)
-    except (KeyError, TypeError, AttributeError) as error:
+    except TriggerError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise TriggerError(f"stored trigger of type {kind!r} is damaged: {error!r}") from error
 
 

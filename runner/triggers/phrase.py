@@ -14,8 +14,8 @@ from runner.errors import DurationError, TriggerError
 from runner.moment import Span
 from runner.triggers.cron.fields import WEEKDAY
 
-_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(am|pm)?", re.I)
-_HOUR_ONLY = re.compile(r"(\d{1,2})\s*(am|pm)", re.I)
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(am|pm)?", re.I | re.ASCII)
+_HOUR_ONLY = re.compile(r"(\d{1,2})\s*(am|pm)", re.I | re.ASCII)
 _WORDS = {"day": "*", "weekday": "mon-fri", "weekend": "sat,sun"}
 _UNITS = {
     "week": "w", "weeks": "w", "day": "d", "days": "d", "hour": "h", "hours": "h", "minute": "m", "minutes": "m",
@@ -135,7 +135,11 @@ def clock(text: str) -> tuple[int, int, int]:
     elif match := _HOUR_ONLY.fullmatch(text):
         hour, minute, second, half = int(match[1]), 0, 0, match[2]
     else:
-        hint = f"write {int(text):02}:00" if text.isdigit() and int(text) < 24 else "write 02:00 or 19:30"
+        hint = (
+            f"write {int(text):02}:00"
+            if text.isascii() and text.isdigit() and len(text) < 3 and int(text) < 24
+            else "write 02:00 or 19:30"
+        )
         raise TriggerError(f'"{text}" is not a time of day', hint=hint)
     if half:
         if not 1 <= hour <= 12:

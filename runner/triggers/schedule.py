@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
 from runner.duration import parse_duration
 from runner.errors import DurationError, TriggerError
@@ -26,14 +26,13 @@ from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
 from runner.triggers.times import moment_of
 from runner.triggers.windows import BetweenTrigger, Window
-from runner.triggers.workdays import Roll, WorkdayTrigger
+from runner.triggers.workdays import Roll, WorkdayTrigger, roll_of
 from runner.triggers.zones import zone
 
 Schedule = str | Mapping[str, Any] | list[Any]
 
 _RULES = ("cron", "every", "at")
 _OPTIONS = ("timezone", "start", "end", "jitter", "between", "calendar", "roll")
-_ROLLS = ("skip", "forward", "backward")
 
 _NO_START: Moment = 1_577_836_800 * SECOND
 """2020-01-01: from here a rule without start or end is asked once whether it ever fires."""
@@ -96,19 +95,24 @@ def _text(text: str, options: _Options) -> Trigger:
 
 def _looks_like_phrase(text: str) -> str | None:
     """A hint for what has the words of a phrase but not its beginning: `15m`, `daily`, `evry 5m`, `02:00`."""
-    words = text.strip().lower()
+    words = " ".join(text.lower().split())
     if f"@{words}" in ("@hourly", "@daily", "@weekly", "@monthly", "@yearly"):
         return f"write @{words}"
-    for prefix in ("every", "at"):
-        try:
-            phrase.read(f"{prefix} {words}")
-        except TriggerError:
-            continue
-        return f"did you mean `{prefix} {words}`?"
     first, _, rest = words.partition(" ")
-    if rest and difflib.get_close_matches(first, ("every",), 1, 0.7):
-        return f"did you mean `every {rest}`?"
-    return None
+    meant = [f"every {words}", f"at {words}"]
+    if difflib.get_close_matches(first.removeprefix("@"), ("every",), 1, 0.7):
+        meant.append(f"every {rest}")
+    return next((f"did you mean `{one}`?" for one in meant if _is_good(one)), None)
+
+
+def _is_good(words: str) -> bool:
+    try:
+        said = phrase.read(words)
+        if said.date is not None:
+            moment_of(said.date, "UTC")
+    except TriggerError:
+        return False
+    return True
 
 
 def _phrase(said: phrase.Phrase, options: _Options) -> Trigger:
@@ -195,7 +199,7 @@ def _read_option(key: str, value: Any, options: _Options) -> None:
         case "jitter":
             options.jitter = parse_duration(_string(value, "a length of time, such as 30s"))
         case "start":
-            options.start = moment_of(value, options.timezone, "start")
+            options.start = moment_of(_time(value, "start"), options.timezone, "start")
         case "end":
             options.end = _end(value, options.timezone)
         case "between":
@@ -204,7 +208,7 @@ def _read_option(key: str, value: Any, options: _Options) -> None:
         case "calendar":
             options.calendar = _calendar(_string(value, "a name under calendars"), options.calendars)
         case "roll":
-            options.roll = _roll(value)
+            options.roll = roll_of(value)
 
 
 def _calendar(name: str, calendars: Mapping[str, Calendar]) -> Calendar:
@@ -217,13 +221,6 @@ def _calendar(name: str, calendars: Mapping[str, Calendar]) -> Calendar:
     return calendars[name]
 
 
-def _roll(value: Any) -> Roll:
-    for known in _ROLLS:
-        if value == known:
-            return cast(Roll, known)
-    raise TriggerError(f"{value!r} is not a way to roll", hint="write skip, forward or backward")
-
-
 def _string(value: Any, expected: str) -> str:
     if not isinstance(value, str):
         raise TriggerError(f"{value!r} is not a text", hint=f"{expected}; put it in quotes")
@@ -232,10 +229,15 @@ def _string(value: Any, expected: str) -> str:
 
 def _end(value: Any, timezone: str) -> Moment | None:
     """A date alone means the whole of it."""
-    text = value.isoformat() if isinstance(value, date) else value
-    if isinstance(text, str) and len(text.strip()) == 10:
-        text = f"{text.strip()}T23:59:59.999999"
-    return moment_of(text, timezone, "end")
+    given = _time(value, "end")
+    text = given.isoformat() if isinstance(given, date) else given.strip()
+    return moment_of(f"{text}T23:59:59.999999" if len(text) == 10 else text, timezone, "end")
+
+
+def _time(value: Any, key: str) -> str | date:
+    if isinstance(value, str | date):
+        return value
+    raise TriggerError(f"{key} is {value!r}, not a time", hint="write 2026-12-24 or 2026-12-24T08:00")
 
 
 def _rule(rule: str, value: Any, options: _Options) -> Trigger:

@@ -7,9 +7,11 @@ from typing import Any
 
 from runner.errors import TriggerError
 from runner.moment import SECOND, Moment, Span, from_datetime, iso, parse_iso, to_datetime
-from runner.triggers.zones import local_name, name_of, zone
+from runner.triggers.zones import FIRST, LAST, local_name, name_of, zone
 
 Time = datetime | date | str
+
+_MOST_SPREAD = 366 * 86_400
 
 
 def moment_of(when: Time | None, zone_name: str, what: str = "time") -> Moment | None:
@@ -23,9 +25,24 @@ def moment_of(when: Time | None, zone_name: str, what: str = "time") -> Moment |
             raise TypeError(f"Unsupported type for {what}: {type(when).__name__}")
         when = datetime.combine(when, time())
     if when.tzinfo is not None:
-        return from_datetime(when)
-    wall = when.replace(microsecond=0)
-    return zone(zone_name).moment_of(local_of(wall)) + when.microsecond
+        found = from_datetime(when)
+    else:
+        wall = when.replace(microsecond=0)
+        found = zone(zone_name).moment_of(local_of(wall)) + when.microsecond
+    if not FIRST * SECOND <= found < LAST * SECOND:
+        raise TriggerError(
+            f"{what} {when} is at the end of time", hint="years 1 to 9999 can be reckoned with"
+        )
+    return found
+
+
+def spread_of(jitter: float | None) -> Span:
+    """Jitter given in seconds as a span; TriggerError where it is none."""
+    if jitter is None:
+        return 0
+    if not 0 <= jitter <= _MOST_SPREAD:
+        raise TriggerError(f"jitter is {jitter!r}", hint="give seconds, 0 or more, at most a year")
+    return round(jitter * SECOND)
 
 
 def read(text: str, what: str) -> datetime:
@@ -71,10 +88,10 @@ def options_to_json(
 def options_from_json(data: dict[str, Any]) -> dict[str, Any]:
     """The inverse: keyword arguments `zone`, `start`, `end`, `jitter`."""
     return {
-        "zone": data.get("timezone", "UTC"),
+        "zone": zone(data.get("timezone", "UTC")).name,
         "start": parse_iso(data["start"]) if data.get("start") else None,
         "end": parse_iso(data["end"]) if data.get("end") else None,
-        "jitter": round(data.get("jitter", 0) * SECOND),
+        "jitter": spread_of(data.get("jitter")),
     }
 
 

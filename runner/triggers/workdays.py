@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import Any, Literal
 
+from runner.errors import TriggerError
 from runner.moment import SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger, Passed, Trigger
 from runner.triggers.calendars import Calendar
@@ -15,6 +16,17 @@ from runner.triggers.times import tz_of
 from runner.triggers.zones import zone
 
 Roll = Literal["skip", "forward", "backward"]
+
+ROLLS: tuple[Roll, ...] = ("skip", "forward", "backward")
+
+
+def roll_of(value: object) -> Roll:
+    """A way to roll as people write it; TriggerError where there is none of that name."""
+    for known in ROLLS:
+        if value == known:
+            return known
+    raise TriggerError(f"{value!r} is not a way to roll", hint="write skip, forward or backward")
+
 
 _DAY = 86_400
 _MOST_DAYS = 1_000

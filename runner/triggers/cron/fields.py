@@ -74,6 +74,7 @@ _NTH = re.compile(r"([^#]*)#(.*)")
 _RANGE = re.compile(r"([^-/]+)(?:-([^-/]+))?(?:/([^/]+))?")
 _LAST_DAY = re.compile(r"L(?:-(\d+))?", re.I)
 _WORKDAY = re.compile(r"(?:(\d+)W|W(\d+))", re.I)
+_LAST_BEFORE = re.compile(r"L([0-7]|[a-z]{3,})", re.I)
 _LAST_WEEKDAY = re.compile(r"(.+)L", re.I)
 
 
@@ -188,6 +189,8 @@ def _number(kind: Kind, text: str, part: str) -> int:
     named = kind.number_of(text)
     if named is not None:
         return named
+    if kind is WEEKDAY and (last := _LAST_BEFORE.fullmatch(part)):
+        raise _wrong(kind, part, "has L before the weekday", f"{last[1]}L is the last of the month")
     for other in KINDS:
         if other.number_of(text) is not None:
             raise _wrong(

@@ -21,6 +21,7 @@ from runner.triggers.times import (
     options_from_json,
     options_to_json,
     shown_options,
+    spread_of,
     tz_of,
     zone_of_times,
 )
@@ -104,7 +105,7 @@ class CronTrigger(WallTrigger):
             "zone": zone,
             "start": start,
             "end": end,
-            "spread": round((jitter or 0) * SECOND),
+            "spread": spread_of(jitter),
             "fields": shown,
             "_walk": steps,
         }
