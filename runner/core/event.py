@@ -33,6 +33,14 @@ class Settings:
     host: str = ""
     """Where attempts begin: the computer and its state directory. Empty: they end with this process."""
 
+    def closed_until(self, spec: JobSpec, now: Moment) -> Moment | None:
+        """When the maintenance that keeps this job from starting is over; None where there is none."""
+        found: Moment | None = None
+        for window in self.maintenance:
+            if window.start <= now < window.end and (not window.tags or set(window.tags) & set(spec.tags)):
+                found = window.end if found is None else max(found, window.end)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Started:

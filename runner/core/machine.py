@@ -125,7 +125,7 @@ class Machine:
                 self._stepped(by, now)
             case e.Configured(settings):
                 self.settings = settings
-                self._runs.configure(settings)
+                self._runs.configure(settings, now)
             case e.Stopping(stop):
                 self._stopping(stop, now)
             case _:
@@ -148,6 +148,8 @@ class Machine:
                 self._job_due(key, now)
             elif kind == "run":
                 self._runs.due(key, now)
+            elif kind == "opens":
+                self._runs.opens(key, now)
             elif kind == "delivery":
                 self._desk.due(key)
             elif kind == "incident":
@@ -214,7 +216,7 @@ class Machine:
     def _occurs(self, job: Job, slot: Moment, nonce: str, now: Moment, *, late: bool) -> None:
         """An occurrence that policy wants: a run, or a skip with its reason."""
         spec = job.spec
-        reason = self._maintenance(spec, now)
+        reason = "maintenance" if self.settings.closed_until(spec, now) is not None else ""
         if not reason and not late:
             reason = self._overlap(spec)
         if reason:
@@ -234,12 +236,6 @@ class Machine:
     def _replace(self, key: JobKey, now: Moment) -> None:
         for run in self._runs.live_of(key):
             self._runs.cancel(run.key, "replaced", now)
-
-    def _maintenance(self, spec: JobSpec, now: Moment) -> str:
-        for window in self.settings.maintenance:
-            if window.start <= now < window.end and (not window.tags or set(window.tags) & set(spec.tags)):
-                return "maintenance"
-        return ""
 
     def _gate_open(self, job: Job, now: Moment) -> bool:
         """Whether what must have succeeded did; else the job waits, or this occurrence is skipped."""
@@ -452,6 +448,8 @@ class Machine:
             return "shutdown"
         run = RunKey(key, now, self._next_nonce(key, now))
         reason = self._overlap(job.spec)
+        if origin != "manual" and self.settings.closed_until(job.spec, now) is not None:
+            reason = "maintenance"
         if reason:
             self._record(Occurrence(key, now, "skipped", reason, run.nonce, decided_at=now))
             return reason

@@ -42,6 +42,7 @@ class Runs:
         self.places = Places(settings)
         self._host = settings.host
         self._agenda = agenda
+        self._settings = settings
         self._out = out
         self._evaluate = evaluate
         self._ended = ended
@@ -54,13 +55,18 @@ class Runs:
         """Of those that go well; any other change of a run's steps takes it out."""
         self._steps: dict[RunKey, dict[str, Step]] = {}
         """The steps of those that have several, by id."""
+        self._shut: set[RunKey] = set()
+        """Runs that wait for the end of a maintenance."""
         self._timed: set[RunKey] = set()
         """Those with a moment in the agenda."""
 
-    def configure(self, settings: Settings) -> None:
-        """Other capacities from now on, and where attempts begin."""
+    def configure(self, settings: Settings, now: Moment) -> None:
+        """Other capacities and windows of maintenance from now on, and where attempts begin."""
+        self._settings = settings
         self._host = settings.host
         self.places.configure(settings)
+        for key in list(self._shut):
+            self.opens(key, now)
 
     # ── making and loading ──────────────────────────────────────────────────────────────────
 
@@ -192,6 +198,8 @@ class Runs:
                 >= step.foreach.max_parallel
             ):
                 return
+        if run.started_at is None and self._closed(run, now):
+            return
         wanted = self._wanted(run, step)
         group = run.spec.policy.concurrency.group
         if group is not None and key not in self._held:
@@ -210,6 +218,24 @@ class Runs:
             for other in [other for owner, other in self._offered if owner == key]:
                 self._offered.discard((key, other))
                 self._offer(key, other, now)
+
+    def _closed(self, run: Run, now: Moment) -> bool:
+        """Whether maintenance keeps a run that waited from starting; it is offered again when that is over."""
+        if not self._settings.maintenance or run.origin == "manual":
+            return False
+        until = self._settings.closed_until(run.spec, now)
+        if until is None:
+            return False
+        self._shut.add(run.key)
+        self._agenda.put(("opens", run.key), until)
+        return True
+
+    def opens(self, key: RunKey, now: Moment) -> None:
+        """The maintenance that kept this run from starting is over."""
+        run = self.live.get(key)
+        self._shut.discard(key)
+        if run is not None:
+            self.carry_on(run, now)
 
     def _start(self, run: Run, step: Step, state: StepRun, now: Moment) -> None:
         due = None if step.timeout is None else now + step.timeout
@@ -438,6 +464,9 @@ class Runs:
         self._begun.discard(key)
         self._progress.pop(key, None)
         self._steps.pop(key, None)
+        if key in self._shut:
+            self._shut.discard(key)
+            self._agenda.put(("opens", key), None)
         if key in self._timed:
             self._timed.discard(key)
             self._agenda.put(("run", key), None)

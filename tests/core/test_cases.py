@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner.core.event import Notice, Settings
+from runner.core.event import Configured, Fired, Maintenance, Notice, Settings
 from runner.core.run import Status
 from runner.moment import HOUR, MINUTE, SECOND, Moment, from_datetime, to_datetime
 from runner.simulation import Scripted, Simulation
 from runner.spec import (
+    After,
     Catchup,
     Command,
     Concurrency,
+    JobKey,
     JobSpec,
     Notify,
     OnlyAfter,
@@ -423,6 +426,65 @@ def test_27_a_gate_waits_and_then_skips(took: int, expected: list[tuple[str, str
     assert ran(simulation, "report") == expected
     if not expected:
         assert others(simulation, "report") == [("08:30", "skipped", "only_after", 1)]
+
+
+def closed(simulation: Simulation, start: str, end: str, *tags: str) -> None:
+    simulation.settings = Settings(
+        {"db": 1},
+        maintenance=(Maintenance("upgrade", at(f"2026-06-01T{start}"), at(f"2026-06-01T{end}"), tags),),
+    )
+    simulation.handle(Configured(simulation.settings))
+
+
+def test_nothing_starts_in_maintenance_but_what_a_person_starts() -> None:
+    hourly = job("hourly", schedule="0 * * * *")
+    then = replace(job("then"), after=(After("other", "always"),))
+    simulation = Simulation([hourly, then, job("other")], start=MIDNIGHT)
+    closed(simulation, "00:30", "01:30")
+    simulation.run(at("2026-06-01T01:10"))
+    simulation.handle(Fired(JobKey("default", "/jobs.yaml", "other")))
+    simulation.run(at("2026-06-01T02:10"))
+    assert others(simulation, "hourly") == [("01:00", "skipped", "maintenance", 1)]
+    assert ran(simulation, "hourly") == [("02:00", "succeeded", 0)]
+    assert ran(simulation, "other") == [("01:101", "succeeded", 0)]
+    assert others(simulation, "then") == [("01:10:01", "skipped", "maintenance", 1)]
+
+
+def test_maintenance_of_tags_leaves_the_others_alone() -> None:
+    tagged = replace(job("tagged", schedule="0 1 * * *"), tags=("db",))
+    simulation = Simulation([tagged, job("plain", schedule="0 1 * * *")], start=MIDNIGHT)
+    closed(simulation, "00:30", "01:30", "db")
+    simulation.run(at("2026-06-01T02:00"))
+    assert others(simulation, "tagged") == [("01:00", "skipped", "maintenance", 1)]
+    assert ran(simulation, "plain") == [("01:00", "succeeded", 0)]
+
+
+@pytest.mark.parametrize("die", [False, True])
+def test_what_waited_for_its_turn_waits_for_the_end_of_maintenance(die: bool) -> None:
+    specs = [
+        job("first", schedule="0 1 * * *", concurrency=Concurrency(group="db")),
+        job("second", schedule="0 1 * * *", concurrency=Concurrency(group="db")),
+    ]
+    simulation = Simulation(specs, start=MIDNIGHT, script={"first": Scripted(took=10 * MINUTE)})
+    closed(simulation, "01:05", "02:00")
+    if die:
+        down(simulation, "2026-06-01T01:20", "2026-06-01T01:30")
+    simulation.run(at("2026-06-01T03:00"))
+    assert ran(simulation, "second") == [("01:00", "succeeded", 3600)]
+
+
+def test_maintenance_that_is_called_off_lets_go_what_waited() -> None:
+    simulation = Simulation([job(schedule="0 1 * * *", concurrency=Concurrency("queue"))], start=MIDNIGHT,
+                            script={"job": Scripted(took=10 * MINUTE)})  # fmt: skip
+    simulation.run(at("2026-06-01T01:05"))
+    simulation.handle(Fired(JobKey("default", "/jobs.yaml", "job"), origin="after"))
+    closed(simulation, "01:06", "02:00")
+    simulation.run(at("2026-06-01T01:20"))
+    assert len(ran(simulation)) == 2
+    assert simulation.runs_of("job")[1].status is Status.PENDING
+    closed(simulation, "03:00", "04:00")
+    simulation.run(at("2026-06-01T01:40"))
+    assert [run.status for run in simulation.runs_of("job")] == [Status.SUCCEEDED] * 2
 
 
 def test_a_year_of_a_nightly_job_plays_in_a_second() -> None:

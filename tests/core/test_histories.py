@@ -21,6 +21,7 @@ from runner.core.event import (
     Changed,
     Configured,
     Fired,
+    Maintenance,
     Paused,
     Removed,
     Resumed,
@@ -224,9 +225,15 @@ class Histories(RuleBasedStateMachine):
             self._handle(CancelAsked(data.draw(st.sampled_from(live))))
 
     @precondition(lambda self: self.up)
-    @rule(narrow=st.integers(1, 2), default=st.sampled_from((1, 3, None)))
-    def configure(self, narrow: int, default: int | None) -> None:
-        settings = Settings({"narrow": narrow, "wide": 2}, {"default": default}, queue_limit=4)
+    @rule(
+        narrow=st.integers(1, 2),
+        default=st.sampled_from((1, 3, None)),
+        shut=st.sampled_from((None, None, (-MINUTE, MINUTE), (30 * SECOND, 5 * MINUTE))),
+    )
+    def configure(self, narrow: int, default: int | None, shut: tuple[int, int] | None) -> None:
+        now = self.simulation.now
+        windows = () if shut is None else (Maintenance("m", now + shut[0], now + shut[1]),)
+        settings = Settings({"narrow": narrow, "wide": 2}, {"default": default}, windows, queue_limit=4)
         self.simulation.settings = settings
         self.reach = self._taken()
         self._handle(Configured(settings))
@@ -371,8 +378,9 @@ class Histories(RuleBasedStateMachine):
         siblings = [each for each in self.simulation.runs.values() if each.key.job == run.key.job]
         busy = [each for each in siblings if not each.status.final and each is not run]
         most = limit(run.spec.policy.concurrency)
+        shut = run.started_at is None and self.simulation.settings.closed_until(run.spec, now) is not None
         turn = (most is not None and len(busy) >= most) or (run.reason == CATCH_UP and bool(busy))
-        assert full or turn, f"{run.id} waits for nothing"
+        assert full or turn or shut, f"{run.id} waits for nothing"
 
     @invariant()
     def an_occurrence_is_accounted_for_once(self) -> None:
