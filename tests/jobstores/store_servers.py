@@ -355,3 +355,17 @@ def etcd() -> Iterator[str]:
 
         with running([binary, *options], answer, where=where) as server:
             yield Url.of(f"127.0.0.1:{port}", server)
+
+
+@contextlib.contextmanager
+def rethinkdb(*options: str) -> Iterator[str]:
+    """A stand-in that speaks RethinkDB's protocol, as host:port; a real one where RUNNER_TEST_RETHINKDB names it."""
+    if given := os.environ.get("RUNNER_TEST_RETHINKDB"):
+        yield Url(given)
+        return
+    with directory() as where:
+        port = free_port()
+        program = Path(__file__).with_name("rethinkdb_stand_in.py")
+        command = [sys.executable, program, "--port", str(port), "--log", where / "documents", *options]
+        with running(command, connects(port), where=where) as server:
+            yield Url.of(f"127.0.0.1:{port}", server)
