@@ -29,6 +29,10 @@ install: $(VENV)/.installed ## set up .venv with the runner in it
 run: $(VENV)/.installed ## run the jobs of examples/jobs.yaml in the foreground
 	$(BIN)/runner serve -f examples/jobs.yaml
 
+.PHONY: services
+services: ## install the servers that the tests of job stores use (Debian, as root)
+	tests/jobstores/services.sh
+
 test: $(VENV)/.developed ## run the tests
 	$(BIN)/python -m pytest -n 2
 

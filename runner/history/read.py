@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, s
 
 from runner.core.run import Job, Occurrence, Run
 from runner.errors import RunnerError, StoreError
+from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy import rows, tables
 from runner.jobstores.sqlalchemy.database import reading, translated
 from runner.moment import Moment, parse_iso
@@ -28,7 +29,7 @@ class History:
     def __init__(self, engine: Engine, *, alias: str = "default") -> None:
         self._engine = engine
         self._alias = alias
-        self._digests = rows.Digests()
+        self._digests = rows.Digests(Codec(opaque=True))
         self.unreadable = 0
 
     def jobs(self) -> list[Job]:

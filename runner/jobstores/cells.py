@@ -18,6 +18,7 @@ from uuid import uuid4
 from runner.errors import StoreError
 from runner.jobstores.base import Fence
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, asked_of, lost
+from runner.jobstores.pickled import Codec
 from runner.moment import Moment
 
 _TRIES = 50
@@ -45,8 +46,8 @@ class Move(NamedTuple):
 class CelledJobStore(KeyedJobStore):
     """Everything but the server's own commands, which are the abstract methods below."""
 
-    def __init__(self, alias: str = "default") -> None:
-        super().__init__(alias)
+    def __init__(self, alias: str = "default", codec: Codec | None = None) -> None:
+        super().__init__(alias, codec)
         self._parted: dict[str, list[str]] = {}
 
     most_moves: int

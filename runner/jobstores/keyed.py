@@ -22,8 +22,8 @@ from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, R
 from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
 from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
-from runner.jobstores.codec import dumps, loads
 from runner.jobstores.notice import Ear
+from runner.jobstores.pickled import Codec
 from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
 
@@ -54,8 +54,9 @@ class KeyedJobStore(ABC):
 
     errors: tuple[type[BaseException], ...] = (OSError,)
 
-    def __init__(self, alias: str = "default") -> None:
+    def __init__(self, alias: str = "default", codec: Codec | None = None) -> None:
         self.alias = alias
+        self._codec = codec or Codec()
         self._lock = threading.RLock()
         self._opened = False
         self._ears: list[Ear] = []
@@ -130,8 +131,8 @@ class KeyedJobStore(ABC):
             rows = self._all(source, "jobs", "runs", "incidents", "deliveries")
             jobs = self._jobs(source, rows["jobs"], unreadable)
             runs = sorted(self._runs(source, rows["runs"], unreadable), key=lambda run: run.key.slot)
-            incidents = [self._ours(loads(text)) for _, text in rows["incidents"]]
-            deliveries = [self._ours(loads(text)) for _, text in rows["deliveries"]]
+            incidents = [self._ours(self._codec.loads(text)) for _, text in rows["incidents"]]
+            deliveries = [self._ours(self._codec.loads(text)) for _, text in rows["deliveries"]]
             self._live = {key for key in self._live if key.job.source != source} | {run.key for run in runs}
             # What another process finished meanwhile is counted again at the next write.
             self._trails = {key: trail for key, trail in self._trails.items() if key[1] != source}
@@ -173,13 +174,13 @@ class KeyedJobStore(ABC):
 
     def asked(self, source: str) -> Sequence[Request]:
         with self._using("the requests cannot be read"):
-            found = [loads(text) for _, text in self._rows(source, "requests")]
+            found = [self._codec.loads(text) for _, text in self._rows(source, "requests")]
             return sorted(found, key=lambda request: (request.asked_at, request.id))
 
     def answer(self, request: str) -> Request | None:
         with self._using("the requests cannot be read"):
             text = self._get(Row("answers", ANYWHERE, request))
-            found: Request | None = loads(text) if text is not None else None
+            found: Request | None = self._codec.loads(text) if text is not None else None
             return found
 
     # ── for history ─────────────────────────────────────────────────────────────────────────
@@ -213,7 +214,9 @@ class KeyedJobStore(ABC):
         """The occurrences that did not run and are remembered."""
         with self._using("the occurrences cannot be read"):
             found = [
-                loads(text) for source in self._sources() for _, text in self._rows(source, "occurrences")
+                self._codec.loads(text)
+                for source in self._sources()
+                for _, text in self._rows(source, "occurrences")
             ]
             return [replace(each, job=each.job._replace(store=self.alias)) for each in found]
 
@@ -228,16 +231,16 @@ class KeyedJobStore(ABC):
             yield from self._run_puts(run)
         for each in batch.occurrences:
             row = Row("occurrences", each.job.source, _trail_key(each.job.id, each.slot, each.nonce))
-            yield Put(row, dumps(each))
+            yield Put(row, self._codec.dumps(each))
             yield from self._forgotten(row, each.job.id, MOST_SKIPPED)
         for incident in batch.incidents:
             row = Row("incidents", incident.job.source, _text([incident.job.id, incident.kind]))
-            yield Put(row, dumps(incident) if incident.closed_at is None else None)
+            yield Put(row, self._codec.dumps(incident) if incident.closed_at is None else None)
         for delivery in batch.deliveries:
             row = Row("deliveries", delivery.news.job.source, delivery.id)
-            yield Put(row, dumps(delivery) if delivery.state == "waiting" else None)
+            yield Put(row, self._codec.dumps(delivery) if delivery.state == "waiting" else None)
         for request in batch.requests:
-            text = dumps(request)
+            text = self._codec.dumps(request)
             yield Put(Row("requests", request.source, request.id), text if request.state == "asked" else None)
             row = Row("answers", ANYWHERE, request.id)
             yield Put(row, text)
@@ -281,10 +284,10 @@ class KeyedJobStore(ABC):
         if known is None or known[0] is not spec:
             if len(self._specs) > 20_000:
                 self._specs.clear()
-            known = self._specs[id(spec)] = (spec, dumps(spec))
+            known = self._specs[id(spec)] = (spec, self._codec.dumps(spec))
         if isinstance(record, Run):
-            return f"[{known[1]},{dumps(_run_fields(record))}]"
-        return f"[{known[1]},{dumps(_job_fields(record))}]"
+            return f"[{known[1]},{self._codec.dumps(_run_fields(record))}]"
+        return f"[{known[1]},{self._codec.dumps(_job_fields(record))}]"
 
     def _rows(self, source: str, table: str) -> Sequence[tuple[str, str]]:
         return self._all(source, table)[table]
@@ -293,7 +296,7 @@ class KeyedJobStore(ABC):
         found = []
         for key, text in rows:
             try:
-                spec, fields = loads(text)
+                spec, fields = self._codec.loads(text)
                 found.append(_job_of(replace(spec, store=self.alias), fields))
             except (RunnerError, ValueError, TypeError) as error:
                 unreadable.append(Unreadable(JobKey(self.alias, source, key), str(error)))
@@ -304,7 +307,7 @@ class KeyedJobStore(ABC):
         for key, text in rows:
             slot, nonce, job = _untext(key)
             try:
-                spec, fields = loads(text)
+                spec, fields = self._codec.loads(text)
                 run_key = RunKey(JobKey(self.alias, source, job), slot, nonce)
                 found.append(_run_of(run_key, replace(spec, store=self.alias), fields))
             except (RunnerError, ValueError, TypeError) as error:

@@ -10,22 +10,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern
+from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern, timeout
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, lost
 from runner.jobstores.notice import TICK, Ear
+from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import Moment
 
+_PATIENCE = 5.0
+"""Seconds a turn may take before it counts as failed."""
 _NO_TRANSACTIONS = 20
 """IllegalOperation: transaction numbers are only allowed on a replica set member or mongos."""
 
 
 class MongoDBJobStore(KeyedJobStore):
-    """`url` as pymongo takes it (`mongodb://host:27017/?replicaSet=rs0`), or its arguments, or a `client` of one's own.
+    """`host` and other arguments as pymongo takes them, or a `url` (`mongodb://host:27017/?replicaSet=rs0`), or a
+    `client` of one's own.
 
     The documents are in `database`, collections `<collection>` and `<collection>_leads`.
     """
@@ -34,20 +39,25 @@ class MongoDBJobStore(KeyedJobStore):
 
     def __init__(
         self,
-        url: str | None = None,
-        *,
         database: str = "runner",
-        collection: str = "runner",
+        collection: str = "jobs",
         client: Any = None,
+        pickle_protocol: int | None = None,
+        *,
+        url: str | None = None,
+        codec: CodecName = "json",
         alias: str = "default",
         **connect_args: Any,
     ) -> None:
-        super().__init__(alias)
+        for name, value in (("database", database), ("collection", collection)):
+            if not value:
+                raise ValueError(f'The "{name}" parameter must not be empty')
+        super().__init__(alias, Codec.of(codec, pickle_protocol))
         self._arguments = {"serverSelectionTimeoutMS": 5000, "socketTimeoutMS": 10000, **connect_args}
         if url:
             self._arguments["host"] = url
-        self._given = client
-        self._client: Any = client
+        self._given = given(client)
+        self._client: Any = self._given
         self._names = (database, collection)
 
     def _connect(self) -> None:
@@ -97,7 +107,8 @@ class MongoDBJobStore(KeyedJobStore):
             return ()
 
         try:
-            with self._client.start_session() as session:
+            # pymongo alone would go on for two minutes; the engine tries again itself, and has other things to do.
+            with timeout(_PATIENCE), self._client.start_session() as session:
                 found: Sequence[Row] = session.with_transaction(
                     perform, write_concern=WriteConcern(w="majority", j=True)
                 )

@@ -12,8 +12,10 @@ from typing import Any
 import redis
 
 from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, asked_of, lost
 from runner.jobstores.notice import TICK, Ear
+from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import Moment
 
 _COMMIT = """
@@ -52,33 +54,42 @@ end
 
 
 class RedisJobStore(KeyedJobStore):
-    """`url` as redis-py takes it (`redis://host:6379/0`), or its connection arguments, or a `client` of one's own.
+    """`host`, `port` and other arguments as redis-py takes them, or a `url` (`redis://host:6379/0`), or a `client`.
 
-    All keys begin with `prefix`. A client must answer with text (`decode_responses=True`).
+    All keys begin with `{jobs_key}`; `run_times_key` is accepted and means nothing: run times stand with the jobs. A
+    client must answer with text (`decode_responses=True`).
     """
 
     errors = (OSError, redis.RedisError)
 
     def __init__(
         self,
-        url: str | None = None,
+        db: int = 0,
+        jobs_key: str = "runner",
+        run_times_key: str | None = None,
+        pickle_protocol: int | None = None,
         *,
+        url: str | None = None,
         client: Any = None,
-        prefix: str = "runner",
+        codec: CodecName = "json",
         alias: str = "default",
         **connect_args: Any,
     ) -> None:
-        super().__init__(alias)
+        if not jobs_key:
+            raise ValueError('The "jobs_key" parameter must not be empty')
+        super().__init__(alias, Codec.of(codec, pickle_protocol))
         self._url = url
-        self._given = client
-        self._arguments = {"socket_timeout": 5, "socket_connect_timeout": 5, **connect_args}
-        self._prefix = "{" + prefix + "}"
-        self._client: Any = client
+        self._given = given(client)
+        self._arguments = {"socket_timeout": 5, "socket_connect_timeout": 5, "db": int(db), **connect_args}
+        self._prefix = "{" + jobs_key + "}"
+        self._client: Any = self._given
 
     def _connect(self) -> None:
         if self._given is None:
             arguments: dict[str, Any] = {**self._arguments, "decode_responses": True}
             url = self._url
+            if url:
+                del arguments["db"]  # The URL says which, or it is the first.
             self._client = redis.Redis.from_url(url, **arguments) if url else redis.Redis(**arguments)
         self._client.ping()
         self._commit_script = self._client.register_script(_COMMIT)

@@ -23,6 +23,7 @@ from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, asked_of, lost
 from runner.jobstores.notice import TICK, Ear
+from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import SECOND, Moment
 
 _TRIES = 50
@@ -51,13 +52,14 @@ class RethinkDBJobStore(KeyedJobStore):
         client: Any = None,
         pickle_protocol: int | None = None,
         *,
+        codec: CodecName = "json",
         alias: str = "default",
         **connect_args: Any,
     ) -> None:
         for name, value in (("database", database), ("table", table)):
             if not value:
                 raise ValueError(f'The "{name}" parameter must not be empty')
-        super().__init__(alias)
+        super().__init__(alias, Codec.of(codec, pickle_protocol))
         self._names = (database, table)
         self._given = given(client)
         self._arguments = {"timeout": 5, **connect_args}

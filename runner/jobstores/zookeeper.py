@@ -24,6 +24,7 @@ from runner.jobstores.base import LEASE
 from runner.jobstores.cells import Cell, CelledJobStore, Move, signs
 from runner.jobstores.clients import given
 from runner.jobstores.notice import TICK, Ear
+from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import SECOND
 
 _PATIENCE = 5.0
@@ -51,12 +52,13 @@ class ZooKeeperJobStore(CelledJobStore):
         close_connection_on_exit: bool = False,
         pickle_protocol: int | None = None,
         *,
+        codec: CodecName = "json",
         alias: str = "default",
         **connect_args: Any,
     ) -> None:
         if not path.strip("/"):
             raise ValueError('The "path" parameter must not be empty')
-        super().__init__(alias)
+        super().__init__(alias, Codec.of(codec, pickle_protocol))
         self._root = "/" + path.strip("/")
         self._given = given(client)
         self._close_given = close_connection_on_exit

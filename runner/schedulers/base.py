@@ -89,7 +89,9 @@ class BaseScheduler(Lifecycle):
             history,
             notify_of(notify, self._options.channels),
         )
-        spec = draft(asked, self._defaults, source=self._house.source, store=jobstore, zone=self._zone)
+        spec = draft(
+            asked, self._defaults, source=self._house.source_in(jobstore), store=jobstore, zone=self._zone
+        )
         if trigger is None and misfire_grace_time is undefined:
             spec = replace(spec, policy=replace(spec.policy, grace=None))
         next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
@@ -155,7 +157,7 @@ class BaseScheduler(Lifecycle):
         mine = object()
         self._mine[mine] = kinds
         try:
-            self._house.act(alias, plan_of(wish, self._house.source, alias), wish)
+            self._house.act(alias, plan_of(wish, self._house.source_in(alias), alias), wish)
         finally:
             # What is told of this change is told in the turn that made it; only then may others be heard.
             self._house.engine.call(lambda now: self._mine.__delitem__(mine))
@@ -190,7 +192,7 @@ class BaseScheduler(Lifecycle):
         changes |= {"func": work.target, "args": work.args}
 
     def _modify(self, job_id: str, alias: str, verb: str, **args: Any) -> Job:
-        key = JobKey(alias, self._house.source, job_id)
+        key = JobKey(alias, self._house.source_in(alias), job_id)
         self._change(alias, Wish(verb, {"job": job_id, **args}), key)
         self._dispatch(JobEvent(events.EVENT_JOB_MODIFIED, job_id, alias))
         found = self.get_job(job_id, alias)
@@ -234,7 +236,9 @@ class BaseScheduler(Lifecycle):
         if self.state == STATE_STOPPED:
             return self._modify_pending(job_id, jobstore, {"next_run_time": "auto"})
         alias = self._alias_of(job_id, jobstore)
-        self._change(alias, Wish("resume", {"job": job_id}), JobKey(alias, self._house.source, job_id))
+        self._change(
+            alias, Wish("resume", {"job": job_id}), JobKey(alias, self._house.source_in(alias), job_id)
+        )
         found = self.get_job(job_id, alias)
         if found is not None:
             self._dispatch(JobEvent(events.EVENT_JOB_MODIFIED, job_id, alias))
@@ -247,7 +251,9 @@ class BaseScheduler(Lifecycle):
             alias = self._pending.pop(index)[0]._record.spec.store
         else:
             alias = self._alias_of(job_id, jobstore)
-            self._change(alias, Wish("remove", {"job": job_id}), JobKey(alias, self._house.source, job_id))
+            self._change(
+                alias, Wish("remove", {"job": job_id}), JobKey(alias, self._house.source_in(alias), job_id)
+            )
         self._dispatch(JobEvent(events.EVENT_JOB_REMOVED, job_id, alias))
         self._logger.info("Removed job %s", job_id)
 
@@ -351,7 +357,7 @@ class BaseScheduler(Lifecycle):
         return self._house.record(job.key)
 
     def _record_of(self, job_id: str, alias: str) -> Record | None:
-        found = self._house.record(JobKey(alias, self._house.source, job_id))
+        found = self._house.record(JobKey(alias, self._house.source_in(alias), job_id))
         if found is not None:
             return found
         if self._house.leads(alias):

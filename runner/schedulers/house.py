@@ -64,6 +64,12 @@ class House:
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
 
+    def source_in(self, alias: str) -> str:
+        """What the jobs of this scheduler belong to in a store: those of two names (`tablename`) in one database are
+        kept apart."""
+        scope = getattr(self.stores.get(alias), "scope", "")
+        return f"{self.source}/{scope}" if scope else self.source
+
     def now(self) -> Moment:
         return self._clock.now()
 
@@ -90,7 +96,7 @@ class House:
     def _listen(self, store: JobStore) -> bool:
         """Whether the store tells of what others ask; where it cannot, or cannot now, it is asked each second."""
         try:
-            return store.listen(self.source, self.engine.poke)
+            return store.listen(self.source_in(store.alias), self.engine.poke)
         except StoreError as error:
             log.warning("the store %r: %s; it is asked each second", store.alias, error)
             return False
@@ -122,7 +128,7 @@ class House:
         for partition in list(engine.partitions.values()):
             partition.release()
         for store in self.stores.values():
-            _empty(store, self.source, self._clock.now())
+            _empty(store, self.source_in(store.alias), self._clock.now())
             store.close()
         self._engine = None
 
@@ -208,7 +214,7 @@ class House:
         engine = self.engine
         partition = Partition(
             self.stores[alias],
-            self.source,
+            self.source_in(alias),
             owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
             settings=self._settings(),
             hands=self.hands,
@@ -259,7 +265,7 @@ class House:
         if engine.on_clock_thread:
             _at_once(partition, self._clock.now(), plan)
         elif partition.standing_by:
-            asking.ask(self.stores[alias], self.source, wish, self._clock, engine)
+            asking.ask(self.stores[alias], self.source_in(alias), wish, self._clock, engine)
         else:
             self._await(engine.ask(plan, alias), partition)
 
@@ -283,7 +289,7 @@ class House:
         machine = partition.machine
         if machine is not None:
             return list(machine.jobs.values())
-        return self.stores[alias].load(self.source).jobs
+        return self.stores[alias].load(self.source_in(alias)).jobs
 
     def history(self, alias: str, job: str, limit: int) -> Sequence[Run]:
         """The newest runs of a job of ours."""

@@ -30,43 +30,21 @@ from runner.core.run import (
     Occurrence,
     Outcome,
     Request,
-    Run,
     RunKey,
     Status,
     StepRun,
 )
 from runner.errors import LeaseLost, RunExists, StoreError
 from runner.jobstores.base import JobStore
-from runner.moment import SECOND, Moment
-from runner.spec import Call, Command, JobKey, JobSpec, Notify, Rule, Step
+from runner.spec import JobKey
+from runner.testing.jobstore_limits import JobStoreLimits
+from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 
-NOON: Moment = 1_800_014_400 * SECOND
 PATIENCE = 10.0
 """Seconds something may take that happens in another process."""
-SOURCE = "/srv/jobs.yaml"
 
 
-def spec(id: str = "job", **rest: Any) -> JobSpec:
-    """A job with a command and a call, whose arguments JSON alone does not know."""
-    steps = (
-        Step("first", Command(script="echo ${{ params.x }}", stop_grace=3 * SECOND)),
-        Step(
-            "second",
-            Call("pkg.mod:function", args=(1, (2, 3), {4}), kwargs={"deep": [1, {"a": (1,)}]}),
-            ("first",),
-        ),
-    )
-    notify = Notify(on_failure=(Rule(("ops", "mail"), after=2),))
-    values = {"vars": {"a": [1, 2]}, "notify": notify, "source": SOURCE, **rest}
-    return JobSpec(id, steps, **values)
-
-
-def run(job: JobSpec, slot: Moment = NOON, **rest: Any) -> Run:
-    steps = {step.id: StepRun(step.id) for step in job.steps}
-    return Run(RunKey(job.key, slot), job, steps=steps, created_at=NOON, **rest)
-
-
-class JobStoreSuite:
+class JobStoreSuite(JobStoreLimits):
     """The laws of `runner.jobstores.base.JobStore`."""
 
     tells = True

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from runner.core.action import Forget, Save
+from runner.core.action import Save
 from runner.core.run import Job, Occurrence, Run, Status
-from runner.errors import LeaseLost, StoreError
+from runner.errors import LeaseLost
 from runner.history import history_of
 from runner.moment import MINUTE
 from runner.spec import Policy, Retention
@@ -18,11 +18,11 @@ from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
 
 
 class KeyedLaws(JobStoreSuite):
-    make: Callable[[], Any]
+    make: Callable[..., Any]
     stores: list[Any]
 
-    def opened(self) -> Any:
-        store = self.make()
+    def opened(self, **options: Any) -> Any:
+        store = self.make(**options)
         store.open()
         self.stores = [*getattr(self, "stores", []), store]
         return store
@@ -79,22 +79,6 @@ class KeyedLaws(JobStoreSuite):
             other.write([Save(ended(run(short, NOON + n)))])
         kept = sorted((each.key.job.id, each.key.slot - NOON) for each in other.finished())
         assert kept == [*(("long", n) for n in range(4)), ("short", 3), ("short", 4), ("short", 5)]
-
-    def test_a_batch_of_thousands(self, store: Any) -> None:
-        jobs = [spec(f"job{number}") for number in range(2000)]
-        store.write([Save(Job(job, NOON)) for job in jobs] + [Save(run(job)) for job in jobs])
-        loaded = self.reopened(store).load(SOURCE)
-        assert (len(loaded.jobs), len(loaded.runs)) == (2000, 2000)
-        store.write([Forget(job.key) for job in jobs])
-        assert self.reopened(store).load(SOURCE).jobs == ()
-
-    def test_a_closed_store_says_so(self, store: Any) -> None:
-        other = self.opened()
-        other.close()
-        with pytest.raises(StoreError, match="the store 'default' is not open"):
-            other.load(SOURCE)
-        other.open()
-        assert other.load(SOURCE).jobs == ()
 
 
 def ended(run: Run) -> Run:

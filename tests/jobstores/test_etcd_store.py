@@ -25,7 +25,7 @@ class TestEtcd(KeyedLaws):
     @pytest.fixture
     def store(self, server: str) -> Iterator[EtcdJobStore]:
         host, port = server.split(":")
-        self.make = lambda: EtcdJobStore("/test", host=host, port=int(port))
+        self.make = lambda **options: EtcdJobStore("/test", host=host, port=int(port), **options)
         store = self.opened()
         store._client.delete_prefix("/test/")
         yield store

@@ -7,6 +7,8 @@ from runner.testing.jobstore_suite import JobStoreSuite
 
 
 class TestMemory(JobStoreSuite):
+    durable = False
+
     @pytest.fixture
     def store(self) -> MemoryJobStore:
         return MemoryJobStore()

@@ -27,7 +27,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
 class TestMongoDB(KeyedLaws):
     @pytest.fixture
     def store(self, server: str) -> Iterator[MongoDBJobStore]:
-        self.make = lambda: MongoDBJobStore(server, database="runner_test")
+        self.make = lambda **options: MongoDBJobStore("runner_test", url=server, **options)
         store = self.opened()
         store._documents.delete_many({})
         store._leads.delete_many({})
@@ -40,6 +40,6 @@ class TestMongoDB(KeyedLaws):
 
 def test_no_server_is_a_store_error() -> None:
     url = f"mongodb://127.0.0.1:{store_servers.free_port()}/"
-    store = MongoDBJobStore(url, serverSelectionTimeoutMS=100)
+    store = MongoDBJobStore(url=url, serverSelectionTimeoutMS=100)
     with pytest.raises(StoreError, match=r"the store cannot be opened: 127.0.0.1:.*refused"):
         store.open()

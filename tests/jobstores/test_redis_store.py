@@ -23,7 +23,7 @@ def server() -> Iterator[str]:
 class TestRedis(KeyedLaws):
     @pytest.fixture
     def store(self, server: str) -> Iterator[RedisJobStore]:
-        self.make = lambda: RedisJobStore(server)
+        self.make = lambda **options: RedisJobStore(url=server, **options)
         store = self.opened()
         store._client.flushdb()
         yield store
@@ -34,6 +34,6 @@ class TestRedis(KeyedLaws):
 
 
 def test_no_server_is_a_store_error() -> None:
-    store = RedisJobStore(f"redis://127.0.0.1:{store_servers.free_port()}/0")
+    store = RedisJobStore(url=f"redis://127.0.0.1:{store_servers.free_port()}/0")
     with pytest.raises(StoreError, match="the store cannot be opened: Error 111 connecting to"):
         store.open()

@@ -25,7 +25,7 @@ class TestRethinkDB(KeyedLaws):
     @pytest.fixture
     def store(self, server: str) -> Iterator[RethinkDBJobStore]:
         host, port = server.split(":")
-        self.make = lambda: RethinkDBJobStore("runner_test", host=host, port=int(port))
+        self.make = lambda **options: RethinkDBJobStore("runner_test", host=host, port=int(port), **options)
         store = self.opened()
         store._run(store._documents.delete())
         store.close()

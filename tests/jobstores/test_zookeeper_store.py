@@ -24,7 +24,7 @@ def server() -> Iterator[str]:
 class TestZooKeeper(KeyedLaws):
     @pytest.fixture
     def store(self, server: str) -> Iterator[ZooKeeperJobStore]:
-        self.make = lambda: ZooKeeperJobStore("/test", hosts=server)
+        self.make = lambda **options: ZooKeeperJobStore("/test", hosts=server, **options)
         store = self.opened()
         store._client.delete("/test", recursive=True)
         store.close()

@@ -33,13 +33,20 @@ def file_of(url: str) -> Path | None:
     return Path(name)
 
 
-def connect(url: str | URL) -> Engine:
-    """An engine for the URL; a SQLite file is made for its owner alone."""
+def connect(url: str | URL, options: Mapping[str, Any] | None = None, schema: str | None = None) -> Engine:
+    """An engine for the URL; a SQLite file is made for its owner alone. `options` are `create_engine`'s; `schema` is
+    where PostgreSQL looks for tables."""
     parsed = make_url(url)
+    if schema and parsed.get_backend_name() != "postgresql":
+        raise ValueError("a schema of tables is PostgreSQL's; elsewhere name the database in the URL")
     if parsed.get_backend_name() != "sqlite":
         limits = _PATIENCE.get(parsed.get_backend_name(), {})
-        wanted = {name: value for name, value in limits.items() if name not in parsed.query}
-        return create_engine(parsed, pool_pre_ping=True, connect_args=wanted)
+        wanted: dict[str, Any] = {k: v for k, v in limits.items() if k not in parsed.query}
+        if schema:
+            wanted["options"] = f"-csearch_path={schema}"
+        given = dict(options or {})
+        wanted |= given.pop("connect_args", {})
+        return create_engine(parsed, **{"pool_pre_ping": True, **given}, connect_args=wanted)
     arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
     path = file_of(str(url)) if isinstance(url, str) else None
     if path is not None:
@@ -48,7 +55,7 @@ def connect(url: str | URL) -> Engine:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         if not parsed.query:
             arguments = {"creator": partial(_open, path)}
-    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", **arguments)
+    engine = create_engine(parsed, **{**(options or {}), **arguments}, isolation_level="AUTOCOMMIT")
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

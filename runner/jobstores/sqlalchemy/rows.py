@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status, StepRun
 from runner.jobstores.codec import dumps, loads
+from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy.statements import Values
 from runner.spec import JobKey, JobSpec
 
@@ -16,7 +17,8 @@ from runner.spec import JobKey, JobSpec
 class Digests:
     """Specs by digest. A spec is encoded once, however many runs and moves of its job are written."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec | None = None) -> None:
+        self._codec = codec or Codec()
         self._known: dict[int, tuple[JobSpec, str]] = {}
         self._specs: dict[str, JobSpec] = {}
         self.written: set[str] = set()
@@ -26,19 +28,19 @@ class Digests:
         known = self._known.get(id(spec))
         if known is not None and known[0] is spec:
             return known[1]
-        digest = digest_of(dumps(spec))
+        digest = digest_of(self._codec.dumps(spec))
         self._known[id(spec)] = (spec, digest)
         self._specs.setdefault(digest, spec)
         return digest
 
     def text(self, spec: JobSpec) -> str:
-        return dumps(spec)
+        return self._codec.dumps(spec)
 
     def spec(self, digest: str, text: str) -> JobSpec:
         """The spec of a digest; runs of one spec share one value."""
         found = self._specs.get(digest)
         if found is None:
-            found = self._specs[digest] = loads(text)
+            found = self._specs[digest] = self._codec.loads(text)
             self._known[id(found)] = (found, digest)
         return found
 
@@ -216,13 +218,13 @@ def delivery_row(delivery: Delivery) -> Values:
     )
 
 
-def request_row(request: Request) -> Values:
+def request_row(request: Request, codec: Codec) -> Values:
     return (
         request.id,
         request.source,
         request.state,
         request.asked_at,
-        dumps(request),
+        codec.dumps(request),
     )
 
 

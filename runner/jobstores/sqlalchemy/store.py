@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,10 @@ from runner.core.run import Job, Request, Run, RunKey
 from runner.errors import LeaseLost, RunExists, StoreError, StoreFull, StoreReplaced
 from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
+from runner.jobstores.clients import given
 from runner.jobstores.codec import loads
 from runner.jobstores.notice import Ear
+from runner.jobstores.pickled import Codec, CodecName
 from runner.jobstores.sqlalchemy import leases, notify, rows, tables
 from runner.jobstores.sqlalchemy.database import (
     Channel,
@@ -44,25 +46,39 @@ class SQLAlchemyJobStore:
     `url` as SQLAlchemy takes it, or an `engine` of one's own. One connection writes, from any one thread at a time.
     `mark`: a file that remembers which database it was; an empty or another one in its place is then refused with
     StoreReplaced, and a SQLite file is looked through before it is used.
+    `tablename` keeps the jobs of several stores in one database apart; the tables are the same, and `metadata` means
+    nothing. `tableschema`: the PostgreSQL schema that they are in. `engine_options`: for SQLAlchemy's `create_engine`.
     """
 
     def __init__(
         self,
         url: str | None = None,
-        engine: Engine | None = None,
+        engine: Engine | str | None = None,
+        tablename: str = "",
+        metadata: Any = None,
+        pickle_protocol: int | None = None,
+        tableschema: str | None = None,
+        engine_options: Mapping[str, Any] | None = None,
         *,
+        codec: CodecName = "json",
         alias: str = "default",
         mark: Path | None = None,
     ) -> None:
         if (url is None) == (engine is None):
             raise ValueError("either url or engine is needed")
+        if engine is not None and (tableschema or engine_options):
+            raise ValueError("tableschema and engine_options are for a store that is given a url")
         self.alias = alias
+        self.scope = tablename
+        self._codec = Codec.of(codec, pickle_protocol)
         self._url = url
-        self._given = engine
+        self._options = dict(engine_options or {})
+        self._schema = tableschema
+        self._given: Engine | None = given(engine)
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._lock = threading.RLock()
-        self._digests = rows.Digests()
+        self._digests = rows.Digests(self._codec)
         self._texts = rows.StepTexts()
         self._live: set[RunKey] = set()
         self._jobs: set[JobKey] = set()
@@ -90,7 +106,11 @@ class SQLAlchemyJobStore:
             file = None if self._given is not None else file_of(self._url or "")
             if file is not None and self._mark is not None:
                 self._look_before(file)
-            engine = self._given if self._given is not None else connect(self._url or "")
+            engine = (
+                self._given
+                if self._given is not None
+                else connect(self._url or "", self._options, self._schema)
+            )
             if self._mark is not None:
                 # Before anything is written: tables made in the wrong database would hide that it is the wrong one.
                 self._verify(engine, first=True)
@@ -268,7 +288,9 @@ class SQLAlchemyJobStore:
         do.replace(channel, tables.occurrences, list(map(rows.occurrence_row, batch.occurrences)))
         do.replace(channel, tables.incidents, list(map(rows.incident_row, batch.incidents)))
         do.replace(channel, tables.deliveries, list(map(rows.delivery_row, batch.deliveries)))
-        do.replace(channel, tables.requests, list(map(rows.request_row, batch.requests)))
+        do.replace(
+            channel, tables.requests, [rows.request_row(request, self._codec) for request in batch.requests]
+        )
         for source in {request.source for request in batch.requests if request.state == "asked"}:
             notify.knock(connection, source)
         return fresh
@@ -409,12 +431,12 @@ class SQLAlchemyJobStore:
         question = (
             select(t.c.request).where(t.c.source == source, t.c.state == "asked").order_by(t.c.asked_at)
         )
-        return [loads(found) for found in self._read(question)]
+        return [self._codec.loads(found) for found in self._read(question)]
 
     def answer(self, request: str) -> Request | None:
         t = tables.requests
         found = self._read(select(t.c.request).where(t.c.id == request))
-        return loads(found[0]) if found else None
+        return self._codec.loads(found[0]) if found else None
 
     def _read(self, question: Any) -> Sequence[Any]:
         with self._lock, translated("the requests cannot be read"):
