@@ -16,6 +16,7 @@ from runner.cli import frame, reading
 from runner.errors import ConfigError
 
 if TYPE_CHECKING:
+    from runner.config import Config
     from runner.service.place import Place
     from runner.spec import JobSpec
 
@@ -36,10 +37,21 @@ if TYPE_CHECKING:
 def command(
     against: str | None, days: int, exit_code: bool, form: str, file: str | None, as_json: bool
 ) -> None:
-    """What the edit of a jobs file does: jobs, keys, fire times, alerts, and live runs it meets."""
+    """What the edit of a jobs file does: jobs, keys, fire times, alerts, and live runs it meets.
+
+    It compares the file as it is now with what is running, else with the last commit. Nothing is changed.
+
+    \b
+    runner plan                                 # before a reload
+    runner plan --against main --days 30        # what a branch does in the next month
+    runner plan --against HEAD~1 --format markdown > comment.md
+    runner plan --exit-code                     # 1 where anything changes
+    """
     from runner.clock import SystemClock
+    from runner.config import Config
     from runner.moment import DAY
     from runner.views import plan
+    from runner.views.beside import beside
     from runner.views.when import zone_of
 
     place = frame.place_of(file)
@@ -51,7 +63,9 @@ def command(
         if history is not None:
             live = history.runs(source=place.source, statuses=("pending", "running", "waiting"), limit=1_000)
     old = _old(place, against, running)
-    made = plan.plan(old, new.jobs, now=now, until=now + days * DAY, live=live)
+    changed = beside(old, new) if isinstance(old, Config) else ()
+    jobs = old.jobs if isinstance(old, Config) else old
+    made = plan.plan(jobs, new.jobs, now=now, until=now + days * DAY, live=live, beside=changed)
     if as_json:
         frame.print_json(plan.document(made))
     else:
@@ -61,35 +75,51 @@ def command(
         sys.exit(frame.EXIT_FAILED)
 
 
-def _old(place: Place, against: str | None, running: list[JobSpec]) -> list[JobSpec]:
+def _old(place: Place, against: str | None, running: list[JobSpec]) -> list[JobSpec] | Config:
     if against == "running" or (against is None and running):
         if not running:
-            raise frame.fault(frame.EXIT_FAILED, f"nothing of {place.file} was ever run here")
+            hint = "compare with a file or a commit: runner plan --against HEAD"
+            raise frame.fault(frame.EXIT_FAILED, f"nothing of {place.file} was ever run here", hint=hint)
         return running
-    if against is not None and Path(against).is_file():
-        return _loaded(Path(against).absolute(), against)
-    with _checked_out(place.file, against or "HEAD") as path:
-        return _loaded(path, f"{place.file.name} at {against or 'HEAD'}")
+    if against is not None and Path(against).exists():
+        return _loaded([Path(against).absolute()], against)
+    ref = against or "HEAD"
+    home = place.file if place.file.is_dir() else place.file.parent
+    outside = [path for path in place.files if not path.is_relative_to(home)]
+    if outside:
+        hint = f"name files below {home}"
+        raise frame.fault(frame.EXIT_USAGE, f"{outside[0]} is not of the same directory", hint=hint)
+    with _checked_out(home, ref, place.file) as directory:
+        paths = [directory / path.relative_to(home) for path in place.files]
+        for path in paths:
+            if not path.exists():
+                raise frame.fault(frame.EXIT_USAGE, f"there is no {path.name} at {ref}")
+        return _loaded(paths, f"{place.file.name} at {ref}")
 
 
-def _loaded(path: Path, name: str) -> list[JobSpec]:
+def _loaded(paths: list[Path], name: str) -> Config:
     from runner import config
 
     try:
-        return list(config.load(path).jobs)
+        return config.load(paths)
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise frame.fault(frame.EXIT_CONFIG, f"{name} cannot be compared with: it is broken") from None
 
 
 @contextlib.contextmanager
-def _checked_out(file: Path, ref: str) -> Iterator[Path]:
-    """The file's directory as it was at a commit, with all that it includes."""
-    done = subprocess.run(
-        ["git", "-C", str(file.parent), "archive", "--format=tar", ref, "."], capture_output=True, check=False
-    )
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
+def _checked_out(home: Path, ref: str, file: Path) -> Iterator[Path]:
+    """The directory as it was at a commit, with all that is included from there."""
+    # A name that begins with a dash would be an option of git.
+    command = ["git", "-C", str(home), "archive", "--format=tar", ref, "."]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False) if not ref.startswith("-") else None
+    except FileNotFoundError:
+        raise frame.fault(
+            frame.EXIT_FAILED, "git is not installed", hint="compare with a file instead"
+        ) from None
+    if done is None or done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines() if done is not None else []
         raise frame.fault(
             frame.EXIT_USAGE,
             f"{ref!r} is neither a file nor a commit of the repository of {file}",
@@ -98,10 +128,7 @@ def _checked_out(file: Path, ref: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="runner-plan-") as directory:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(directory, members=[member for member in archive if _plain(member)])
-        path = Path(directory) / file.name
-        if not path.is_file():
-            raise frame.fault(frame.EXIT_USAGE, f"there is no {file.name} at {ref}")
-        yield path
+        yield Path(directory)
 
 
 def _plain(member: tarfile.TarInfo) -> bool:

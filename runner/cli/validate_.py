@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
 
 import click
 
+from runner import __version__
 from runner.cli import frame
-from runner.errors import ConfigError
+from runner.errors import ConfigError, Problem
 
 
 @click.command("validate")
@@ -24,26 +25,34 @@ from runner.errors import ConfigError
 def command(paths: tuple[str, ...], file: str | None, strict: bool, form: str, as_json: bool) -> None:
     """Check a jobs file, and say everything that is wrong with it.
 
-    Nothing is executed, and nothing is imported. Exit 0 where it is good, 3 where it is not.
+    Nothing is executed, and nothing is imported. Exit 0 where it is good, 3 where it is not. A warning is about what
+    is allowed and yet doubtful.
+
+    \b
+    runner validate                         # ./jobs.yaml
+    runner validate team-a/ team-b/         # the files of directories, each directory by itself
+    runner validate --strict --format github    # remarks at the lines of a pull request
+    runner validate --format sarif > runner.sarif    # for a code scanner
     """
     from runner import config
     from runner.clock import SystemClock
 
     now = SystemClock().now()
     form = "json" if as_json else form
-    errors: list[Any] = []
-    warnings: list[Any] = []
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
     for path in paths or (file,):
         place = frame.place_of(path)
         try:
             loaded = config.load(place.files, address=_address, now=now)
         except ConfigError as error:
-            errors += getattr(error, "problems", [])
+            errors += error.problems
         else:
             warnings += loaded.warnings
             if form == "text":
-                click.echo(f"{place.file}: {_count(len(loaded.jobs), 'job')}, good")
-    _print(form, errors, warnings)
+                count = len(loaded.jobs)
+                click.echo(f"{place.file}: {count} job{'s' if count != 1 else ''}, good")
+    _print(form, errors, warnings, strict)
     if errors or (strict and warnings):
         sys.exit(frame.EXIT_CONFIG)
 
@@ -55,60 +64,19 @@ def _address(url: str) -> str:
     return check(url)
 
 
-def _print(form: str, errors: list[Any], warnings: list[Any]) -> None:
+def _print(form: str, errors: list[Problem], warnings: list[Problem], strict: bool) -> None:
+    from runner.views import problems
+
     if form == "json":
-        frame.print_json({"errors": [_row(p) for p in errors], "warnings": [_row(p) for p in warnings]})
+        frame.print_json(problems.document(errors, warnings))
     elif form == "sarif":
-        frame.print_document(_sarif(errors, warnings))
+        frame.print_document(
+            problems.sarif(errors, warnings, version=__version__, base=os.getcwd(), strict=strict)
+        )
     elif form == "github":
-        for level, problems in (("error", errors), ("warning", warnings)):
-            for p in problems:
-                where = f"file={p.file},line={p.line},col={p.column}"
-                text = p.message + (f" ({p.help})" if p.help else "")
-                click.echo(f"::{level} {where},title={p.kind}::{_escaped(text)}")
-    else:
+        for line in problems.github(errors, warnings, base=os.getcwd(), strict=strict):
+            click.echo(line)
+    elif errors or warnings:
         for problem in [*errors, *warnings]:
-            click.echo(str(problem), err=True)
-            click.echo("", err=True)
-        if errors or warnings:
-            click.echo(f"{_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}", err=True)
-
-
-def _row(problem: Any) -> dict[str, Any]:
-    keys = ("kind", "message", "file", "line", "column", "help")
-    return {key: getattr(problem, key) for key in keys}
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _sarif(errors: list[Any], warnings: list[Any]) -> dict[str, Any]:
-    results = [
-        {
-            "ruleId": p.kind,
-            "level": level,
-            "message": {"text": p.message + (f"\n{p.help}" if p.help else "")},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": str(p.file)},
-                        "region": {"startLine": max(1, p.line), "startColumn": max(1, p.column)},
-                    }
-                }
-            ],
-        }
-        for level, problems in (("error", errors), ("warning", warnings))
-        for p in problems
-    ]
-    rules = [{"id": kind} for kind in sorted({r["ruleId"] for r in results})]
-    driver = {"name": "runner", "rules": rules}
-    return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}],
-    }
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+            click.echo(f"{problem}\n", err=True)
+        click.echo(problems.counted(errors, warnings, strict=strict), err=True)

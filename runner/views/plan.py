@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from datetime import tzinfo
+from datetime import date, tzinfo
 from itertools import islice
 from typing import Any
 
 from runner.core.run import Run
 from runner.duration import format_duration
-from runner.moment import Moment
+from runner.moment import Moment, to_datetime
 from runner.spec import JobSpec, Notify, Rule, Step
 from runner.views.when import iso, when, zone_of
 
@@ -36,7 +36,8 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What becomes of one job. `gone` and `come` are its fire times that vanish and appear."""
+    """What becomes of one job. `gone` and `come` are its fire times that vanish and appear, `moved` those that are
+    at another time of the same day: the old one and the new one."""
 
     job: str
     what: str
@@ -44,6 +45,7 @@ class Edit:
     keys: tuple[Key, ...] = ()
     gone: tuple[Moment, ...] = ()
     come: tuple[Moment, ...] = ()
+    moved: tuple[tuple[Moment, Moment], ...] = ()
     alerts: tuple[Key, ...] = ()
     live: tuple[str, ...] = ()
 
@@ -57,18 +59,26 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Edits in the order of the new file, removed jobs last; `until` bounds the fire times."""
+    """Edits in the order of the new file, removed jobs last; `until` bounds the fire times. `beside` is what changes
+    beside the jobs: channels, groups, executors, maintenance, secrets."""
 
     edits: tuple[Edit, ...]
     unchanged: int
     until: Moment
+    beside: tuple[Key, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.edits)
+        return bool(self.edits or self.beside)
 
 
 def plan(
-    old: Iterable[JobSpec], new: Sequence[JobSpec], *, now: Moment, until: Moment, live: Iterable[Run] = ()
+    old: Iterable[JobSpec],
+    new: Sequence[JobSpec],
+    *,
+    now: Moment,
+    until: Moment,
+    live: Iterable[Run] = (),
+    beside: tuple[Key, ...] = (),
 ) -> Plan:
     """Compare two sets of jobs by their ids, with the fire times after `now` up to `until`."""
     before = {spec.id: spec for spec in old}
@@ -88,7 +98,7 @@ def plan(
             edits.append(
                 Edit(id, "removed", spec, gone=gone, alerts=_alerts(spec, None), live=tuple(runs.get(id, ())))
             )
-    return Plan(tuple(edits), len(after) - sum(edit.what != "removed" for edit in edits), until)
+    return Plan(tuple(edits), len(after) - sum(edit.what != "removed" for edit in edits), until, beside)
 
 
 def _added(spec: JobSpec, now: Moment, until: Moment) -> Edit:
@@ -112,7 +122,31 @@ def _changed(
     keys = tuple(key for key in keys if not (key.path.startswith("notify.") and key.path.endswith(".to")))
     if not keys and not alerts:
         return None
-    return Edit(new.id, "changed", new, keys, gone, come, alerts, tuple(runs.get(new.id, ())))
+    moved, gone, come = _moved(gone, come, zone_of(new.timezone))
+    return Edit(new.id, "changed", new, keys, gone, come, moved, alerts, tuple(runs.get(new.id, ())))
+
+
+def _moved(
+    gone: Sequence[Moment], come: Sequence[Moment], zone: tzinfo
+) -> tuple[tuple[tuple[Moment, Moment], ...], tuple[Moment, ...], tuple[Moment, ...]]:
+    """Pairs of the old time and the new one, and the times that are in none: on a day that loses as many as it
+    gains, each of them moved."""
+    days: dict[date, tuple[list[Moment], list[Moment]]] = {}
+    for side, times in enumerate((gone, come)):
+        for at in times:
+            days.setdefault(to_datetime(at, zone).date(), ([], []))[side].append(at)
+    pairs = [
+        pair
+        for lost, gained in days.values()
+        if len(lost) == len(gained)
+        for pair in zip(lost, gained, strict=True)
+    ]
+    left, right = {old for old, _ in pairs}, {new for _, new in pairs}
+    return (
+        tuple(sorted(pairs)),
+        tuple(at for at in gone if at not in left),
+        tuple(at for at in come if at not in right),
+    )
 
 
 def _times(spec: JobSpec, now: Moment, until: Moment) -> tuple[Moment, ...]:
@@ -215,7 +249,7 @@ def _channels(rules: Sequence[Rule]) -> str:
 
 
 def document(made: Plan) -> dict[str, Any]:
-    """`{edits: [{job, what, keys, gone, come, alerts, live}], unchanged}`; times in each job's zone."""
+    """`{edits: [{job, what, keys, gone, come, moved, alerts, live}], beside, unchanged}`; times in each job's zone."""
     return {
         "edits": [
             {
@@ -224,11 +258,19 @@ def document(made: Plan) -> dict[str, Any]:
                 "keys": [_key(key) for key in edit.keys],
                 "gone": [iso(at, zone_of(edit.spec.timezone)) for at in edit.gone],
                 "come": [iso(at, zone_of(edit.spec.timezone)) for at in edit.come],
+                "moved": [
+                    {
+                        "from": iso(old, zone_of(edit.spec.timezone)),
+                        "to": iso(new, zone_of(edit.spec.timezone)),
+                    }
+                    for old, new in edit.moved
+                ],
                 "alerts": [_key(key) for key in edit.alerts],
                 "live": list(edit.live),
             }
             for edit in made.edits
         ],
+        "beside": [_key(key) for key in made.beside],
         "unchanged": made.unchanged,
     }
 
@@ -244,8 +286,11 @@ def text(made: Plan, *, now: Moment, zone: tzinfo, markdown: bool = False) -> st
         sign = {"added": "+", "removed": "-", "changed": "~"}[edit.what]
         lines.append(f"- **{edit.job}** {edit.what}" if markdown else f"{sign} {edit.job} {edit.what}")
         lines += [f"  - {line}" if markdown else f"    {line}" for line in _lines(edit, now, zone, markdown)]
+    if made.beside:
+        lines.append("- **beside the jobs**" if markdown else "~ beside the jobs")
+        lines += [("  - " if markdown else "    ") + _changed_key(key, markdown) for key in made.beside]
     same = f"{made.unchanged} unchanged"
-    if not made.edits:
+    if not made:
         return f"nothing changes ({same})"
     counts = [
         f"{count} {what}"
@@ -256,10 +301,11 @@ def text(made: Plan, *, now: Moment, zone: tzinfo, markdown: bool = False) -> st
 
 
 def _lines(edit: Edit, now: Moment, zone: tzinfo, markdown: bool) -> list[str]:
-    code = "`" if markdown else ""
-    lines = [
-        f"{key.path}: {code}{_short(key.old)}{code} -> {code}{_short(key.new)}{code}" for key in edit.keys
-    ]
+    lines = [_changed_key(key, markdown) for key in edit.keys]
+    if edit.moved:
+        pairs = [f"{when(old, now, zone)} -> {_clock(old, new, now, zone)}" for old, new in edit.moved[:3]]
+        more = f" and {len(edit.moved) - 3} more" if len(edit.moved) > 3 else ""
+        lines.append(f"moves {', '.join(pairs)}{more}")
     if edit.gone:
         lines.append(f"no longer runs {_listed(edit.gone, now, zone)}")
     if edit.come:
@@ -269,6 +315,18 @@ def _lines(edit: Edit, now: Moment, zone: tzinfo, markdown: bool) -> list[str]:
     for run in edit.live:
         lines.append(f"{run} is live: it {edit.meaning}")
     return lines
+
+
+def _clock(old: Moment, new: Moment, now: Moment, zone: tzinfo) -> str:
+    """The new time without its day, where that is the old one's."""
+    said = when(new, now, zone)
+    day = when(old, now, zone).rpartition(" ")[0]
+    return said.removeprefix(f"{day} ") if day else said
+
+
+def _changed_key(key: Key, markdown: bool) -> str:
+    code = "`" if markdown else ""
+    return f"{key.path}: {code}{_short(key.old)}{code} -> {code}{_short(key.new)}{code}"
 
 
 def _short(value: str) -> str:

@@ -44,8 +44,7 @@ def test_a_whole_plan() -> None:
     steps: load -> load, mail
     grace: (none) -> 5m
     schedule: 0 2 * * * -> 0 3 * * *
-    no longer runs tomorrow 02:00, Thu 26 Nov 02:00, Fri 27 Nov 02:00 and 4 more
-    also runs tomorrow 03:00, Thu 26 Nov 03:00, Fri 27 Nov 03:00 and 4 more
+    moves tomorrow 02:00 -> 03:00, Thu 26 Nov 02:00 -> 03:00, Fri 27 Nov 02:00 -> 03:00 and 4 more
     alerts on_failure: ops -> oncall
     etl@2026-11-24T01:00:00Z is live: it goes on with the definition it began with
 - ping removed
@@ -59,7 +58,7 @@ def test_the_same_is_nothing() -> None:
     made = plan([ETL, PING], [PING, ETL], now=NOW, until=WEEK)
     assert not made
     assert text(made, now=NOW, zone=OSLO) == "nothing changes (2 unchanged)"
-    assert document(made) == {"edits": [], "unchanged": 2}
+    assert document(made) == {"edits": [], "beside": [], "unchanged": 2}
 
 
 def test_another_directory_is_no_change() -> None:
@@ -76,7 +75,8 @@ def test_another_zone_moves_the_times_though_the_text_is_the_same() -> None:
     other = spec("etl", "0 2 * * *", name="Nightly ETL", timezone="UTC")
     (edit,) = plan([ETL], [other], now=NOW, until=NOW + DAY).edits
     assert {key.path for key in edit.keys} == {"timezone", "schedule"}
-    assert (len(edit.gone), len(edit.come)) == (1, 1)
+    ((old_time, new_time),) = edit.moved
+    assert (edit.gone, edit.come, new_time - old_time) == ((), (), HOUR)
 
 
 def test_times_of_a_busy_job_are_compared_as_far_as_both_are_known() -> None:
@@ -95,6 +95,7 @@ def test_as_json_and_as_markdown() -> None:
         "keys": [{"key": "owner", "old": "", "new": "kari"}],
         "gone": [],
         "come": [],
+        "moved": [],
         "alerts": [],
         "live": [],
     }
@@ -108,3 +109,14 @@ def test_other_channels_alone_are_an_edit() -> None:
         [OLD], [replace(OLD, notify=Notify(on_failure=(Rule(("oncall",)),)))], now=NOW, until=WEEK
     ).edits
     assert (edit.keys, edit.alerts) == ((), (Key("on_failure", "ops", "oncall"),))
+
+
+def test_a_day_that_loses_as_many_times_as_it_gains_moves_them() -> None:
+    old, new = spec("etl", "0 2,4 * * *"), spec("etl", "0 3,5 * * mon-fri")
+    (edit,) = plan([old], [new], now=NOW, until=NOW + 7 * DAY).edits
+    assert len(edit.moved) == 2 * 5
+    assert (len(edit.gone), edit.come) == (2 * 2, ())
+    assert document(plan([old], [new], now=NOW, until=NOW + DAY))["edits"][0]["moved"] == [
+        {"from": "2026-11-25T02:00:00+01:00", "to": "2026-11-25T03:00:00+01:00"},
+        {"from": "2026-11-25T04:00:00+01:00", "to": "2026-11-25T05:00:00+01:00"},
+    ]

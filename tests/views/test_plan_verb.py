@@ -90,6 +90,10 @@ def test_against_what_is_running(desk: Desk) -> None:
     [
         (("--against", "running"), "nothing of FILE was ever run here"),
         (("--against", "v9"), "'v9' is neither a file nor a commit of the repository of FILE"),
+        (
+            ("--against", "--output=x"),
+            "'--output=x' is neither a file nor a commit of the repository of FILE",
+        ),
         ((), "'HEAD' is neither a file nor a commit of the repository of FILE"),
     ],
 )
@@ -106,3 +110,54 @@ def test_a_broken_file_ends_with_3(desk: Desk, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text("jobs: [")
     assert getattr(desk.call("--against", str(other)).exception, "exit_code", None) == 3
+
+
+HOUSE = """\
+channels: {ops: "log:", old: "log:"}
+secrets: {token: {env: A}}
+groups: {db: 2}
+executors: {heavy: {max_workers: 1}}
+maintenance: [{name: upgrade, start: "2026-12-01T22:00Z", duration: 4h}]
+jobs: {a: {run: x, timezone: UTC}}
+"""
+
+
+def test_what_changes_beside_the_jobs_is_said_without_addresses(desk: Desk, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(HOUSE)
+    new = HOUSE.replace('ops: "log:", old', 'ops: "mailto://me:hidden@example.com", new').replace(
+        "env: A", "env: B"
+    )
+    desk.file.write_text(
+        new.replace("db: 2", "db: 3").replace("max_workers: 1", "max_workers: 2").replace("4h", "5h")
+    )
+    result = desk.call("--against", str(other), "--exit-code")
+    assert result.exit_code == 1
+    assert "hidden" not in result.stdout
+    document = json.loads(desk.call("--against", str(other), "--json").stdout)
+    assert document["edits"] == []
+    changed = {key["key"]: (key["old"], key["new"]) for key in document["beside"]}
+    before, after = changed.pop("maintenance.upgrade")
+    assert before.partition(" to ")[0] == after.partition(" to ")[0]
+    assert before != after
+    assert changed == {
+        "channels.ops": ("as it was", "another one"),
+        "channels.old": ("there", ""),
+        "channels.new": ("", "there"),
+        "secrets.token": ("as it was", "another one"),
+        "groups.db": ("2", "3"),
+        "executors.heavy": ("1", "2"),
+    }
+    assert result.stdout.startswith("~ beside the jobs\n    channels.ops: as it was -> another one\n")
+
+
+def test_a_directory_of_files_against_a_commit(desk: Desk) -> None:
+    desk.git("init", "-q")
+    desk.git("add", ".")
+    desk.git("commit", "-qm", "first")
+    (desk.directory / "more" / "mail.yaml").write_text(MORE.replace("0 9", "0 8"))
+    environ = {"RUNNER_STATE_DIR": str(desk.state), "RUNNER_DATABASE_URL": None}
+    args = ["-f", str(desk.directory / "more"), "--json"]
+    result = CliRunner().invoke(command, args, env=environ)
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert [edit["what"] for edit in json.loads(result.stdout)["edits"]] == ["changed"]
