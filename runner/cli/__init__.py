@@ -11,33 +11,45 @@ import click
 from runner import __version__
 from runner.errors import RunnerError
 
-VERBS: dict[str, str] = {
-    "init": "write a first jobs.yaml",
-    "validate": "check a jobs file and say everything that is wrong with it",
-    "simulate": "what the jobs would do in a stretch of time",
-    "explain": "a job after merging, and where each value came from",
-    "fmt": "put a jobs file into its one form",
-    "test": "play the tests of a jobs file",
-    "plan": "what an edit of the file does, before it is live",
-    "serve": "run the jobs of a file until stopped",
-    "run": "run one job now, in the foreground",
-    "list": "the jobs, their state and when they run next",
-    "next": "the coming occurrences",
-    "history": "past runs",
-    "logs": "the output of a run",
-    "why": "why a job did or did not run at a moment",
-    "calendar": "how busy the coming days are",
-    "trigger": "ask the running service to run a job now",
-    "pause": "stop scheduling a job until it is resumed",
-    "resume": "go on scheduling a paused job",
-    "stop": "cancel a run",
-    "reload": "make the running service read its file again",
-    "db": "look after the database: check, backup, restore, export, import, copy",
-    "status": "who runs this file, since when, and how it is",
-    "import": "take over the jobs of APScheduler 3 or of a crontab",
-    "schema": "the JSON Schema of the jobs file",
-    "version": "the version of this program",
+SECTIONS: dict[str, dict[str, str]] = {
+    "The file": {
+        "init": "write a first jobs.yaml",
+        "validate": "check the file and say everything that is wrong with it",
+        "schema": "what may stand in the file, as JSON Schema or in words",
+        "explain": "a job after merging, and where each value came from",
+        "fmt": "put the file into its one form",
+        "test": "play the tests of the file",
+        "simulate": "what the jobs would do in a stretch of time",
+        "plan": "what an edit of the file does, before it is live",
+        "import": "take over the jobs of APScheduler 3 or of a crontab",
+    },
+    "Running it": {
+        "serve": "run the jobs of the file until stopped",
+        "run": "run one job now, in the foreground",
+    },
+    "What is, was and will be": {
+        "list": "the jobs, their state and when they run next",
+        "next": "the coming occurrences",
+        "calendar": "how busy the coming days are",
+        "history": "past runs",
+        "logs": "the output of a run",
+        "why": "why a job did or did not run at a moment",
+    },
+    "Asking the running service": {
+        "status": "who runs this file, since when, and how it is",
+        "trigger": "run a job now",
+        "stop": "cancel a run",
+        "pause": "stop scheduling a job until it is resumed",
+        "resume": "go on scheduling a paused job",
+        "reload": "read the file again",
+    },
+    "The program": {
+        "db": "look after the database: check, back up, restore, export, import, copy",
+        "completion": "the script that makes a shell complete verbs and jobs",
+        "version": "the version of this program",
+    },
 }
+VERBS: dict[str, str] = {verb: what for verbs in SECTIONS.values() for verb, what in verbs.items()}
 
 
 class Verbs(click.Group):
@@ -54,8 +66,9 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+        for name, verbs in SECTIONS.items():
+            with formatter.section(name):
+                formatter.write_dl([(f"{verb:10}", what) for verb, what in verbs.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -72,7 +85,13 @@ class Verbs(click.Group):
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="runner", message="%(prog)s %(version)s")
 def group() -> None:
-    """Run the jobs of a jobs.yaml on time, and tell when one fails."""
+    """Run the jobs of a jobs.yaml on time, and tell when one fails.
+
+    \b
+    runner init && runner serve     # a first file, and run it
+    runner validate                 # every mistake at once, and what to type instead
+    runner VERB --help              # all about a verb, with examples
+    """
 
 
 def main(args: list[str] | None = None) -> Any:

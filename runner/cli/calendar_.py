@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame, reading
+from runner.cli import completing, frame, reading
 
 
 @click.command("calendar")
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completing.jobs)
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="how many days")
 @frame.file_option
 @frame.json_option

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 from runner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ WIDEST = 44
 
 
 @click.command("explain")
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @frame.file_option
 @frame.json_option
 def command(job: str, file: str | None, as_json: bool) -> None:

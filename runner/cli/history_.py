@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame, reading
+from runner.cli import completing, frame, reading
 
 STATUSES = "pending running waiting succeeded failed timed_out cancelled interrupted".split()
 
 
 @click.command("history")
-@click.argument("job", metavar="[JOB|RUN]", required=False)
+@click.argument("job", metavar="[JOB|RUN]", required=False, shell_complete=completing.jobs)
 @click.option(
     "-n", "--count", type=click.IntRange(1), default=20, show_default=True, help="how many, the newest"
 )

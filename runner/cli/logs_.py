@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 
 if TYPE_CHECKING:
     from runner.core.run import AttemptKey, Run
@@ -22,7 +22,7 @@ _MARKS = {"stdout": " ", "stderr": "!", "note": "~"}
 
 
 @click.command("logs")
-@click.argument("runs", metavar="JOB|RUN", nargs=-1, required=True)
+@click.argument("runs", metavar="JOB|RUN", nargs=-1, required=True, shell_complete=completing.jobs)
 @click.option("--follow", "-f", "growing", is_flag=True, help="go on until the run has ended")
 @click.option("--step", metavar="STEP", help="only this step")
 @click.option(

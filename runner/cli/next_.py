@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame, reading
+from runner.cli import completing, frame, reading
 
 
 @click.command("next")
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completing.jobs)
 @click.option(
     "-n", "--count", type=click.IntRange(1, 100_000), default=10, show_default=True, help="how many"
 )

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 
 
 @click.command("pause")
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=completing.jobs)
 @frame.file_option
 @click.option("--until", metavar="TIME", help="go on by itself then: 2026-12-24T08:00, in the job's zone")
 @click.option("--note", default="", help="why, for those who look at the list")

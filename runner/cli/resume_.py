@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 
 
 @click.command("resume")
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=completing.jobs)
 @frame.file_option
 @frame.json_option
 def command(jobs: tuple[str, ...], file: str | None, as_json: bool) -> None:

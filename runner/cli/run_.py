@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 
 
 @click.command("run")
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @frame.file_option
 @frame.params_option
 @click.option("--quiet", "-q", is_flag=True, help="only the output of the commands")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli import frame, reading
+from runner.cli import completing, frame, reading
 
 if TYPE_CHECKING:
     from runner.config import Config
@@ -19,7 +19,7 @@ MOST_LINES = 200
 
 
 @click.command("simulate")
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completing.jobs)
 @click.option("--from", "start", metavar="T", help="from this moment on: 2026-12-24, or -7d  [now]")
 @click.option("--to", "end", metavar="T", help="up to this moment: 2026-12-31, or 30d")
 @click.option("--days", type=click.IntRange(1, 3660), help="how many days, instead of --to  [7]")

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 
 
 @click.command("stop")
-@click.argument("run")
+@click.argument("run", shell_complete=completing.jobs)
 @frame.file_option
 @frame.json_option
 def command(run: str, file: str | None, as_json: bool) -> None:

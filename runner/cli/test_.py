@@ -5,12 +5,19 @@ from pathlib import Path
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 
 
 @click.command("test")
 @frame.file_option
-@click.option("--job", "jobs", multiple=True, metavar="JOB", help="only the tests of this job; repeatable")
+@click.option(
+    "--job",
+    "jobs",
+    multiple=True,
+    metavar="JOB",
+    shell_complete=completing.jobs,
+    help="only the tests of this job; repeatable",
+)
 @click.option("--junit", metavar="FILE", help="also write JUnit XML there; - is stdout")
 @click.option("--verbose", "-v", is_flag=True, help="list the good ones as well")
 @frame.json_option

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame
+from runner.cli import completing, frame
 
 
 @click.command("trigger")
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @frame.file_option
 @frame.params_option
 @frame.json_option

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import frame, reading
+from runner.cli import completing, frame, reading
 
 
 @click.command("why")
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @click.option(
     "--at", metavar="T", required=True, help="the moment: 2026-12-24T08:00, or a length of time back: -2h"
 )

@@ -1,0 +1,213 @@
+"""How each verb ends: 0 fine, 1 failed, 2 usage, 3 configuration, 4 nobody answers, 5 no such thing, 124, 130."""
+
+# ruff: noqa: E501 - tables
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from verb_place import Place
+
+from runner.cli import VERBS
+
+GOOD = """\
+jobs:
+  good: {schedule: every 1h, timezone: UTC, run: echo fine}
+  bad: {timezone: UTC, run: exit 7}
+  slow: {timezone: UTC, timeout: 200ms, stop_grace_period: 1s, run: sleep 60}
+  long: {timezone: UTC, stop_grace_period: 1s, run: "echo began; sleep 60"}
+  asks: {timezone: UTC, params: {n: {type: integer}}, run: "true"}
+tests:
+  - {job: good, expect: {status: succeeded}}
+"""
+FAILING = GOOD.replace("expect: {status: succeeded}", "expect: {status: failed}")
+MESSY = GOOD.replace("good: {", "good:   {")
+
+TABLE: list[tuple[int, str, list[str]]] = [
+    (0, GOOD, ["validate"]),
+    (0, GOOD, ["schema"]),
+    (0, GOOD, ["schema", "jobs"]),
+    (0, GOOD, ["explain", "good"]),
+    (0, GOOD, ["fmt", "--check"]),
+    (0, GOOD, ["test"]),
+    (0, GOOD, ["simulate", "--days", "1"]),
+    (0, GOOD, ["plan", "--against", "jobs.yaml", "--exit-code"]),
+    (0, GOOD, ["run", "good"]),
+    (0, GOOD, ["list"]),
+    (0, GOOD, ["next"]),
+    (0, GOOD, ["calendar"]),
+    (0, GOOD, ["history"]),
+    (0, GOOD, ["why", "good", "--at", "2026-01-01T00:00"]),
+    (0, GOOD, ["completion", "zsh"]),
+    (0, GOOD, ["version"]),
+    (0, GOOD, ["init", "new.yaml"]),
+    (1, GOOD, ["run", "bad"]),
+    (1, FAILING, ["test"]),
+    (1, MESSY, ["fmt", "--check"]),
+    (1, GOOD, ["plan", "--against", "other.yaml", "--exit-code"]),
+    (1, GOOD, ["plan", "--against", "running"]),
+    (1, GOOD, ["init"]),
+    (2, GOOD, ["nothing"]),
+    (2, GOOD, ["validate", "--format", "xml"]),
+    (2, GOOD, ["schema", "--wrong"]),
+    (2, GOOD, ["explain"]),
+    (2, GOOD, ["fmt", "--wrong"]),
+    (2, GOOD, ["test", "--wrong"]),
+    (2, GOOD, ["simulate", "--fail", "x"]),
+    (2, GOOD, ["plan", "--against", "no-such-commit"]),
+    (2, GOOD, ["import", "nothing"]),
+    (2, GOOD, ["serve", "--grace", "soon"]),
+    (2, GOOD, ["run", "asks", "-p", "n=x"]),
+    (2, GOOD, ["run", "good", "-p", "n"]),
+    (2, GOOD, ["list", "--state", "x"]),
+    (2, GOOD, ["next", "--count", "x"]),
+    (2, GOOD, ["next", "--at", "soon"]),
+    (2, GOOD, ["calendar", "--days", "0"]),
+    (2, GOOD, ["history", "--status", "x"]),
+    (2, GOOD, ["history", "--since", "soon"]),
+    (2, GOOD, ["logs"]),
+    (2, GOOD, ["why", "good", "--at", "soon"]),
+    (2, GOOD, ["status", "--wrong"]),
+    (2, GOOD, ["trigger", "asks", "-p", "n=x"]),
+    (2, GOOD, ["stop"]),
+    (2, GOOD, ["pause"]),
+    (2, GOOD, ["pause", "good", "--until", "soon"]),
+    (2, GOOD, ["resume"]),
+    (2, GOOD, ["reload", "--wrong"]),
+    (2, GOOD, ["completion", "tcsh"]),
+    (2, GOOD, ["version", "--wrong"]),
+    (2, GOOD, ["init", "--wrong"]),
+    *((3, "jobs: [", [*args]) for args in (
+        ["validate"], ["explain", "good"], ["fmt"], ["test"], ["simulate"], ["plan"], ["serve"], ["run", "good"],
+        ["list"], ["next"], ["calendar"], ["history"], ["why", "good", "--at", "now"], ["trigger", "good"],
+    )),
+    *((3, "", [*args, "-f", "none.yaml"]) for args in (
+        ["validate"], ["explain", "good"], ["fmt"], ["test"], ["simulate"], ["plan"], ["serve"], ["run", "good"],
+        ["list"], ["next"], ["calendar"], ["history"], ["logs", "good"], ["why", "good", "--at", "now"], ["status"],
+        ["trigger", "good"], ["stop", "good"], ["pause", "good"], ["resume", "good"], ["reload"],
+    )),
+    *((4, GOOD, args) for args in (
+        ["status"], ["trigger", "good"], ["stop", "good"], ["pause", "good"], ["resume", "good"], ["reload"],
+    )),
+    *((5, GOOD, args) for args in (
+        ["explain", "none"], ["test", "--job", "none"], ["simulate", "none"], ["run", "none"], ["next", "none"],
+        ["calendar", "none"], ["history", "none"], ["history", "good@2026-01-01T00:00:00Z"], ["logs", "none"],
+        ["why", "none", "--at", "2026-01-01T00:00"], ["trigger", "none"], ["schema", "jobs.*.rety"],
+    )),
+    (124, GOOD, ["run", "slow"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "args"), TABLE, ids=[f"{code} {' '.join(args)}" for code, _, args in TABLE]
+)
+def test_it_ends_as_the_table_says(code: int, text: str, args: list[str], place: Place) -> None:
+    if text:
+        place.write(text)
+    place.write("jobs: {other: {run: 'true'}}\n", "other.yaml")
+    said = place.call(*args, code=code)
+    assert "Traceback" not in said.stderr
+    if code in (2, 3, 4, 5):
+        assert said.stdout == ""
+        assert said.stderr
+
+
+def test_the_table_knows_every_verb() -> None:
+    assert {args[0] for _, _, args in TABLE} - {"nothing"} == set(VERBS)
+
+
+def test_an_interrupted_run_ends_with_130(place: Place) -> None:
+    place.write(GOOD)
+    environ = {name: value for name, value in place.environ.items() if value is not None}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runner", "run", "long"],
+        cwd=place.directory,
+        env={**os.environ, **environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "began" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
+HEAVY = {
+    "sqlalchemy",
+    "pydantic",
+    "apprise",
+    "jinja2",
+    "yaml",
+    "watchfiles",
+    "alembic",
+    "holidays",
+    "requests",
+    "rich",
+}
+QUICK = [
+    ["--version"],
+    ["--help"],
+    ["version"],
+    ["completion", "fish"],
+    ["run", "--help"],
+    ["simulate", "--help"],
+]
+READS = [["validate"], ["explain", "good"], ["schema", "jobs"], ["test"], ["simulate"], ["plan", "--against", "other.yaml"],
+         ["next"], ["fmt", "--check"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("args", QUICK, ids=" ".join)
+def test_what_answers_at_once_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
+    assert _loaded(args, tmp_path) & HEAVY == set()
+
+
+def test_completion_loads_neither_models_nor_a_database(place: Place) -> None:
+    place.write(GOOD)
+    words = {"COMP_WORDS": "runner run g", "COMP_CWORD": "2", "_RUNNER_COMPLETE": "bash_complete"}
+    assert _loaded([], place.directory, **words) & (HEAVY - {"yaml"}) == set()
+    words["COMP_WORDS"] = "runner simu"
+    words["COMP_CWORD"] = "1"
+    assert _loaded([], place.directory, **words) & HEAVY == set()
+
+
+@pytest.mark.parametrize("args", READS, ids=" ".join)
+def test_what_only_reads_the_file_loads_no_database_and_no_alerts(args: list[str], place: Place) -> None:
+    place.write(GOOD)
+    place.write("jobs: {other: {run: 'true'}}\n", "other.yaml")
+    assert _loaded(args, place.directory) & {"sqlalchemy", "apprise", "alembic", "watchfiles"} == set()
+
+
+def _loaded(args: list[str], directory: Path, **environ: str) -> set[str]:
+    """The packages that are there after a call."""
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('|'.join({n.partition('.')[0] for n in sys.modules}), file=sys.stderr))\n"
+        f"from runner.cli import main\nmain({args!r})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            **os.environ,
+            "RUNNER_STATE_DIR": str(directory / "state"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            **environ,
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or "all in form" in done.stderr
+    found = set(done.stderr.strip().splitlines()[-1].split("|"))
+    assert "click" in found
+    return found
