@@ -61,6 +61,7 @@ TABLE: list[tuple[int, str, list[str]]] = [
     (2, GOOD, ["simulate", "--fail", "x"]),
     (2, GOOD, ["plan", "--against", "no-such-commit"]),
     (2, GOOD, ["import", "nothing"]),
+    (2, GOOD, ["db", "nothing"]),
     (2, GOOD, ["serve", "--grace", "soon"]),
     (2, GOOD, ["run", "asks", "-p", "n=x"]),
     (2, GOOD, ["run", "good", "-p", "n"]),
@@ -86,7 +87,7 @@ TABLE: list[tuple[int, str, list[str]]] = [
         ["validate"], ["explain", "good"], ["fmt"], ["test"], ["simulate"], ["plan"], ["serve"], ["run", "good"],
         ["list"], ["next"], ["calendar"], ["history"], ["why", "good", "--at", "now"], ["trigger", "good"],
     )),
-    *((3, "", [*args, "-f", "none.yaml"]) for args in (
+    *((3, "", [*args, "--file", "none.yaml"]) for args in (
         ["validate"], ["explain", "good"], ["fmt"], ["test"], ["simulate"], ["plan"], ["serve"], ["run", "good"],
         ["list"], ["next"], ["calendar"], ["history"], ["logs", "good"], ["why", "good", "--at", "now"], ["status"],
         ["trigger", "good"], ["stop", "good"], ["pause", "good"], ["resume", "good"], ["reload"],
