@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from runner.cli import reference
 from runner.core import states
 
 DOCS = Path(__file__).parent
@@ -27,6 +28,7 @@ def states_of_a_step() -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "states-of-a-run": states_of_a_run,
     "states-of-a-step": states_of_a_step,
+    "verbs": reference.text,
 }
 
 
