@@ -51,7 +51,7 @@ def test_the_commands_print_what_the_page_says(tmp_path: Path) -> None:
             )
             assert done.stdout.replace(str(repo), "/repo") == expected, command
             shown += 1
-    assert shown == 11
+    assert shown == 10
     assert (repo / "report.xml").exists()
 
 
