@@ -11,9 +11,11 @@ itself, `tells_late = True` where what is cancelled is told only when it has end
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,14 +118,24 @@ class ExecutorSuite:
         assert {key for key, _ in told} == {one.attempt for one in tasks}
         assert {outcome.status for _, outcome in told} == {Status.SUCCEEDED}
 
-    def test_start_does_not_wait(self, executor: Executor, ears: Ears) -> None:
+    def test_start_does_not_wait(self, executor: Executor, ears: Ears, tmp_path: Path) -> None:
         if not self.parallel:
             return
-        slow = task(self.call("time:sleep", 0.5), job="slow")
+        gate = tmp_path / "gate"
+        os.mkfifo(gate)
+        # Opening a pipe waits until somebody opens its other end.
+        slow = task(self.call("os:open", str(gate), os.O_RDONLY), job="slow")
         quick = task(self.call("json:loads", "1"), job="quick")
         executor.start(slow)
         executor.start(quick)
-        assert [ears.next()[0] for _ in range(2)] == [quick.attempt, slow.attempt]
+        first = None
+        try:
+            first = ears.next()[0]
+        finally:
+            other_end = os.open(gate, os.O_RDWR)
+        assert first == quick.attempt
+        assert ears.next()[0] == slow.attempt
+        os.close(other_end)
 
     @pytest.mark.parametrize(
         ("reason", "status"), [("timeout", Status.TIMED_OUT), ("asked", Status.CANCELLED)]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.frameworks import needs_qt
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
 SAID = {
     "blocking.py": ["tick", "tick"],
@@ -37,6 +39,8 @@ def test_every_example_is_here() -> None:
 
 @pytest.mark.parametrize("name", SAID)
 def test_an_example_runs_until_it_is_interrupted(name: str, tmp_path: Path) -> None:
+    if name == "qt_.py":
+        needs_qt()
     process = subprocess.Popen(
         [sys.executable, str(EXAMPLES / name)],
         cwd=tmp_path,

