@@ -313,6 +313,8 @@ class Service:
                 f"{self._place.file} is already served by {holder or 'another runner'}; standing by",
                 "warn",
             )
+        elif announce.name == "lease.lost":
+            Leader.erase(self._place.state)
         elif announce.name == "lease.refused":
             self._report.raw(str(announce.value))
             self._mail.put("refused")

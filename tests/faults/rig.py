@@ -26,6 +26,7 @@ from runner.service.place import Place
 PATIENCE = 30.0
 """Seconds until something that has to happen is given up. Bounds a wait; nothing is timed by it."""
 
+FAULTY = Path(__file__).with_name("faulty.py")
 MARK = 'echo "$RUNNER_JOB $RUNNER_SCHEDULED_AT $RUNNER_STEP $RUNNER_ATTEMPT $$" >> starts'
 
 
@@ -43,7 +44,13 @@ class Runner:
     """One `runner serve`. What it says is in `log`."""
 
     def __init__(
-        self, scene: Scene, name: str, state: Path, args: tuple[str, ...], environ: dict[str, str]
+        self,
+        scene: Scene,
+        name: str,
+        state: Path,
+        args: tuple[str, ...],
+        environ: dict[str, str],
+        program: tuple[str, ...],
     ) -> None:
         self.name = name
         self.state = state
@@ -51,7 +58,7 @@ class Runner:
         self._from = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "runner", "serve", "-f", str(scene.file), *args],
+                [sys.executable, *program, "serve", "-f", str(scene.file), *args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -135,11 +142,29 @@ class Scene:
         return str(self.file)
 
     def serve(
-        self, *args: str, name: str = "runner", state: str = "state", environ: dict[str, str] | None = None
+        self,
+        *args: str,
+        name: str = "runner",
+        state: str = "state",
+        environ: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "runner"),
     ) -> Runner:
-        runner = Runner(self, name, self.directory / state, args, environ or {})
+        runner = Runner(self, name, self.directory / state, args, environ or {}, program)
         self.runners.append(runner)
         return runner
+
+    def faulty(
+        self, action: str, point: str, number: int, name: str = "faulty", state: str = "state"
+    ) -> Runner:
+        """A runner that dies or freezes at the Nth pass of a point; `faults` then names it (see faulty.py)."""
+        program = (str(FAULTY), action, point, str(number), str(self.directory / "faults"))
+        return self.serve(name=name, state=state, program=program)
+
+    @property
+    def faults(self) -> list[str]:
+        """The points at which something died or froze so far."""
+        file = self.directory / "faults"
+        return [line.split()[0] for line in file.read_text().splitlines()] if file.exists() else []
 
     def cli(self, *args: str, check: bool = True, state: str = "state") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(

@@ -1,0 +1,217 @@
+"""C. Several runners on one store: one leads, the others stand by; killed, frozen, cut off, with other clocks.
+
+Runners of one test have state directories of their own, as on computers of their own: none sees another's processes.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, select
+
+from runner.jobstores.sqlalchemy.tables import leases
+from tests.faults.checker import Book, check, read
+from tests.faults.conftest import Servers, Stage
+from tests.faults.figures import SEED, record, size
+from tests.faults.rig import MARK, Runner, Scene, every_second, wait_until
+
+LEASE = 4.0
+JOBS = "    concurrency: {overlap: allow, max: 100}"
+
+
+def host(scene: Scene, number: int, **environ: str) -> Runner:
+    return scene.serve(name=f"host{number}", state=f"state{number}", environ=environ)
+
+
+def hosts(scene: Scene, count: int) -> list[Runner]:
+    """The first leads, the others stand by."""
+    found = [host(scene, 0)]
+    found[0].wait_lead()
+    for number in range(1, count):
+        found.append(host(scene, number))
+        found[-1].wait_says("standing by")
+    return found
+
+
+def leader(runners: list[Runner]) -> Runner | None:
+    return next((each for each in runners if each.alive and each.leads), None)
+
+
+def wait_leader(runners: list[Runner], besides: Runner | None = None) -> tuple[Runner, float]:
+    took = wait_until(lambda: leader([r for r in runners if r is not besides]), "somebody leads")
+    found = leader([r for r in runners if r is not besides])
+    assert found is not None
+    return found, took
+
+
+def lease_number(scene: Scene) -> int:
+    """How often the lead was taken."""
+    engine = create_engine(scene.url)
+    try:
+        with engine.connect() as connection:
+            return int(
+                connection.execute(
+                    select(leases.c.number).where(leases.c.source == scene.source)
+                ).scalar_one()
+            )
+    finally:
+        engine.dispose()
+
+
+def finish(scene: Scene, runners: list[Runner], patience: float = 60.0) -> Book:
+    """Pause what is due, wait until every host has told how its runs ended, stop all."""
+    now, _ = wait_leader(runners)
+    jobs = sorted(read(scene).triggers)
+    for job in jobs:
+        scene.ask("pause", now.state.name, job=job)
+    try:
+        wait_until(lambda: not read(scene).live, "every run has ended", patience)
+    except AssertionError as error:
+        said = "\n".join(f"── {each.name}\n{each.said()[-1500:]}" for each in runners)
+        raise AssertionError(f"{error}: {read(scene).live[:5]}\n{said}") from None
+    for each in runners:
+        assert each.stop() == 0
+    return read(scene)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_case_16_no_faults(stage: Stage, servers: Servers, kind: str) -> None:
+    seconds = size(6, 600 if kind == "postgresql" else 120)
+    scene = stage(every_second(10, more=JOBS), servers.url(kind))
+    runners = hosts(scene, 3)
+    time.sleep(seconds)
+    assert [each.leads for each in runners] == [True, False, False]
+    assert lease_number(scene) == 1
+    book = finish(scene, runners)
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    figures = {**verdict.figures, "leaders": 1}
+    record(
+        f"16 {kind}",
+        f"3 runners, one {kind}, 10 jobs a second, {seconds} s",
+        1,
+        figures,
+        "0 lost, 0 twice, one leader",
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "count", "short", "long"),
+    [("17", "postgresql", 3, 4, 500), ("17", "mariadb", 3, 2, 100), ("19", "sqlite", 2, 5, 500)],
+)
+def test_case_17_19_kills(
+    stage: Stage, servers: Servers, number: str, kind: str, count: int, short: int, long: int, tmp_path: Path
+) -> None:
+    kills = size(short, long)
+    url = servers.url(kind) or f"sqlite:///{tmp_path / 'shared.db'}"
+    scene = stage(every_second(10, more=JOBS), url)
+    runners = hosts(scene, count)
+    chance = random.Random(SEED)
+    holes: list[float] = []
+    for _ in range(kills):
+        time.sleep(chance.uniform(0.0, 1.0))
+        index = chance.randrange(count)
+        victim = runners[index]
+        led = victim.leads
+        victim.kill()
+        if led:
+            holes.append(wait_leader(runners, victim)[1])
+        runners[index] = host(scene, index)
+        scene.wait_start()
+    book = finish(scene, runners)
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    longest = max(holes, default=0.0)
+    assert longest <= LEASE + 2.5, "the next runner took too long to lead"
+    figures = {**verdict.figures, "leaders killed": len(holes), "longest takeover, s": longest}
+    record(
+        f"{number} {kind}",
+        f"{count} runners, one {kind}, SIGKILL of any",
+        kills,
+        figures,
+        "0 lost, 0 twice, takeover <= 5 s",
+    )
+
+
+@pytest.mark.parametrize(("kind", "short", "long"), [("postgresql", 2, 200), ("mariadb", 1, 50)])
+def test_case_18_frozen(stage: Stage, servers: Servers, kind: str, short: int, long: int) -> None:
+    freezes = size(short, long)
+    run = f"{MARK}; sleep 0.3"
+    scene = stage(every_second(10, more=JOBS, run=run), servers.url(kind))
+    runners = hosts(scene, 3)
+    chance = random.Random(SEED)
+    longest = 0.0
+    for _ in range(freezes):
+        frozen, _ = wait_leader(runners)
+        time.sleep(chance.uniform(0.0, 1.0))
+        frozen.signal(signal.SIGSTOP)
+        _, took = wait_leader(runners, frozen)
+        longest = max(longest, took)
+        time.sleep(chance.uniform(0.5, 2.0))
+        before = frozen.said().count("another runner leads now")
+        frozen.signal(signal.SIGCONT)
+        wait_until(lambda f=frozen, b=before: f.said().count("another runner leads now") > b, "it notices")  # type: ignore[misc]
+        assert not frozen.leads
+    book = finish(scene, runners)
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    figures = {**verdict.figures, "longest takeover, s": longest}
+    record(
+        f"18 {kind}",
+        f"3 runners, one {kind}, SIGSTOP of the leader beyond its lease",
+        freezes,
+        figures,
+        "0 started twice",
+    )
+
+
+POINTS = (
+    "hold.before",
+    "write.before",
+    "commit.after",
+    "write.after",
+    "start.before",
+    "spawn.before",
+    "native.before",
+)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_case_18_frozen_between_decision_and_start(stage: Stage, servers: Servers, kind: str) -> None:
+    """The proof of promise 2: frozen at the very instants that matter, awake when another runner leads."""
+    some = ("commit.after", "start.before", "native.before") if kind == "postgresql" else ("native.before",)
+    points = POINTS if size(0, 1) else some
+    scene = stage(every_second(10, more=JOBS), servers.url(kind))
+    other = host(scene, 9)
+    other.wait_lead()
+    for number, point in enumerate(points):
+        frozen = scene.faulty("freeze", point, 25, name=f"frozen{number}", state=f"frozen{number}")
+        frozen.wait_says("standing by")
+        other.stop()
+        wait_until(lambda n=number: len(scene.faults) > n, f"it froze at {point}")  # type: ignore[misc]
+        other = host(scene, number)
+        other.wait_lead()
+        before = scene.started()
+        frozen.signal(signal.SIGCONT)
+        frozen.wait_says("another runner leads now")
+        scene.wait_start(before)
+        assert frozen.stop() == 0
+    for number in range(len(points)):
+        # What still runs on a host is told by its runner.
+        scene.serve(name=f"frozen{number}", state=f"frozen{number}")
+    book = finish(scene, [each for each in scene.runners if each.alive])
+    assert scene.faults == list(points)
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    figures = {**verdict.figures, "points": ", ".join(points)}
+    record(
+        f"18 points {kind}",
+        f"the leader frozen between decision and start, {kind}",
+        len(points),
+        figures,
+        "it starts and writes nothing",
+    )
