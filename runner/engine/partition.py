@@ -371,11 +371,12 @@ class Partition:
 
     @property
     def live(self) -> int:
-        """How many runs have an attempt under way."""
+        """How many runs have an attempt under way, on this host."""
         if self.machine is None:
             return 0
+        here = ("", self._host.name if self._host is not None else "")
         return sum(
-            any(state.status is Status.RUNNING for state in run.steps.values())
+            any(state.status is Status.RUNNING and state.host in here for state in run.steps.values())
             for run in self.machine.runs.values()
         )
 

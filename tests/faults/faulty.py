@@ -22,6 +22,7 @@ from runner.engine.loop import Engine
 from runner.executors import native, spawn
 from runner.executors.keeping import Keeper
 from runner.executors.processes import Processes
+from runner.jobstores.sqlalchemy import leases
 from runner.jobstores.sqlalchemy.store import SQLAlchemyJobStore
 from runner.notify.outbox import Outbox
 
@@ -29,7 +30,7 @@ WRAPPED: list[tuple[Any, str, str]] = [
     (SQLAlchemyJobStore, "hold", "hold"),
     (SQLAlchemyJobStore, "load", "load"),
     (SQLAlchemyJobStore, "write", "write"),
-    (SQLAlchemyJobStore, "_perform", "commit"),
+    (leases, "check", "commit"),
     (Machine, "handle", "decide"),
     (Hands, "recover", "recover"),
     (Hands, "start", "start"),

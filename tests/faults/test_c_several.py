@@ -183,7 +183,7 @@ POINTS = (
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 def test_case_18_frozen_between_decision_and_start(stage: Stage, servers: Servers, kind: str) -> None:
     """The proof of promise 2: frozen at the very instants that matter, awake when another runner leads."""
-    some = ("commit.after", "start.before", "native.before") if kind == "postgresql" else ("native.before",)
+    some = ("commit.after", "native.before") if kind == "postgresql" else ("commit.after",)
     points = POINTS if size(0, 1) else some
     scene = stage(every_second(10, more=JOBS), servers.url(kind))
     other = host(scene, 9)

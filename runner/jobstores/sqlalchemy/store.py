@@ -251,11 +251,13 @@ class SQLAlchemyJobStore:
             with translated("the batch cannot be written", conflicts=False):
                 connection = self._connected()
                 with transaction(connection):
-                    if fence is not None:
-                        leases.check(connection, fence)
                     fresh = self._perform(connection, batch)
                     if self._mark is not None and fence is not None:
                         self._mark.step(connection)
+                    if fence is not None:
+                        # Last: the lease's row is locked for the shortest time, and after psycopg's executemany
+                        # PostgreSQL does not count a transaction as idle until the next statement.
+                        leases.check(connection, fence)
         except StoreError:
             self._drop_connection()
             raise
