@@ -68,6 +68,11 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
+class Rezoned:
+    """The rules of time zones may have changed: a planned time that is none any more is planned anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Configured:
     """Capacities or maintenance windows changed."""
 
@@ -183,6 +188,7 @@ Event = (
     Started
     | Tick
     | Stepped
+    | Rezoned
     | Configured
     | Added
     | Changed

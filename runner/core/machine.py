@@ -123,6 +123,8 @@ class Machine:
                 self._started(alive, dict(ended), gone, now)
             case e.Stepped(by):
                 self._stepped(by, now)
+            case e.Rezoned():
+                self._rezoned(now)
             case e.Configured(settings):
                 self.settings = settings
                 self._runs.configure(settings, now)
@@ -263,6 +265,15 @@ class Machine:
                 self._realign(job, now)
             else:
                 self._plan(job)
+
+    def _rezoned(self, now: Moment) -> None:
+        for job in list(self.jobs.values()):
+            trigger, planned = job.spec.trigger, job.next_at
+            if job.state != "scheduled" or trigger is None or planned is None or planned <= now:
+                continue
+            following = trigger.next_after(now)
+            if following != planned and trigger.next_after(planned - 1) != planned:
+                self._keep(replace(job, next_at=following))
 
     def _realign(self, job: Job, now: Moment) -> None:
         """After the clock was set back: what counts time or follows the clock goes on from now."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.config import Config
-from runner.core.event import Added, Changed, Event, Removed
+from runner.core.event import Added, Changed, Event, Removed, Rezoned
 from runner.core.machine import Machine
 from runner.core.reload import changes, shrinks
 from runner.errors import RunnerError
@@ -68,12 +68,15 @@ class Swap:
     first: Callable[[], None] | None = None
     """Done before the events, on the clock thread: what new jobs need must be there."""
     difference: Difference = field(default_factory=Difference)
+    rezone: bool = False
+    """Whether the rules of time zones may have changed since the planned times were worked out."""
 
     def __call__(self, machine: Machine, now: Moment) -> Sequence[Event]:
         guard(machine, self.config, allow=self.allow_shrink)
         if self.first is not None:
             self.first()
-        events = changes(machine.jobs, self.config.jobs)
+        events: list[Event] = [Rezoned()] if self.rezone else []
+        events += changes(machine.jobs, self.config.jobs)
         self.difference = Difference.of(events, len(self.config.jobs))
         return events
 

@@ -38,6 +38,7 @@ from runner.service.signals import Signals
 from runner.service.systemd import Systemd
 from runner.service.vitals import Vitals
 from runner.service.watch import Watcher
+from runner.triggers import zones
 
 log = logging.getLogger("runner.service")
 
@@ -80,7 +81,7 @@ class Service:
         self._suspects: tuple[Path, ...] = ()
         self._draining = False
         self._control: Control | None = None
-        self._first = Swap(loaded, allow_shrink=True)
+        self._first = Swap(loaded, allow_shrink=True, rezone=True)
         self.house = House(
             place,
             loaded,
@@ -175,7 +176,7 @@ class Service:
         while True:
             word = self._mail.get()
             if word == "reload":
-                threading.Thread(target=self._file_changed, name="runner-reload", daemon=True).start()
+                threading.Thread(target=self._told_to_reload, name="runner-reload", daemon=True).start()
             elif word == "stop":
                 self._draining = True
                 self._vitals.systemd.stopping(int(self._options.grace / SECOND + 75))
@@ -210,18 +211,23 @@ class Service:
         """The files of the good configuration, and those that keep a newer one from being good."""
         return (*config.looked_at(self.house.config), *self._suspects)
 
+    def _told_to_reload(self) -> None:
+        zones.refresh()
+        with contextlib.suppress(ConfigError, Shrunk):
+            self.reload("told to reload", rezone=True)
+
     def _file_changed(self) -> None:
         # What is wrong has been said where it was found.
         with contextlib.suppress(ConfigError, Shrunk):
             self.reload("the file changed")
 
-    def reload(self, reason: str, *, allow_shrink: bool = False) -> Swap:
+    def reload(self, reason: str, *, allow_shrink: bool = False, rezone: bool = False) -> Swap:
         """Read the files and swap; says what came of it. Raises ConfigError or Shrunk where nothing changed."""
         with self._reloading, self._told_systemd():
             started = self._clock.elapsed()
             try:
                 loaded = config.load(self._place.files, cache=self._cache)
-                swap = Swap(loaded, allow_shrink, first=lambda: self.house.adopt(loaded))
+                swap = Swap(loaded, allow_shrink, first=lambda: self.house.adopt(loaded), rezone=rezone)
                 self._swap(swap)
             except (ConfigError, Shrunk) as error:
                 self._refuse(error)

@@ -9,6 +9,7 @@ All figures here are whole seconds since 1970-01-01: `second` in UTC, `local` wh
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -65,6 +66,14 @@ class Zone:
             if isinstance(info, timezone) or name in _NEVER_CHANGE
             else _with_fixed(0, 0, [], [])
         )
+
+    def forget(self) -> None:
+        """Read the rules anew: the system's time zone data may have been updated."""
+        if isinstance(self.info, ZoneInfo) and self.name not in _NEVER_CHANGE:
+            # While the data is being replaced a zone may be missing: then the known rules stay.
+            with contextlib.suppress(KeyError, ValueError, OSError):
+                self.info = ZoneInfo(self.name)
+                self.table = _with_fixed(0, 0, [], [])
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return zone, (self.name,)
@@ -182,6 +191,16 @@ _NEVER_CHANGE = frozenset(
 )
 
 
+_ZONES: dict[str, Zone] = {}
+
+
+def refresh() -> None:
+    """Read every zone's rules anew; triggers that are in use follow them from now on."""
+    ZoneInfo.clear_cache()
+    for each in list(_ZONES.values()):
+        each.forget()
+
+
 @cache
 def zone(name: str) -> Zone:
     """The zone of an IANA name, `UTC`, or an offset such as `+05:30`; TriggerError where there is none."""
@@ -190,7 +209,8 @@ def zone(name: str) -> Zone:
     if name[:1] in ("+", "-"):
         return Zone(name, _fixed_offset(name))
     try:
-        return Zone(name, ZoneInfo(name))
+        found = _ZONES[name] = Zone(name, ZoneInfo(name))
+        return found
     except (KeyError, ValueError, OSError) as error:
         near = _near(name)
         hint = f"did you mean {near}?" if near else "write an IANA name such as Europe/Oslo, or UTC"

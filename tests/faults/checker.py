@@ -52,6 +52,7 @@ class RangeRow:
 class Start:
     job: str
     slot: int
+    nonce: str
     step: str
     attempt: int
     pid: int
@@ -155,8 +156,10 @@ def starts_in(file: Path) -> list[Start]:
 
 
 def start(line: str) -> Start:
-    job, slot, step, attempt, pid = line.split()
-    return Start(job, moment(slot), step, int(attempt), int(pid))
+    run, step, attempt, pid = line.split()
+    job, _, when = run.partition("@")
+    slot, _, nonce = when.partition("+")
+    return Start(job, moment(slot), nonce, step, int(attempt), int(pid))
 
 
 def moment(text: str) -> int:
@@ -169,21 +172,21 @@ def check(book: Book, *, over: bool = True) -> Verdict:
     verdict = Verdict()
     for job, trigger in book.triggers.items():
         _check_slots(job, trigger, book, verdict)
-    began = Counter((each.job, each.slot, each.step, each.attempt) for each in book.starts)
+    began = Counter((each.job, each.slot, each.nonce, each.step, each.attempt) for each in book.starts)
     verdict.started_twice = [f"{key} {count} times" for key, count in began.items() if count > 1]
-    attempts: dict[tuple[str, int, str], int] = {}
+    attempts: dict[tuple[str, int, str, str], int] = {}
     for run in book.runs:
         for step in run.steps:
-            attempts[run.job, run.slot, step["step"]] = step.get("attempt", 0)
-    for job, slot, step, attempt in began:
-        if attempts.get((job, slot, step), 0) < attempt:
+            attempts[run.job, run.slot, run.nonce, step["step"]] = step.get("attempt", 0)
+    for job, slot, nonce, step, attempt in began:
+        if attempts.get((job, slot, nonce, step), 0) < attempt:
             verdict.unrecorded.append(f"{job}@{slot}/{step}#{attempt}")
-    first = {(each.job, each.slot) for each in book.starts}
+    first = {(each.job, each.slot, each.nonce) for each in book.starts}
     if first:
         verdict.unstarted = [
             f"{run.job}@{run.slot} {run.status}"
             for run in book.runs
-            if run.status == "succeeded" and (run.job, run.slot) not in first
+            if run.status == "succeeded" and (run.job, run.slot, run.nonce) not in first
         ]
     if over:
         verdict.live = [f"{run.job}@{run.slot} {run.status}" for run in book.live]

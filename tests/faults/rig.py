@@ -27,7 +27,7 @@ PATIENCE = 30.0
 """Seconds until something that has to happen is given up. Bounds a wait; nothing is timed by it."""
 
 FAULTY = Path(__file__).with_name("faulty.py")
-MARK = 'echo "$RUNNER_JOB $RUNNER_SCHEDULED_AT $RUNNER_STEP $RUNNER_ATTEMPT $$" >> starts'
+MARK = 'echo "$RUNNER_RUN_ID $RUNNER_STEP $RUNNER_ATTEMPT $$" >> starts'
 
 
 def wait_until(true: Callable[[], object], what: str, patience: float = PATIENCE) -> float:

@@ -87,9 +87,11 @@ def take_number(connection: Connection, source: str, owner: str) -> int:
     return number
 
 
-def take_row(connection: Connection, source: str, owner: str, now: Moment) -> int | None:
-    """Take or renew the lease's row; its number, or None while another owner's has not run out."""
-    there = database_time(connection, now)
+def take_row(connection: Connection, source: str, owner: str, there: Moment) -> int | None:
+    """Take or renew the lease's row; its number, or None while another owner's has not run out.
+
+    `there`: the database's time.
+    """
     row = connection.execute(select(leases).where(leases.c.source == source).with_for_update()).first()
     until = there + LEASE
     if row is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -36,8 +37,13 @@ from runner.jobstores.sqlalchemy.mark import Mark
 from runner.jobstores.sqlalchemy.reserve import Reserve
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
-from runner.moment import Moment
+from runner.moment import SECOND, Moment, Span
 from runner.spec import JobKey, JobSpec
+
+log = logging.getLogger("runner.jobstores")
+
+MOST_SKEW: Span = 2 * SECOND
+"""By how much this host's clock may differ from the database's before it is said."""
 
 
 class SQLAlchemyJobStore:
@@ -90,6 +96,7 @@ class SQLAlchemyJobStore:
         self._vigil: Vigil | None = None
         self._reserve: Reserve | None = None
         self._ears: list[Ear] = []
+        self._skewed = False
 
     @property
     def engine(self) -> Engine:
@@ -384,7 +391,9 @@ class SQLAlchemyJobStore:
                 if connection.dialect.name == "sqlite":
                     return self._hold_file(connection, source, owner)
                 with transaction(connection):
-                    number = leases.take_row(connection, source, owner, now)
+                    there = leases.database_time(connection, now)
+                    number = leases.take_row(connection, source, owner, there)
+                self._watch_skew(there - now)
                 return None if number is None else Fence(source, owner, number, now + LEASE)
             except IntegrityError:
                 # Somebody else wrote the source's first lease at this very moment.
@@ -393,6 +402,17 @@ class SQLAlchemyJobStore:
             except Exception:
                 self._drop_connection()
                 raise
+
+    def _watch_skew(self, skew: Span) -> None:
+        """Leases do not depend on this clock; the moments at which jobs start do."""
+        skewed = abs(skew) > MOST_SKEW
+        if skewed and not self._skewed:
+            log.warning(
+                "the clock of this host is %+.1f s off the database's: jobs start by the clock of whoever leads; "
+                "keep the clocks of all hosts in step (NTP)",
+                -skew / SECOND,
+            )
+        self._skewed = skewed
 
     def _hold_file(self, connection: Connection, source: str, owner: str) -> Fence | None:
         known = self._fences.get(source)
