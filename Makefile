@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install run test long check format generate bench bench-quick soak soak-long clean
+.PHONY: help install run test long check format generate bench bench-quick soak soak-long clean faults
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ format: $(VENV)/.developed ## format the code and mend what lint can mend
 generate: $(VENV)/.developed ## write the files that are derived from the code
 	$(BIN)/python -m runner.config.schema
 	$(BIN)/python docs/generate.py
+
+faults: $(VENV)/.developed ## kill, freeze and cut off real runners as often as promised, and write docs/reliability.md (hours)
+	RUNNER_FAULTS=$${RUNNER_FAULTS:-long} $(BIN)/python -m tests.faults --page docs/reliability.md
 
 bench: $(VENV)/.measured ## measure everything beside the rivals, and write docs/performance.md
 	$(BIN)/python -m benchmarks --page docs/performance.md

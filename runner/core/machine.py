@@ -182,7 +182,8 @@ class Machine:
             self._broken(job.key, f"its trigger failed: {type(error).__name__}: {error}", now)
             return
         for record in found.records:
-            self._record(replace(record, nonce=_nonce(job, record.slot)))
+            for part in _parted(record, job):
+                self._record(part)
         moved = replace(job, next_at=found.next_at, passed=max(found.passed, job.passed or found.passed))
         self.jobs[job.key] = moved
         for slot in found.runs:
@@ -210,7 +211,8 @@ class Machine:
         record, following = skipped(job, now, reason)
         if record is None:
             return job
-        self._record(replace(record, nonce=_nonce(job, record.slot)))
+        for part in _parted(record, job):
+            self._record(part)
         last = record.last or record.slot
         self.jobs[job.key] = job = replace(job, next_at=following, passed=max(last, job.passed or last))
         return job
@@ -656,3 +658,20 @@ def _has_come(job: Job, now: Moment) -> bool:
 def _nonce(job: Job, slot: Moment) -> str:
     """What tells a slot from the same one before the clock was set back."""
     return f"c{job.backs}" if job.passed is not None and slot <= job.passed else ""
+
+
+def _parted(record: Occurrence, job: Job) -> list[Occurrence]:
+    """A range whose first slots come again and whose last ones come for the first time is two rows."""
+    passed, trigger = job.passed, job.spec.trigger
+    nonce = _nonce(job, record.slot)
+    if not nonce or record.last is None or passed is None or record.last <= passed or trigger is None:
+        return [replace(record, nonce=nonce)]
+    count, end = 1, record.slot
+    following = trigger.next_after(end)
+    while following is not None and following <= passed:
+        count, end = count + 1, following
+        following = trigger.next_after(end)
+    assert following is not None
+    again = replace(record, nonce=nonce, last=end if count > 1 else None, count=count)
+    fresh = record.count - count
+    return [again, replace(record, slot=following, last=record.last if fresh > 1 else None, count=fresh)]

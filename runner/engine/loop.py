@@ -202,9 +202,12 @@ class Engine:
         return True
 
     def _span_to_wait(self) -> Span | None:
+        # The wall clock as this turn saw it: had it been set since, a span up to a moment on it would be wrong, and
+        # the next turn would come as late.
+        now = self._clock.now() if self._offset is None else self._clock.elapsed() + self._offset
         spans = [self._poll_at - self._clock.elapsed()] if self._poll_at is not None else []
         for partition in self._partitions.values():
-            span = partition.wait(self._clock.now(), tick=not self._paused)
+            span = partition.wait(now, tick=not self._paused)
             if span is not None:
                 spans.append(span)
         return max(0, min(spans)) if spans else None

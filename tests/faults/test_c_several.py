@@ -202,7 +202,7 @@ def test_case_18_frozen_between_decision_and_start(stage: Stage, servers: Server
         assert frozen.stop() == 0
     for number in range(len(points)):
         # What still runs on a host is told by its runner.
-        scene.serve(name=f"frozen{number}", state=f"frozen{number}")
+        scene.serve(name=f"frozen{number}", state=f"frozen{number}").wait_says("standing by")
     book = finish(scene, [each for each in scene.runners if each.alive])
     assert scene.faults == list(points)
     verdict = check(book)

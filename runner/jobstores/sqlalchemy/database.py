@@ -80,8 +80,8 @@ _PATIENCE: Mapping[str, Mapping[str, int]] = {
 takes by itself. What the URL says goes first."""
 
 _SESSION = {
-    "postgresql": ("SET idle_in_transaction_session_timeout = 4000", "SET lock_timeout = 3000"),
-    "mariadb": ("SET SESSION idle_write_transaction_timeout = 4", "SET SESSION innodb_lock_wait_timeout = 3"),
+    "postgresql": ("SET idle_in_transaction_session_timeout = 4000", "SET lock_timeout = 2000"),
+    "mariadb": ("SET SESSION idle_write_transaction_timeout = 4", "SET SESSION innodb_lock_wait_timeout = 2"),
     "mysql": ("SET SESSION innodb_lock_wait_timeout = 3",),
 }
 
@@ -92,6 +92,8 @@ def prepare_session(connection: Connection) -> None:
     name = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
     for statement in _SESSION.get(name, ()):
         connection.exec_driver_sql(statement)
+    if name == "postgresql" and (dialect.server_version_info or (0,)) >= (17,):
+        connection.exec_driver_sql("SET transaction_timeout = 30000")
     if name in _SESSION:
         connection.commit()
 
@@ -127,6 +129,10 @@ class Channel:
     def many(self, text: str, rows: Sequence[Any]) -> None:
         try:
             self._cursor.executemany(text, rows)
+            if self._dialect.name == "postgresql":
+                # psycopg ends its pipeline with a flush, and after a flush the server counts no idle time: a runner
+                # frozen here would keep its locks as long as it is frozen.
+                self._cursor.execute("SELECT 1")
         except self._error as error:
             raise self._translated(text, error) from error
 

@@ -262,8 +262,7 @@ class SQLAlchemyJobStore:
                     if self._mark is not None and fence is not None:
                         self._mark.step(connection)
                     if fence is not None:
-                        # Last: the lease's row is locked for the shortest time, and after psycopg's executemany
-                        # PostgreSQL does not count a transaction as idle until the next statement.
+                        # Last, so that the lease's row is locked for the shortest time.
                         leases.check(connection, fence)
         except StoreError:
             self._drop_connection()

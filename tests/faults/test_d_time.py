@@ -1,0 +1,361 @@
+"""D. Time: clocks that are set, nights that are slept through, clock changes, other rules for a zone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+import zoneinfo
+from pathlib import Path
+
+import pytest
+
+from tests.faults.checker import check, moment, read
+from tests.faults.clock import WallClock
+from tests.faults.conftest import Servers, Stage
+from tests.faults.figures import record, size
+from tests.faults.rig import MARK, wait_until
+from tests.faults.test_c_several import finish, host, wait_leader
+
+TWO = f"""\
+jobs:
+  second:
+    schedule: "* * * * * *"
+    run: |
+      {MARK}
+  daily:
+    schedule: "0 12 * * *"
+    run: |
+      {MARK}
+"""
+
+
+def test_case_20_other_clocks(stage: Stage, servers: Servers) -> None:
+    rounds = size(3, 60)
+    jobs = "jobs:\n" + "".join(
+        f'  tick{n}:\n    schedule: "* * * * * *"\n    concurrency: {{overlap: allow, max: 50}}\n'
+        f"    run: |\n      {MARK}\n"
+        for n in range(5)
+    )
+    scene = stage(jobs, servers.url("postgresql"))
+    environ: list[dict[str, str]] = [{}]
+    for number, by in ((1, 300), (2, -300)):
+        directory = scene.directory / f"clock{number}"
+        directory.mkdir()
+        clock = WallClock(directory)
+        clock.set(by)
+        environ.append({key: value for key, value in clock.environ.items() if key != "TZ"})
+    runners = [host(scene, 0)]
+    runners[0].wait_lead()
+    for number in (1, 2):
+        runners.append(host(scene, number, **environ[number]))
+        runners[-1].wait_says("off the database's")
+    for number in range(rounds):
+        leader, _ = wait_leader(runners)
+        scene.wait_start()
+        index = runners.index(leader)
+        leader.kill() if number % 2 else leader.stop()
+        wait_leader(runners, leader)
+        runners[index] = host(scene, index, **environ[index])
+    book = finish(scene, runners)
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    record(
+        "20",
+        "3 runners, clocks +5 min and -5 min, the leader killed or stopped",
+        rounds,
+        verdict.figures,
+        "0 lost, 0 twice, a warning",
+    )
+
+
+def test_case_23_clock_changes_live(stage: Stage) -> None:
+    changes = [
+        ("Europe/Berlin", "30 2 * * *", "2026-03-29T00:59:57", "2026-03-29T01:00:00", "gap"),
+        ("Europe/Berlin", "30 2 * * *", "2026-10-25T01:29:57", "", "second pass"),
+        ("America/New_York", "30 2 * * *", "2026-03-08T06:59:57", "2026-03-08T07:00:00", "gap"),
+        ("Australia/Lord_Howe", "15 2 * * *", "2026-10-03T15:29:57", "2026-10-03T15:30:00", "gap"),
+        ("Africa/Cairo", "15 0 * * *", "2026-04-23T21:59:57", "2026-04-23T22:00:00", "gap"),
+        ("America/New_York", "30 1 * * *", "2026-11-01T06:29:57", "", "second pass"),
+        ("Australia/Lord_Howe", "45 1 * * *", "2026-04-04T15:14:57", "", "second pass"),
+        ("Africa/Cairo", "30 23 * * *", "2026-10-29T21:29:57", "", "second pass"),
+    ]
+    count = size(2, len(changes))
+    for zone, cron, begin, due, _ in changes[:count]:
+        scene = stage(
+            f"""\
+defaults: {{timezone: {zone}}}
+jobs:
+  fixed:
+    schedule: "{cron}"
+    run: |
+      {MARK}
+  second:
+    schedule: "* * * * * *"
+    run: |
+      {MARK}
+"""
+        )
+        clock = WallClock(scene.directory, begin)
+        runner = scene.serve(environ=clock.environ)
+        runner.wait_lead()
+        wait_until(lambda c=clock, b=begin: c.now() * 1e6 > moment(b + "Z") + 5_500_000, "the change is over")  # type: ignore[misc]
+        assert runner.stop() == 0
+        book = read(scene)
+        fired = [run.slot for run in book.of("fixed")]
+        assert fired == ([moment(due + "Z")] if due else []), (zone, cron)
+        seconds = [run.slot // 1_000_000 for run in book.of("second")]
+        assert seconds == list(range(seconds[0], seconds[-1] + 1)), "no hole and no burst"
+        verdict = check(book)
+        assert verdict.good, str(verdict)
+    record(
+        "23 live",
+        "clock changes under libfaketime: Berlin, New York, Lord Howe, Cairo",
+        count,
+        {"fired as planned": count},
+        "fixed once a day, wildcards without a hole",
+    )
+
+
+def test_case_25_clock_back(stage: Stage) -> None:
+    scene = stage(TWO)
+    clock = WallClock(scene.directory, "2027-01-15T11:59:48")
+    runner = scene.serve(environ=clock.environ)
+    runner.wait_lead()
+    wait_until(lambda: "daily@" in scene.starts.read_text(), "the daily job ran")
+    before = scene.started()
+    clock.set(-3600)
+    back = time.monotonic()
+    runner.wait_says("the wall clock was set by -3600")
+    scene.wait_start(before + 1)
+    gap = time.monotonic() - back
+    assert gap <= 3.0
+    # The hour comes to its end again: what is fixed to noon has been there.
+    clock.set(3600 - 3)
+    wait_until(lambda: clock.now() * 1e6 > moment("2027-01-15T12:00:03Z") + 2e6, "it is noon again")
+    scene.wait_start()
+    assert runner.stop() == 0
+    book = read(scene)
+    assert len(book.of("daily")) == 1
+    keys = [(run.job, run.slot, run.nonce) for run in book.runs]
+    assert len(keys) == len(set(keys))
+    assert any(run.nonce == "c1" for run in book.of("second"))
+    verdict = check(book)
+    assert not verdict.started_twice
+    assert not verdict.doubled
+    assert not verdict.live
+    record(
+        "25",
+        "the clock set back by 1 h",
+        1,
+        {"per-second job goes on after, s": gap, "daily runs": 1, "started twice": 0},
+        "<= 2 s, daily not repeated",
+    )
+
+
+def test_case_26_clock_forward(stage: Stage) -> None:
+    scene = stage(
+        TWO.replace(
+            "  daily:",
+            f'  all:\n    schedule: "* * * * * *"\n    catchup: all\n    run: |\n      {MARK}\n  daily:',
+        )
+    )
+    clock = WallClock(scene.directory, "2027-01-15T11:30:00")
+    runner = scene.serve(environ=clock.environ)
+    runner.wait_lead()
+    scene.wait_start()
+    clock.set(3600)
+    runner.wait_says("the wall clock was set by +3600")
+    wait_until(lambda: "daily@" in scene.starts.read_text(), "the daily job ran")
+    wait_until(
+        lambda: sum(run.slot > moment("2027-01-15T12:30:05Z") for run in read(scene).of("second")),
+        "it goes on",
+    )
+    for job in ("second", "all", "daily"):
+        scene.ask("pause", job=job)
+    wait_until(lambda: not read(scene).live, "the caught-up ones have ended")
+    assert runner.stop() == 0
+    book = read(scene)
+    jumped = (moment("2027-01-15T11:31:00Z"), moment("2027-01-15T12:29:00Z"))
+    extra = [run for run in book.of("second") if jumped[0] < run.slot < jumped[1]]
+    late = [
+        run for run in book.of("all") if run.started_at is not None and run.started_at - run.slot > 5_000_000
+    ]
+    assert not extra
+    assert len(late) <= 20
+    assert len(book.of("daily")) == 1
+    merged = sum(each.count for each in book.ranges if each.job == "second" and each.state == "merged")
+    missed = sum(each.count for each in book.ranges if each.job == "all" and each.state == "missed")
+    assert merged > 3500
+    assert missed > 3500
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    figures = {**verdict.figures, "merged": merged, "caught up": len(late), "missed": missed}
+    record("26", "the clock set forward by 1 h", 1, figures, "1 run a job; `all`: at most 20")
+
+
+def test_case_27_suspended(stage: Stage) -> None:
+    length = size(7, 90)
+    scene = stage(
+        f"""\
+jobs:
+  latest:
+    schedule: "* * * * * *"
+    run: |
+      {MARK}
+  all:
+    schedule: "* * * * * *"
+    catchup: {{runs: all, window: 1h, max: 20}}
+    run: |
+      {MARK}
+  none:
+    schedule: "* * * * * *"
+    catchup: none
+    run: |
+      {MARK}
+"""
+    )
+    runner = scene.serve()
+    runner.wait_lead()
+    scene.wait_start()
+    runner.signal(signal.SIGSTOP)
+    time.sleep(length)
+    before = scene.started()
+    runner.signal(signal.SIGCONT)
+    first = scene.wait_start(before)
+    assert first <= 1.5
+    newest = int(time.time() * 1e6)
+    wait_until(
+        lambda: all(read(scene).of(job)[-1].slot > newest + 2_000_000 for job in ("latest", "all", "none")),
+        "all go on",
+    )
+    assert runner.stop() == 0
+    book = read(scene)
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    merged = sum(each.count for each in book.ranges if each.state == "merged" and each.job == "latest")
+    missed = sum(each.count for each in book.ranges if each.state == "missed" and each.job == "none")
+    assert merged >= length - 3
+    assert missed >= length - 8
+    figures = {
+        **verdict.figures,
+        "first start after waking, s": first,
+        "merged": merged,
+        "missed(downtime)": missed,
+    }
+    record(
+        "27",
+        f"SIGSTOP of the runner for {length} s, as a suspended host",
+        1,
+        figures,
+        "first <= 1 s, catch-up decides",
+    )
+
+
+def test_case_28_zone_rules(stage: Stage) -> None:
+    scene = stage(
+        'jobs:\n  daily:\n    schedule: "0 12 * * *"\n    timezone: Europe/Berlin\n    run: "true"\n'
+    )
+    data = scene.directory / "zones"
+    system = next(Path(path) for path in zoneinfo.TZPATH if (Path(path) / "Europe/Berlin").exists())
+    shutil.copytree(system, data, symlinks=False)
+    scene.environ["PYTHONTZPATH"] = str(data)
+    runner = scene.serve()
+    runner.wait_lead()
+    before = _next(scene)
+    # A decree: Berlin goes by Tokyo's time. Time zone packages replace the files of a zone just so.
+    aside = data / "Europe" / ".Berlin"
+    shutil.copy(data / "Asia" / "Tokyo", aside)
+    os.replace(aside, data / "Europe" / "Berlin")
+    began = time.monotonic()
+    runner.signal(signal.SIGHUP)
+    wait_until(lambda: _next(scene) != before, "the next time is planned anew")
+    took = time.monotonic() - began
+    assert _next(scene) % 86_400_000_000 == 3 * 3600 * 1_000_000
+    assert runner.stop() == 0
+    scene.file.write_text(scene.file.read_text().replace("Europe/Berlin", "Europe/Berlim"))
+    refused = scene.cli("validate", check=False)
+    assert refused.returncode != 0
+    said = refused.stdout + refused.stderr
+    assert "jobs.yaml:4" in said
+    assert "Europe/Berlin" in said
+    record(
+        "28",
+        "other rules for a zone, SIGHUP; an unknown zone",
+        1,
+        {"planned anew after, s": took, "unknown zone": "refused, line named"},
+        "<= 1 min",
+    )
+
+
+def _next(scene: object) -> int:
+    from sqlalchemy import create_engine, select
+
+    from runner.jobstores.sqlalchemy.tables import jobs
+    from tests.faults.rig import Scene
+
+    assert isinstance(scene, Scene)
+    engine = create_engine(scene.url)
+    try:
+        with engine.connect() as connection:
+            return int(connection.execute(select(jobs.c.next_at)).scalar_one())
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("policy", ["none", "latest", "all"])
+def test_case_08_catch_up_counts(stage: Stage, policy: str) -> None:
+    """Ten minutes down, on a clock that is set: a per-second and a daily job, exact counts."""
+    scene = stage(TWO.replace("    run: |", f"    catchup: {policy}\n    run: |"))
+    clock = WallClock(scene.directory, "2027-01-15T11:54:00")
+    runner = scene.serve(environ=clock.environ)
+    runner.wait_lead()
+    scene.wait_start()
+    assert runner.stop() == 0
+    last = max(run.slot for run in read(scene).of("second"))
+    clock.set(600)
+    runner = scene.serve(environ=clock.environ)
+    runner.wait_lead()
+    back = int(clock.now() * 1e6)
+    wait_until(lambda: sum(run.slot > back + 1_000_000 for run in read(scene).of("second")), "it goes on")
+    for job in ("second", "daily"):
+        scene.ask("pause", job=job)
+    wait_until(lambda: not read(scene).live, "all has ended")
+    assert runner.stop() == 0
+    book = read(scene)
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    down = [run for run in book.of("second") if last < run.slot <= back - 5_000_000]
+    caught = {"none": 0, "latest": 0, "all": 20}[policy]
+    late = [
+        run
+        for run in book.of("second")
+        if run.started_at is not None and run.started_at - run.slot > 6_000_000
+    ]
+    daily = len(book.of("daily"))
+    assert daily == (0 if policy == "none" else 1)
+    if policy == "all":
+        assert len(down) <= caught
+        assert len(book.of("second")) >= 20
+    else:
+        assert len(late) == caught
+    reasons = {
+        (each.state, each.reason): each.count
+        for each in book.ranges
+        if each.job == "second" and each.count > 500
+    }
+    expected = {
+        "none": ("missed", "downtime"),
+        "latest": ("merged", "catch-up"),
+        "all": ("missed", "window"),
+    }[policy]
+    assert set(reasons) == {expected}
+    figures = {**verdict.figures, "daily runs": daily, f"{expected[0]}({expected[1]})": reasons[expected]}
+    record(
+        f"08 {policy}",
+        f"10 min down, catch-up {policy}, per-second and daily jobs",
+        1,
+        figures,
+        "exact counts, one summarising row",
+    )
