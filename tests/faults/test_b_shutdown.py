@@ -43,6 +43,8 @@ def test_case_12_sigterm_waits(stage: Stage) -> None:
     wait_until(
         lambda: max(run.slot for run in read(scene).of("tick0")) > last + length * 1_000_000, "it caught up"
     )
+    scene.ask("pause", job="tick0")
+    wait_until(lambda: not read(scene).live, "what was caught up has ended")
     assert runner.stop() == 0
     verdict = check(read(scene))
     assert verdict.good, str(verdict)

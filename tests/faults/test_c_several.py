@@ -64,6 +64,9 @@ def lease_number(scene: Scene) -> int:
 
 def finish(scene: Scene, runners: list[Runner], patience: float = 60.0) -> Book:
     """Pause what is due, wait until every host has told how its runs ended, stop all."""
+    for each in runners:
+        if not each.leads:
+            each.wait_says("standing by")
     now, _ = wait_leader(runners)
     jobs = sorted(read(scene).triggers)
     for job in jobs:

@@ -128,7 +128,9 @@ class Mark:
                 .all()
             )
         except DatabaseError as error:
-            if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
+            # SQLite, PostgreSQL, MariaDB.
+            said = str(error.orig)
+            if any(words in said for words in ("no such table", "does not exist", "doesn't exist")):
                 return "", 0
             raise
         return found.get("id", ""), int(found.get("mark", "0"))
