@@ -25,7 +25,9 @@ def main() -> int:
         del args[at : at + 2]
     chosen = ["-k", " or ".join(args)] if args else []
     command = [sys.executable, "-m", "pytest", "-q", "tests/faults", *chosen]
-    done = subprocess.run(command, env={**os.environ, "RUNNER_FAULTS": os.environ.get("RUNNER_FAULTS", "long")})
+    done = subprocess.run(
+        command, env={**os.environ, "RUNNER_FAULTS": os.environ.get("RUNNER_FAULTS", "long")}
+    )
     print(figures.table(figures.load()))
     if page is not None:
         write(page)
