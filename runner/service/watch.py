@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from runner.service.inotify import POSSIBLE, Inotify
+from watchfiles import watch
 
 log = logging.getLogger("runner.watch")
 
 SETTLE_SECONDS = 0.03
-POLL_SECONDS = 5
-"""Between two looks where no event asks for one; every second where the system tells of none."""
+POLL_MILLISECONDS = 5_000
+STEP_MILLISECONDS = 50
+"""How often watchfiles asks whether an event has come: twenty short looks a second, outside the interpreter."""
 
 
 def fingerprint(files: Sequence[Path]) -> str:
@@ -42,7 +42,6 @@ class Watcher:
         self._files = files
         self._changed = changed
         self._stop = threading.Event()
-        self._bell, self._string = os.pipe2(os.O_CLOEXEC) if POSSIBLE else (-1, -1)
         self._seen = fingerprint(files())
         self._thread = threading.Thread(target=self._watch, name="runner-watch", daemon=True)
 
@@ -50,44 +49,38 @@ class Watcher:
         self._thread.start()
 
     def close(self) -> None:
-        if self._stop.is_set():
-            return
         self._stop.set()
-        if POSSIBLE:
-            os.write(self._string, b"\0")
         if self._thread.is_alive():
             self._thread.join(2)
-        if POSSIBLE and not self._thread.is_alive():
-            os.close(self._bell)
-            os.close(self._string)
 
     def _watch(self) -> None:
         while not self._stop.is_set():
             directories = self._directories()
             try:
                 self._follow(directories)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
                 # A watched directory may vanish, or inotify have no watches left: polling still sees the change.
                 log.debug("watching %s ended: %s", directories, error)
-                self._stop.wait(POLL_SECONDS if POSSIBLE else 1)
+                self._stop.wait(POLL_MILLISECONDS / 1000)
                 self._look()
 
     def _follow(self, directories: frozenset[Path]) -> None:
         """Look after each event and each quiet while, until other directories are to be watched."""
-        if not POSSIBLE:
-            raise OSError("nothing tells of changes here")
-        events = Inotify(directories, self._bell)
-        try:
-            # Something may have changed before the watch began.
+        changes = watch(
+            *directories,
+            watch_filter=None,
+            debounce=STEP_MILLISECONDS,
+            step=STEP_MILLISECONDS,
+            rust_timeout=POLL_MILLISECONDS,
+            yield_on_timeout=True,
+            recursive=False,
+            stop_event=self._stop,
+            raise_interrupt=False,
+        )
+        for _ in changes:
             self._look()
-            while not self._stop.is_set() and self._directories() == directories:
-                if events.wait(POLL_SECONDS):
-                    # Who writes one file often writes several: one look for all of them.
-                    self._stop.wait(SETTLE_SECONDS)
-                    events.clear()
-                self._look()
-        finally:
-            events.close()
+            if self._directories() != directories:
+                return
 
     def _look(self) -> None:
         seen = fingerprint(self._files())

@@ -13,7 +13,7 @@ import pytest
 import runner
 from runner.cli import VERBS
 
-HEAVY = {"sqlalchemy", "pydantic", "apprise", "jinja2", "yaml", "alembic", "holidays"}
+HEAVY = {"sqlalchemy", "pydantic", "apprise", "jinja2", "yaml", "watchfiles", "alembic", "holidays"}
 NOT_JSON = {"init", "serve", "import", "db"}
 """They print no facts; what `import` prints is a jobs file."""
 FILE = "jobs:\n  hello:\n    schedule: every 5m\n    run: echo hello\n"
