@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -29,8 +30,11 @@ from runner.spec import (
     Sla,
 )
 from runner.spec.params import value_of
+from runner.spec.step import EMPTY
 from runner.triggers.base import Trigger
 from runner.triggers.schedule import build
+
+_NOBODY = Notify()
 
 
 def job_spec(whole: Whole, model: JobModel, known: Known, trouble: Trouble) -> JobSpec:
@@ -68,10 +72,10 @@ class _Job:
             description=model.description or "",
             owner=model.owner or "",
             runbook=model.runbook or "",
-            tags=tuple(model.tags or ()),
+            tags=self.spot.one(tuple(sys.intern(tag) for tag in model.tags or ())),
             executor=self.spot.named("executor", model.executor, known.executors) or "default",
             timezone=zone,
-            env={**known.env, **(model.env or {})},
+            env={**known.env, **(model.env or {})} if known.env else model.env or EMPTY,
             env_files=(*known.env_files, *(model.env_file or ())),
             vars=self.spot.whole.vars,
             matrix=self.spot.whole.matrix,
@@ -133,7 +137,7 @@ class _Job:
             most = c.max if c.max is not None else (None if c.overlap == "allow" else 1)
             concurrency = Concurrency(c.overlap, most, c.group)
             self.spot.named("group", c.group, self.spot.known.groups, "concurrency")
-        return Policy(
+        policy = Policy(
             concurrency=concurrency,
             catchup=Catchup(u.runs, u.window, u.max) if u is not None else Catchup(),
             priority=model.priority or 0,
@@ -142,14 +146,14 @@ class _Job:
             sla=Sla(sla.start_within, sla.max_duration, sla.finish_by, sla.success_every) if sla is not None else Sla(),
             retention=Retention(kept.runs, kept.age, kept.logs, kept.bytes) if kept is not None else Retention(),
         )  # fmt: skip
+        return self.spot.one(policy)
 
     def _notify(self) -> Notify:
         model = self.spot.model.notify
         if model is None:
-            return Notify()
-        return Notify(
-            *(self._rules(model, kind) for kind in ("on_failure", "on_recovery", "on_late", "on_success"))
-        )
+            return _NOBODY
+        kinds = ("on_failure", "on_recovery", "on_late", "on_success")
+        return self.spot.one(Notify(*(self._rules(model, kind) for kind in kinds)))
 
     def _rules(self, model: NotifyModel, kind: str) -> tuple[Rule, ...]:
         rules: list[RuleModel] = getattr(model, kind) or []

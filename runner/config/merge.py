@@ -30,6 +30,7 @@ AT_LOAD = frozenset(
 
 MOST_JOBS = 10_000
 MOST_TEMPLATES = 32
+NOTHING: dict[str, Any] = {}
 UNREAD = Scalar(None, (Source("", ""), 0, 0), "")
 """Stands where an expression could not be read; what is wrong with it was said."""
 
@@ -37,6 +38,7 @@ UNREAD = Scalar(None, (Source("", ""), 0, 0), "")
 def merge(base: Map, over: Map) -> Map:
     """`over` on top of `base`."""
     merged = Map(over.at)
+    merged.dynamic = base.dynamic or over.dynamic
     dropped = set(WORK) if any(key in over.nodes for key in WORK) else set()
     for name, node in base.nodes.items():
         if name not in dropped:
@@ -51,6 +53,7 @@ def merge(base: Map, over: Map) -> Map:
 
 def _deep(base: Map, over: Map) -> Map:
     merged = Map(over.at)
+    merged.dynamic = base.dynamic or over.dynamic
     for name, node in base.nodes.items():
         merged.put(name, base.keys[name], node)
     for name, node in over.nodes.items():
@@ -106,6 +109,7 @@ def extended(
 
 def _copy(node: Map) -> Map:
     copy = Map(node.at)
+    copy.dynamic = node.dynamic
     for name, child in node.nodes.items():
         copy.put(name, node.keys[name], child)
     return copy
@@ -130,7 +134,7 @@ def whole_jobs(
     matrix = job.nodes.get("matrix")
     if not isinstance(matrix, Map):
         values = variables(texts, {"matrix": {}, "env": env}, trouble)
-        yield Whole(id, loaded(job, {"vars": values, "matrix": {}, "env": env}, trouble), values, {})
+        yield Whole(id, loaded(job, {"vars": values, "matrix": {}, "env": env}, trouble), values, NOTHING)
         return
     plain = _copy(job)
     plain.drop("matrix")
@@ -144,11 +148,17 @@ def whole_jobs(
         fact = f"the matrix makes {count:,} jobs; at most {MOST_JOBS:,} are made of one"
         trouble.add("limit", fact, job.keys["matrix"], help="write fewer values, or use `foreach` in a step")
         return
+    seen: set[str] = set()
     for row in itertools.product(*axes.values()):
         combination = dict(zip(axes, row, strict=True))
         values = variables(texts, {"matrix": combination, "env": env}, trouble)
         context = {"vars": values, "matrix": combination, "env": env}
         label = ",".join(str(value) for value in combination.values())
+        if label in seen:
+            fact, help = f"the matrix makes {id}[{label}] twice", "take one of the equal values out"
+            trouble.add("duplicate", fact, job.keys["matrix"], help=help)
+            return
+        seen.add(label)
         yield Whole(f"{id}[{label}]", loaded(plain, context, trouble), values, combination)
 
 
@@ -169,7 +179,9 @@ def _axis(name: str, node: Node, values: Mapping[str, Any], trouble: Trouble) ->
 def variables(node: Map | None, context: Mapping[str, Any], trouble: Trouble) -> dict[str, Any]:
     """`vars` with their expressions read; one may use another, in any order."""
     if node is None:
-        return {}
+        return NOTHING
+    if not node.dynamic:
+        return node.value
     values: dict[str, Any] = {}
     waiting = dict(node.nodes)
     last: dict[str, tuple[Node, ExpressionError]] = {}
@@ -229,6 +241,8 @@ def _read(value: Any, context: Mapping[str, Any]) -> Any:
 
 def loaded(job: Map, context: Mapping[str, Any], trouble: Trouble) -> Map:
     """The job with the expressions read that have to be known when the file is loaded."""
+    if not job.dynamic:
+        return job
     result: Map | None = None
     for name, node in job.nodes.items():
         fresh = node
@@ -247,6 +261,7 @@ def _steps(node: Seq, context: Mapping[str, Any], trouble: Trouble) -> Seq:
     if all(new is old for new, old in zip(steps, node.nodes, strict=True)):
         return node
     fresh = Seq(node.at)
+    fresh.dynamic = node.dynamic
     fresh.nodes = list(steps)
     fresh.value = [each.value for each in steps]
     return fresh
@@ -267,6 +282,8 @@ def _filled(node: Node, context: Mapping[str, Any], trouble: Trouble, key: str) 
             trouble.add("expression", error.fact, place_of(node, error.offset), help=help, key=key)
             return UNREAD
         return Scalar(value, node.at, str(value))
+    if not node.dynamic:
+        return node
     if isinstance(node, Map):
         children = {name: _filled(child, context, trouble, key) for name, child in node.nodes.items()}
         if all(children[name] is child for name, child in node.nodes.items()):

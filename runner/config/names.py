@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from runner.config.diagnose import Trouble, did_you_mean
 from runner.config.merge import Whole, place_of
-from runner.config.node import Map, Node, Scalar, Seq, find
+from runner.config.node import Map, Node, Scalar, Seq, find, is_dynamic
 from runner.errors import ExpressionError
 from runner.expressions import FUNCTIONS, has_expression, names, without_comments
 from runner.spec import Call, Command, Http, JobSpec, Step
@@ -115,6 +115,8 @@ class _Check:
         script: bool = False,
         known: Mapping[str, frozenset[str]] = {},
     ) -> None:
+        if not is_dynamic(node):
+            return
         for child in _scalars(node):
             if isinstance(child.value, str) and has_expression(child.value):
                 text = without_comments(child.value) if script else child.value

@@ -76,23 +76,28 @@ class Scalar:
 
 
 class Seq:
-    """A list: its nodes, and their plain values."""
+    """A list: its nodes, and their plain values. `dynamic`: there is a `${{ }}` somewhere in it."""
 
-    __slots__ = ("at", "nodes", "value")
+    __slots__ = ("at", "dynamic", "nodes", "value")
 
     def __init__(self, at: At) -> None:
         self.at = at
+        self.dynamic = False
         self.nodes: list[Node] = []
         self.value: list[Any] = []
 
 
 class Map:
-    """A mapping: nodes, places of the keys, and the plain values; `merged` are the keys `<<` brought."""
+    """A mapping: nodes, places of the keys, and the plain values; `merged` are the keys `<<` brought.
 
-    __slots__ = ("at", "keys", "merged", "nodes", "value")
+    `dynamic`: there is a `${{ }}` somewhere in it.
+    """
+
+    __slots__ = ("at", "dynamic", "keys", "merged", "nodes", "value")
 
     def __init__(self, at: At) -> None:
         self.at = at
+        self.dynamic = False
         self.nodes: dict[str, Node] = {}
         self.keys: dict[str, At] = {}
         self.value: dict[str, Any] = {}
@@ -110,6 +115,11 @@ class Map:
 
 
 Node = Scalar | Seq | Map
+
+
+def is_dynamic(node: Node) -> bool:
+    """Whether there is a `${{ }}` in it."""
+    return "${{" in node.text if isinstance(node, Scalar) else node.dynamic
 
 
 def find(node: Node, path: tuple[str | int, ...]) -> Node:

@@ -84,6 +84,7 @@ class Sections:
 
     def _join(self, name: str, node: Map) -> None:
         below = self.nodes.setdefault(name, Map(node.at))
+        below.dynamic |= node.dynamic
         for key, child in node.nodes.items():
             if key in below.nodes and name not in ("vars", "env"):
                 first = below.keys[key]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.config import patterns
 from runner.config.diagnose import Trouble, did_you_mean
@@ -13,6 +13,8 @@ from runner.config.document import JobModel
 from runner.config.merge import Whole
 from runner.config.node import Map, Node, Scalar, find
 from runner.triggers.calendars import Calendar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Known:
     env_files: tuple[str, ...]
     source: str
     timezone: str
+    same: dict[Any, Any] = field(default_factory=dict)
+    """One of each value that many jobs have: ten thousand jobs with the same policy keep one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Spot:
     model: JobModel
     known: Known
     trouble: Trouble
+
+    def one(self, value: T) -> T:
+        """The value, or an equal one that another job has already."""
+        found: T = self.known.same.setdefault(value, value)
+        return found
 
     def node(self, *path: str | int) -> Node:
         return find(self.whole.node, path)

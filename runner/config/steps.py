@@ -23,6 +23,7 @@ from runner.spec import (
     Step,
     Success,
 )
+from runner.spec.step import EMPTY
 from runner.spec.step import Work as SpecWork
 
 SHELLS: Mapping[str, tuple[str, ...]] = {
@@ -85,8 +86,8 @@ class Steps:
         return Step(
             ONLY_STEP,
             self._work(model, model, ()),
-            retry=_retry(model),
-            outputs=dict(model.outputs or {}),
+            retry=self.spot.one(_retry(model)),
+            outputs=model.outputs or EMPTY,
             artifacts=tuple(model.artifacts.paths) if model.artifacts else (),
         )
 
@@ -119,11 +120,11 @@ class Steps:
             needs,
             model.name or "",
             model.if_,
-            _retry(model, self.spot.model),
+            self.spot.one(_retry(model, self.spot.model)),
             model.timeout,
             model.executor,
-            dict(model.env or {}),
-            dict(model.outputs or {}),
+            model.env or EMPTY,
+            model.outputs or EMPTY,
             foreach,
             bool(model.continue_on_error),
             model.group,
@@ -191,7 +192,7 @@ class Steps:
             _either(model, outer, "user"),
             _either(model, outer, "stop_signal") or "SIGTERM",
             10_000_000 if grace is None else grace,
-            Success(codes, success.fail_on_output if success is not None else None),
+            self.spot.one(Success(codes, success.fail_on_output if success is not None else None)),
             Limits(limits.cpus, limits.memory, limits.pids) if limits is not None else None,
             bool(_either(model, outer, "clean_env")),
         )

@@ -9,6 +9,7 @@ The words of the C parser are poor, so a text it refuses is read again by the pu
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import yaml
 
 from runner.config.diagnose import Trouble
-from runner.config.node import MAX_DEPTH, At, Map, Node, Number, Real, Scalar, Seq, Source
+from runner.config.node import MAX_DEPTH, At, Map, Node, Number, Real, Scalar, Seq, Source, is_dynamic
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 2_000_000
@@ -84,7 +85,7 @@ def parse(text: str, source: Source) -> Node | None:
     """The one document of a text as nodes; None where it is empty. Raises Trouble with every problem found."""
     builder = _Builder(source)
     try:
-        return builder.build(yaml.parse(text, Loader=_LOADER))
+        return builder.build(iter(_LOADER(text).get_event, None))
     except yaml.YAMLError as error:
         raise Trouble([_syntax(text, source, error)]) from None
 
@@ -124,6 +125,8 @@ class _Builder:
                 text = event.value
                 value = plain(text) if event.implicit[0] and not event.style else text
                 node = Scalar(value, (source, mark.line, mark.column), text)
+                if "${{" in text and top is not None:
+                    top.dynamic = True
                 if event.tag is not None or event.anchor is not None:
                     self._mark_scalar(node, event)
                 self.count += 1
@@ -148,8 +151,12 @@ class _Builder:
                     self._close(anchor, top)
                 node = top
                 top, key, anchor = stack.pop()
+                if node.dynamic and top is not None:
+                    top.dynamic = True
             elif kind is alias_event:
                 node = self._alias(event)
+                if top is not None and is_dynamic(node):
+                    top.dynamic = True
             elif kind is yaml.DocumentStartEvent and root is not None:
                 at = (source, event.start_mark.line, event.start_mark.column)
                 raise self._stop(
@@ -185,7 +192,7 @@ class _Builder:
         return node
 
     def _put(self, top: Map, key: Scalar, node: Node) -> None:
-        name = key.text
+        name = sys.intern(key.text)
         if name == "<<" and key.value == "<<":
             self._merge(top, node)
             return
@@ -207,6 +214,7 @@ class _Builder:
                 self.trouble.add("syntax", "`<<` merges mappings only", node.at, help="write `<<: *anchor`")
                 continue
             self.count += len(part.nodes)
+            top.dynamic |= part.dynamic
             for name, child in part.nodes.items():
                 if name not in top.nodes:
                     top.put(name, part.keys[name], child)
