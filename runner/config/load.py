@@ -42,8 +42,9 @@ def load(
     Raises ConfigError with every problem of every file.
     """
     paths = [each.absolute() for each in ([path] if isinstance(path, Path) else path)]
-    cache = cache if cache is not None else Cache()
     with _without_collecting():
+        if cache is None:
+            return _Load(paths, None, address, now=now).config()
         if cache.kept is not None:
             _check_whole(cache.kept)
         if cache.kept is not None and (known := reread(cache.kept, paths)) is not None:
@@ -62,7 +63,7 @@ def merged(paths: Sequence[Path], job: str) -> tuple[Whole, JobSpec, list[Docume
 
     Raises ConfigError where the files do not load, KeyError where there is no such job.
     """
-    read = _Load([each.absolute() for each in paths], Cache(), lambda url: "")
+    read = _Load([each.absolute() for each in paths], None, lambda url: "")
     read.wanted = job
     config = read.config()
     if read.whole is None:
@@ -99,7 +100,7 @@ def _isolated(
     if not bad <= good.keys():
         return None
     try:
-        config = _Load(paths, Cache(), address, {path: good[path] for path in bad}).config()
+        config = _Load(paths, None, address, {path: good[path] for path in bad}).config()
     except ConfigError:
         return None
     return replace(config, broken=error.problems)
@@ -121,7 +122,7 @@ class _Load:
     def __init__(
         self,
         paths: Sequence[Path],
-        cache: Cache,
+        cache: Cache | None,
         address: Callable[[str], str],
         instead: Mapping[Path, bytes] | None = None,
         now: Moment | None = None,
@@ -190,7 +191,7 @@ class _Load:
             timezone=zone,
             isolate_files=any(model.isolate_files for model in sections.models),
         )
-        if self.instead is None:
+        if self.cache is not None:
             self.cache.kept = self._keep(config, files, sections, kept, shared, before)
         return config
 
@@ -230,6 +231,8 @@ class _Load:
                     self.schedules[spec.id] = find(whole.node, ("schedule",)).at
             made.append(Made(tuple(spec for _, spec in found), tuple(trouble.problems[before:])))
         ids = tuple(jobs.nodes) if isinstance(jobs, Map) else ()
+        if self.cache is None:
+            return KeptFile(document.path, "", None, made, None)
         return kept_file(document.path, document.source.text, defaults, ids, made)
 
     def _where(self, spec: JobSpec, key: str) -> At:

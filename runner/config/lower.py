@@ -132,6 +132,9 @@ class _Job:
     def _policy(self) -> Policy:
         model = self.spot.model
         c, u, sla, kept = model.concurrency, model.catchup, model.sla, model.retention
+        rest = (c, u, sla, kept, model.priority, model.on_interrupt)
+        if rest == (None,) * len(rest):
+            return self.spot.one(Policy(timeout=model.timeout))
         concurrency = Concurrency()
         if c is not None:
             most = c.max if c.max is not None else (None if c.overlap == "allow" else 1)

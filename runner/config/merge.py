@@ -37,30 +37,23 @@ UNREAD = Scalar(None, (Source("", ""), 0, 0), "")
 
 def merge(base: Map, over: Map) -> Map:
     """`over` on top of `base`."""
-    merged = Map(over.at)
-    merged.dynamic = base.dynamic or over.dynamic
-    dropped = set(WORK) if any(key in over.nodes for key in WORK) else set()
-    for name, node in base.nodes.items():
-        if name not in dropped:
-            merged.put(name, base.keys[name], node)
-    for name, node in over.nodes.items():
-        below = merged.nodes.get(name)
-        if isinstance(node, Map) and isinstance(below, Map) and name not in _WHOLE:
-            node = _deep(below, node)
-        merged.put(name, over.keys[name], node)
-    return merged
+    if any(key in base.nodes for key in WORK) and any(key in over.nodes for key in WORK):
+        base = _copy(base)
+        for key in WORK:
+            base.drop(key)
+    return _deep(base, over, _WHOLE)
 
 
-def _deep(base: Map, over: Map) -> Map:
+def _deep(base: Map, over: Map, whole: frozenset[str] = frozenset()) -> Map:
     merged = Map(over.at)
     merged.dynamic = base.dynamic or over.dynamic
-    for name, node in base.nodes.items():
-        merged.put(name, base.keys[name], node)
-    for name, node in over.nodes.items():
-        below = merged.nodes.get(name)
-        if isinstance(node, Map) and isinstance(below, Map):
-            node = _deep(below, node)
-        merged.put(name, over.keys[name], node)
+    merged.nodes = base.nodes | over.nodes
+    merged.keys = base.keys | over.keys
+    merged.value = base.value | over.value
+    for name in base.nodes.keys() & over.nodes.keys():
+        below, node = base.nodes[name], over.nodes[name]
+        if isinstance(node, Map) and isinstance(below, Map) and name not in whole:
+            merged.put(name, over.keys[name], _deep(below, node))
     return merged
 
 

@@ -30,13 +30,16 @@ _OF_NEWS: Mapping[str, frozenset[str]] = {
 """What a title or body of one's own may read (docs/alerts.md)."""
 _QUESTIONS = frozenset({"success", "failure", "cancelled", "always"})
 
+_BARE = frozenset({"steps", "outputs", "notify"})
+"""Keys in which an expression may stand without its markers."""
 _TEXTS = ("run", "command", "with", "http", "env", "working_dir")
 """Keys read when the step starts; they may use secrets too."""
 
 
 def check(whole: Whole, spec: JobSpec, secrets: Iterable[str], trouble: Trouble) -> None:
     """Note every name in the job's expressions that will not exist when it is read."""
-    _Check(whole, spec, frozenset(secrets), trouble).all()
+    if whole.node.dynamic or not _BARE.isdisjoint(whole.node.nodes):
+        _Check(whole, spec, frozenset(secrets), trouble).all()
 
 
 class _Check:

@@ -9,9 +9,9 @@ The words of the C parser are poor, so a text it refuses is read again by the pu
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 import yaml
@@ -90,6 +90,10 @@ def parse(text: str, source: Source) -> Node | None:
         raise Trouble([_syntax(text, source, error)]) from None
 
 
+Key = tuple[str, At, bool]
+"""A key's name and place, and whether it stands there without quotes."""
+
+
 @dataclass(slots=True)
 class _Anchor:
     node: Node
@@ -113,9 +117,9 @@ class _Builder:
         map_start, seq_start = yaml.MappingStartEvent, yaml.SequenceStartEvent
         map_end, seq_end = yaml.MappingEndEvent, yaml.SequenceEndEvent
         root: Node | None = None
-        stack: list[tuple[Map | Seq | None, Scalar | None, str | None]] = []
+        stack: list[tuple[Map | Seq | None, Key | None, str | None]] = []
         top: Map | Seq | None = None
-        key: Scalar | None = None
+        key: Key | None = None
         anchor: str | None = None
         for event in events:
             kind = type(event)
@@ -123,6 +127,13 @@ class _Builder:
             if kind is scalar_event:
                 mark = event.start_mark
                 text = event.value
+                if type(top) is Map and key is None:
+                    # Most scalars are keys, and those are nothing but names.
+                    key = (text, (source, mark.line, mark.column), not event.style)
+                    self.count += 1
+                    if event.tag is not None or event.anchor is not None:
+                        self._mark_scalar(Scalar(text, key[1], text), event)
+                    continue
                 value = plain(text) if event.implicit[0] and not event.style else text
                 node = Scalar(value, (source, mark.line, mark.column), text)
                 if "${{" in text and top is not None:
@@ -173,7 +184,14 @@ class _Builder:
                 if key is None:
                     key = self._key(node)
                 else:
-                    self._put(top, key, node)
+                    name = key[0]
+                    if name in top.keys or name == "<<":
+                        self._put(top, key, node)
+                    else:
+                        name = intern(name)
+                        top.nodes[name] = node
+                        top.keys[name] = key[1]
+                        top.value[name] = node.value
                     key = None
             else:
                 assert type(top) is Seq
@@ -183,28 +201,29 @@ class _Builder:
             raise self.trouble
         return root
 
-    def _key(self, node: Node) -> Scalar:
+    def _key(self, node: Node) -> Key:
+        """A key that is no scalar, or an alias of one."""
         if not isinstance(node, Scalar):
             what = "a mapping" if isinstance(node, Map) else "a list"
             help = 'text that begins with { or [ needs quotes; an expression is written "${{ ... }}"'
             self.trouble.add("syntax", f"a key must be a word, not {what}", node.at, help=help)
-            return Scalar("", node.at, "")
-        return node
+            return ("", node.at, False)
+        return (node.text, node.at, False)
 
-    def _put(self, top: Map, key: Scalar, node: Node) -> None:
-        name = sys.intern(key.text)
-        if name == "<<" and key.value == "<<":
+    def _put(self, top: Map, key: Key, node: Node) -> None:
+        name, at, bare = key
+        if name == "<<" and bare:
             self._merge(top, node)
             return
         if name in top.keys and name not in top.merged:
             first = top.keys[name]
             help = f"it is also on line {first[1] + first[0].first_line}; keep one of the two"
-            self.trouble.add("duplicate", f"`{name}` stands twice in this mapping", key.at, help=help)
+            self.trouble.add("duplicate", f"`{name}` stands twice in this mapping", at, help=help)
             if self.trouble.full:
                 raise self.trouble
             return
         top.merged.discard(name)
-        top.put(name, key.at, node)
+        top.put(name, at, node)
 
     def _merge(self, top: Map, node: Node) -> None:
         """YAML's merge key: what is written out wins, then the earlier of several."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
@@ -126,7 +127,10 @@ def duration(value: Any) -> Span:
     """A span in microseconds from text with units."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise SpecError("must be a length of time", hint="write a number and a unit: 90s, 15m, 1h30m, 2d")
-    return parse_duration(str(value))
+    return _parsed(str(value))
+
+
+_parsed = lru_cache(maxsize=1024)(parse_duration)
 
 
 _SIZES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
