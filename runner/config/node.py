@@ -107,6 +107,7 @@ class Map:
         self.nodes[name] = node
         self.keys[name] = at
         self.value[name] = node.value
+        self.dynamic = self.dynamic or is_dynamic(node)
 
     def drop(self, name: str) -> None:
         self.nodes.pop(name, None)

@@ -110,6 +110,7 @@ def _copied(node: Node) -> Node:
         return _copy(node)
     if isinstance(node, Seq):
         made = Seq(node.at)
+        made.dynamic = node.dynamic
         made.nodes = [_copied(child) for child in node.nodes]
         made.value = [child.value for child in made.nodes]
         return made
