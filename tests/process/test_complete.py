@@ -49,8 +49,12 @@ class Stage:
             "def clean(path, strict):\n    return {'lines': len(open(path).readlines()), 'strict': strict}\n"
         )
         (self.here / "password").write_text("hunter2-hunter2\n")
-        monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-        monkeypatch.setenv("SLACK_URL", server.url_for("/ops").replace("http", "json", 1))
+        for name, value in (
+            ("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}"),
+            ("SLACK_URL", server.url_for("/ops").replace("http", "json", 1)),
+        ):
+            monkeypatch.setenv(name, value)
+            desk.environ[name] = value
         self.asked: list[tuple[str, Any, str]] = []
         server.expect_request("/loads").respond_with_handler(self.answer)
         server.expect_request("/ops").respond_with_handler(self.answer)
