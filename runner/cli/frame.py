@@ -195,16 +195,19 @@ def progress(total: int, word: str) -> Iterator[Callable[[], None]]:
 
 
 def moment_of(text: str, zone: str) -> Moment:
-    """A moment a person typed: ISO 8601, in `zone` where it names no offset."""
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
+    """A moment a person typed: ISO 8601, on the wall clock of `zone` where it names no offset.
 
-    from runner.moment import from_datetime
+    A time that does not exist there means the end of the gap, one that comes twice the first.
+    """
+    from runner.errors import TriggerError
+    from runner.triggers.times import moment_of
 
     try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
+        found = moment_of(text, zone)
+    except TriggerError:
+        found = None
+    if found is None:
         raise fault(
             EXIT_USAGE, f"{text!r} is not a moment", hint="write 2026-12-24T08:00, or with an offset +01:00"
-        ) from None
-    return from_datetime(when if when.tzinfo else when.replace(tzinfo=ZoneInfo(zone)))
+        )
+    return found

@@ -16,19 +16,35 @@ def command(job: str, at: str, file: str | None, as_json: bool) -> None:
     """Why a job did or did not run at a moment: its rule, field by field, and what is written down."""
     from runner.moment import MINUTE, SECOND
     from runner.views import why
+    from runner.views.when import zone_of
 
     with reading.desk(file) as desk:
         found = desk.job(job)
+        zone = zone_of(found.spec.timezone)
         asked = reading.moment(at, desk, found.spec.timezone) or desk.now
         asked -= asked % SECOND
+        note = _clock_change(at, found.spec.timezone)
         runs, others = [], []
         if desk.history is not None:
             source, id = found.key.source, found.key.id
             until = asked + MINUTE
             runs = desk.history.runs(source=source, job=id, since=asked, until=until)
             others = desk.history.occurrences(source=source, job=id, since=asked, until=until)
-        made = why.answer(found, asked, now=desk.now, zone=desk.zone, runs=runs, others=others)
+        made = why.answer(found, asked, now=desk.now, zone=zone, runs=runs, others=others)
         if as_json:
-            frame.print_json(why.document(made))
+            frame.print_json(why.document(made, note))
         else:
-            click.echo(why.text(made, now=desk.now, zone=desk.zone))
+            click.echo(why.text(made, now=desk.now, zone=zone, note=note))
+
+
+def _clock_change(text: str, zone: str) -> str:
+    """What a clock change makes of the time that was typed, where it is one of the wall clock."""
+    from datetime import datetime
+
+    from runner.triggers.explain import clock_change
+
+    try:
+        wall = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return "" if wall.tzinfo is not None else clock_change(wall, zone)

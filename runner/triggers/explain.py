@@ -8,25 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any
 
 from runner.duration import say_duration
 from runner.moment import DAY, MINUTE, SECOND, Moment, to_datetime
 from runner.triggers.base import Trigger
+from runner.triggers.calendarinterval import CalendarIntervalTrigger
 from runner.triggers.combining import AndTrigger, OrTrigger
 from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.cron.days import EPOCH, DayRule, days
 from runner.triggers.cron.trigger import CronTrigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
-from runner.triggers.times import tz_of
+from runner.triggers.times import local_of, tz_of, wall_of
 from runner.triggers.windows import BetweenTrigger
+from runner.triggers.wording import every, words
 from runner.triggers.workdays import WorkdayTrigger
-from runner.triggers.zones import zone
+from runner.triggers.zones import WIDEST, zone
 
-FAR_BACK = 5 * 366 * DAY
-"""How far back `previous` looks."""
+__all__ = ["between", "clock_change", "fires", "following", "preceding", "previous", "why", "words"]
+
+FAR_BACK = 41 * 366 * DAY
+"""How far back `previous` looks: what comes at all comes within so long a time (29 February on a Sunday)."""
 
 
 # ── firings ─────────────────────────────────────────────────────────────────────────────────
@@ -46,7 +49,7 @@ def between(trigger: Trigger, after: Moment, until: Moment) -> Iterator[Moment]:
 
 
 def previous(trigger: Trigger, moment: Moment) -> Moment | None:
-    """The last firing strictly before a moment, at most five years back; None where there is none.
+    """The last firing strictly before a moment, at most 41 years back; None where there is none.
 
     A trigger only looks ahead, so the way back is halved until it is found: some eighty questions.
     """
@@ -57,6 +60,26 @@ def previous(trigger: Trigger, moment: Moment) -> Moment | None:
             return _last_before(trigger, found, moment)
         span *= 8
     return None
+
+
+def following(trigger: Trigger, moment: Moment, count: int) -> list[Moment]:
+    """The next `count` firings strictly after a moment, the nearest first."""
+    found: list[Moment] = []
+    slot = trigger.next_after(moment)
+    while slot is not None and len(found) < count:
+        found.append(slot)
+        slot = trigger.next_after(slot)
+    return found
+
+
+def preceding(trigger: Trigger, moment: Moment, count: int) -> list[Moment]:
+    """The last `count` firings strictly before a moment, the nearest first."""
+    found: list[Moment] = []
+    slot = previous(trigger, moment)
+    while slot is not None and len(found) < count:
+        found.append(slot)
+        slot = previous(trigger, slot)
+    return found
 
 
 def _last_before(trigger: Trigger, known: Moment, moment: Moment) -> Moment:
@@ -70,45 +93,6 @@ def _last_before(trigger: Trigger, known: Moment, moment: Moment) -> Moment:
         else:
             high = middle
     return low
-
-
-# ── in words ────────────────────────────────────────────────────────────────────────────────
-
-
-def words(trigger: Trigger) -> str:
-    """The schedule in words: `at 02:00`, `every 15 minutes, between 09:00 and 17:59`, `every 1h 30m`."""
-    match trigger:
-        case CrontabTrigger():
-            return _described(trigger.line.text)
-        case IntervalTrigger():
-            return f"every {say_duration(trigger.span)}"
-        case DateTrigger():
-            return "once" if trigger.at is None else f"once, {_when(trigger.at, trigger.zone)}"
-        case OrTrigger():
-            return "; ".join(words(one) for one in trigger.triggers)
-        case AndTrigger():
-            return " and ".join(words(one) for one in trigger.triggers)
-        case BetweenTrigger():
-            return f"{words(trigger.trigger)}, only {' or '.join(map(str, trigger.windows))}"
-        case WorkdayTrigger():
-            moved = "" if trigger.roll == "skip" else f", moved {trigger.roll} from days off"
-            return f"{words(trigger.trigger)}, on working days{moved}"
-    return str(trigger)
-
-
-@lru_cache(maxsize=1024)
-def _described(line: str) -> str:
-    # Imported here: only who asks for words pays for it.
-    from cron_descriptor import Options, get_description
-
-    options = Options()
-    options.use_24hour_time_format = True
-    try:
-        said = str(get_description(line.replace("?", "*"), options))
-    except Exception:
-        # It knows fewer lines than this library does; the line says it too.
-        return line
-    return said[:1].lower() + said[1:]
 
 
 # ── why ─────────────────────────────────────────────────────────────────────────────────────
@@ -131,6 +115,8 @@ def why(trigger: Trigger, moment: Moment) -> list[str]:
             return _between(trigger, moment)
         case WorkdayTrigger():
             return _workday(trigger, moment)
+        case CalendarIntervalTrigger():
+            return _calendar_interval(trigger, moment)
     names = "names" if fires(trigger, moment) else "does not name"
     return [f"{trigger} {names} this time"]
 
@@ -239,14 +225,31 @@ def _second_pass(there: datetime) -> str:
 
 
 def _interval(trigger: IntervalTrigger, moment: Moment) -> list[str]:
-    every = f"every {say_duration(trigger.span)}"
+    said = f"every {say_duration(trigger.span)}"
     if fires(trigger, moment):
-        return [f"it fires {every}, and it is time"]
+        return [f"it fires {said}, and it is time"]
     outside = _outside(trigger.start, trigger.end, moment, trigger.zone)
     if outside:
         return outside
     since = "" if trigger.start is None else f" from {_when(trigger.start, trigger.zone)} on"
-    return [f"it fires {every}{since}, which does not come to this time"]
+    return [f"it fires {said}{since}, which does not come to this time"]
+
+
+def _calendar_interval(trigger: CalendarIntervalTrigger, moment: Moment) -> list[str]:
+    there = to_datetime(moment, tz_of(trigger.zone))
+    if fires(trigger, moment):
+        return [f"it fires {every(trigger)}, and {there:%Y-%m-%d} is one of its days"]
+    reasons = []
+    begin = zone(trigger.zone).moment_of((there.date().toordinal() - EPOCH) * 86_400)
+    if not any(between(trigger, begin - 1, begin + DAY - 1)):
+        reasons.append(f"it fires {every(trigger)}, and {there:%Y-%m-%d} is not one of its days")
+    if (there.hour, there.minute, there.second) != (
+        trigger.time.hour,
+        trigger.time.minute,
+        trigger.time.second,
+    ):
+        reasons.append(f"it is {_clock(there)} in {trigger.zone}, its time is {trigger.time:%H:%M}")
+    return reasons or [_second_pass(there)]
 
 
 def _date(trigger: DateTrigger, moment: Moment) -> list[str]:
@@ -304,3 +307,27 @@ def _when(moment: Moment, zone_name: str) -> str:
 
 def _clock(there: datetime) -> str:
     return there.strftime("%H:%M:%S" if there.second else "%H:%M")
+
+
+def clock_change(wall: datetime, zone_name: str) -> str:
+    """What a clock change makes of a wall-clock time: that it does not exist, or comes twice; empty otherwise.
+
+    Such a time means the end of the gap, or the first of the two.
+    """
+    clocks, local = zone(zone_name), local_of(wall)
+    second = clocks.second_of(local)
+    shown = second + clocks.offset_at(second)
+    if shown != local:
+        gone, there = wall_of(second - 1 + clocks.offset_at(second - 1) + 1), wall_of(shown)
+        return (
+            f"{_clock(wall)} does not exist on {wall:%Y-%m-%d} in {zone_name}: the clock goes from {_clock(gone)} to "
+            f"{_clock(there)}, and this is about {_clock(there)}"
+        )
+    for change, before, then in clocks.changes(second, second + WIDEST):
+        if then < before and change <= local - then:
+            again = to_datetime((local - then) * SECOND, clocks.info).isoformat(timespec="minutes")
+            return (
+                f"{_clock(wall)} comes twice on {wall:%Y-%m-%d} in {zone_name}: this is about the first time, "
+                f"{again} is the second"
+            )
+    return ""

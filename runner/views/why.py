@@ -8,7 +8,9 @@ from datetime import tzinfo
 from typing import Any, Literal
 
 from runner.core.run import Job, Occurrence, Run
-from runner.moment import MINUTE, Moment
+from runner.core.timing import start_of
+from runner.duration import say_duration
+from runner.moment import MINUTE, SECOND, Moment
 from runner.triggers import explain
 from runner.views.history import REASONS, occurrence_entry
 from runner.views.history import reason as in_words
@@ -41,7 +43,7 @@ def answer(
     runs: Sequence[Run] = (),
     others: Sequence[Occurrence] = (),
 ) -> Answer:
-    """Judge one moment. `runs` and `others` are this job's, at least those around `at`."""
+    """Judge one moment. `zone`: the job's. `runs` and `others` are this job's, at least those around `at`."""
     trigger = job.spec.trigger
     planned = trigger is not None and explain.fires(trigger, at)
     words = explain.why(trigger, at) if trigger is not None else []
@@ -65,14 +67,15 @@ def answer(
     return Answer(job, at, verdict, because, run, occurrence, previous, following)
 
 
-def document(made: Answer) -> dict[str, Any]:
-    """`{job, at, verdict, schedule, because, run, occurrence, previous, next}`; times in the job's zone."""
+def document(made: Answer, note: str = "") -> dict[str, Any]:
+    """`{job, at, verdict, note, schedule, because, run, occurrence, previous, next}`; times in the job's zone."""
     zone = zone_of(made.job.spec.timezone)
     one = made.occurrence
     return {
         "job": made.job.spec.id,
         "at": iso(made.at, zone),
         "verdict": made.verdict,
+        "note": note,
         "schedule": _schedule(made.job),
         "because": list(made.because),
         "run": None if made.run is None else entry(made.run),
@@ -82,9 +85,13 @@ def document(made: Answer) -> dict[str, Any]:
     }
 
 
-def text(made: Answer, *, now: Moment, zone: tzinfo) -> str:
-    """The verdict, the reasons below it, and the planned times around the moment."""
-    lines = [f"{made.job.spec.id}, {when(made.at, now, zone)}: {made.verdict}"]
+def text(made: Answer, *, now: Moment, zone: tzinfo, note: str = "") -> str:
+    """The verdict, the reasons below it, and the planned times around the moment, on the job's wall clock.
+
+    `note`: what is to be said of the moment itself, such as that the clock does not show it that day.
+    """
+    lines = [f"{made.job.spec.id}, {when(made.at, now, zone)} {made.job.spec.timezone}: {made.verdict}"]
+    lines += [f"  {note}"] if note else []
     lines += [f"  {reason}" for reason in made.because]
     around = []
     if made.previous is not None:
@@ -149,6 +156,10 @@ def _coming(job: Job, at: Moment, now: Moment, zone: tzinfo) -> tuple[str, ...]:
         return (f"it will not run: the job is broken ({job.reason})",)
     if job.state == "finished":
         return ("it will not run: the job is finished",)
+    start = start_of(job.spec, at)
+    if start != at:
+        moved = f", {say_duration(start - at)} after its time (jitter)"
+        return (f"it will run {when(start - start % SECOND, now, zone)}{moved}",)
     return (f"it will run {when(at, now, zone)}",)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -152,7 +153,81 @@ def test_triggers_of_programs() -> None:
         f"{cron}: the hour is 04, the schedule says 2"
     ]
     yearly = CalendarIntervalTrigger(years=1, start_date="2026-01-01", timezone=OSLO)
-    assert explain.why(yearly, NOON) == [f"{yearly} does not name this time"]
+    assert explain.why(yearly, NOON) == [
+        "it fires every year at 00:00, and 2026-11-24 is not one of its days",
+        "it is 12:00 in Europe/Oslo, its time is 00:00",
+    ]
+    assert explain.why(yearly, at("2027-01-01T00:00:00+01:00")) == [
+        "it fires every year at 00:00, and 2027-01-01 is one of its days"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "words"),
+    [
+        (CronTrigger(hour=2, timezone=OSLO), "at 02:00"),
+        (CronTrigger(day_of_week="mon-fri", hour=9, timezone=OSLO), "at 09:00, Monday through Friday"),
+        (CronTrigger(day="last", hour=9, timezone=OSLO), "at 09:00, on the last day of the month"),
+        (CronTrigger(second="*/10", timezone=OSLO), "every 10 seconds"),
+        (CronTrigger(week=3, timezone=OSLO), "cron[week='3']"),
+        (CronTrigger(day_of_week=0, timezone=OSLO), "cron[day_of_week='0']"),
+        (CalendarIntervalTrigger(weeks=2, hour=3, timezone=OSLO), "every 2 weeks at 03:00"),
+    ],
+)
+def test_triggers_of_programs_in_words(trigger: Trigger, words: str) -> None:
+    assert explain.words(trigger) == words
+
+
+@pytest.mark.parametrize(
+    ("wall", "zone", "said"),
+    [
+        (
+            "2026-03-29T02:30",
+            OSLO,
+            "02:30 does not exist on 2026-03-29 in Europe/Oslo: the clock goes from 02:00 to 03:00, and this is about"
+            " 03:00",
+        ),
+        (
+            "2026-10-25T02:30",
+            OSLO,
+            "02:30 comes twice on 2026-10-25 in Europe/Oslo: this is about the first time, 2026-10-25T02:30+01:00 is"
+            " the second",
+        ),
+        (
+            "2026-10-04T02:10",
+            "Australia/Lord_Howe",
+            "02:10 does not exist on 2026-10-04 in Australia/Lord_Howe: the clock goes from 02:00 to 02:30, and this"
+            " is about 02:30",
+        ),
+        ("2026-03-29T01:59", OSLO, ""),
+        ("2026-03-29T03:00", OSLO, ""),
+        ("2026-10-25T03:00", OSLO, ""),
+        ("2026-06-01T02:30", OSLO, ""),
+        ("2026-06-01T02:30", "UTC", ""),
+    ],
+)
+def test_what_a_clock_change_makes_of_a_time(wall: str, zone: str, said: str) -> None:
+    assert explain.clock_change(datetime.fromisoformat(wall), zone) == said
+
+
+def test_several_before_and_after() -> None:
+    rare = made("0 0 29 2 sun")
+    assert [iso(each, tz_of(OSLO))[:10] for each in explain.following(rare, NOON, 3)] == [
+        "2027-02-07",
+        "2027-02-14",
+        "2027-02-21",
+    ]
+    leap = CronTrigger(month=2, day=29, day_of_week="sun", timezone=OSLO)
+    assert [iso(each, tz_of(OSLO))[:10] for each in explain.following(leap, NOON, 2)] == [
+        "2032-02-29",
+        "2060-02-29",
+    ]
+    assert [iso(each, tz_of(OSLO))[:10] for each in explain.preceding(leap, NOON, 2)] == [
+        "2004-02-29",
+        "1976-02-29",
+    ]
+    assert explain.following(made({"at": "2026-11-24T18:00"}), NOON, 5) == [at("2026-11-24T18:00:00+01:00")]
+    assert explain.preceding(made({"at": "2026-11-24T18:00"}), NOON, 5) == []
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ CASES = [
         "etl",
         "02:00:00",
         """\
-etl, today 02:00: ran
+etl, today 02:00 Europe/Oslo: ran
   etl@2026-11-24T01:00:00Z failed after 1m 3s, planned today 02:00, 3s late (exit code 3)
   planned before it yesterday 02:00, after it tomorrow 02:00
   its schedule: 0 2 * * * (at 02:00)""",
@@ -34,7 +34,7 @@ etl, today 02:00: ran
         "ping",
         "12:30:00",
         """\
-ping, today 12:30: running
+ping, today 12:30 Europe/Oslo: running
   ping@2026-11-24T11:30:00Z running, planned today 12:30
   planned before it today 12:15, after it today 12:45
   its schedule: */15 * * * * (every 15 minutes)""",
@@ -43,7 +43,7 @@ ping, today 12:30: running
         "ping",
         "12:00:00",
         """\
-ping, today 12:00: skipped
+ping, today 12:00 Europe/Oslo: skipped
   it was planned, but skipped: an earlier run was still at work
   planned before it today 11:45, after it today 12:15
   its schedule: */15 * * * * (every 15 minutes)""",
@@ -52,7 +52,7 @@ ping, today 12:00: skipped
         "ping",
         "2026-11-23T03:15:00",
         """\
-ping, yesterday 03:15: missed
+ping, yesterday 03:15 Europe/Oslo: missed
   it was planned, but missed: 20 times until yesterday 05:45; older than the catch-up window
   planned before it yesterday 03:00, after it yesterday 03:30
   its schedule: */15 * * * * (every 15 minutes)""",
@@ -61,7 +61,7 @@ ping, yesterday 03:15: missed
         "ping",
         "2026-11-23T06:00:00",
         """\
-ping, yesterday 06:00: merged
+ping, yesterday 06:00 Europe/Oslo: merged
   it was planned, but merged: the one of yesterday 06:15 stands for it
   planned before it yesterday 05:45, after it yesterday 06:15
   its schedule: */15 * * * * (every 15 minutes)""",
@@ -70,7 +70,7 @@ ping, yesterday 06:00: merged
         "ping",
         "2026-11-23T03:20:00",
         """\
-ping, yesterday 03:20: not planned
+ping, yesterday 03:20 Europe/Oslo: not planned
   the minute is 20, the schedule says */15
   planned before it yesterday 03:15, after it yesterday 03:30
   its schedule: */15 * * * * (every 15 minutes)""",
@@ -79,7 +79,7 @@ ping, yesterday 03:20: not planned
         "etl",
         "2026-11-26T02:00:00",
         """\
-etl, Thu 26 Nov 02:00: planned
+etl, Thu 26 Nov 02:00 Europe/Oslo: planned
   it will run Thu 26 Nov 02:00
   0 2 * * * names 02:00 in Europe/Oslo
   planned before it tomorrow 02:00, after it Fri 27 Nov 02:00
@@ -89,7 +89,7 @@ etl, Thu 26 Nov 02:00: planned
         "backup",
         "2026-11-29T03:30:00",
         """\
-backup, Sun 29 Nov 03:30: planned
+backup, Sun 29 Nov 03:30 Europe/Oslo: planned
   it will be skipped: the job is paused until Tue 01 Dec 08:00
   30 3 * * sun names 03:30 in Europe/Oslo
   planned before it Sun 22 Nov 03:30, after it Sun 06 Dec 03:30
@@ -99,7 +99,7 @@ backup, Sun 29 Nov 03:30: planned
         "backup",
         "2026-12-06T03:30:00",
         """\
-backup, Sun 06 Dec 03:30: planned
+backup, Sun 06 Dec 03:30 Europe/Oslo: planned
   the job is paused until Tue 01 Dec 08:00, and goes on by then
   30 3 * * sun names 03:30 in Europe/Oslo
   planned before it Sun 29 Nov 03:30, after it Sun 13 Dec 03:30
@@ -109,7 +109,7 @@ backup, Sun 06 Dec 03:30: planned
         "etl",
         "2026-11-20T02:00:00",
         """\
-etl, Fri 20 Nov 02:00: unknown
+etl, Fri 20 Nov 02:00 Europe/Oslo: unknown
   its schedule names this time, but nothing is written down of it
   the oldest record of this job is of yesterday 02:00; before that it was not there, had another schedule, or its"""
         """ history was cleared
@@ -120,12 +120,20 @@ etl, Fri 20 Nov 02:00: unknown
         "reindex",
         "2026-11-22T09:30:00",
         """\
-reindex, Sun 22 Nov 09:30: ran
+reindex, Sun 22 Nov 09:30 Europe/Oslo: ran
   reindex@2026-11-22T08:30:00Z+1 succeeded after 1m 3s, manual by kari Sun 22 Nov 09:30
   its schedule did not ask for it""",
     ),
-    ("reindex", "10:00:00", "reindex, today 10:00: not planned\n  it has no schedule; it runs by hand"),
-    ("report", "10:00:00", "report, today 10:00: not planned\n  it has no schedule; it runs after etl"),
+    (
+        "reindex",
+        "10:00:00",
+        "reindex, today 10:00 Europe/Oslo: not planned\n  it has no schedule; it runs by hand",
+    ),
+    (
+        "report",
+        "10:00:00",
+        "report, today 10:00 Europe/Oslo: not planned\n  it has no schedule; it runs after etl",
+    ),
 ]
 
 
@@ -137,7 +145,7 @@ def test_whole_answers(id: str, moment: str, text: str) -> None:
 def test_a_run_by_hand_is_found_by_its_minute() -> None:
     odd = run(ETL, "10:15:42", origin="manual", nonce="1")
     assert said(BY_ID["etl"], "10:15:00", runs=[odd]).startswith(
-        "etl, today 10:15: ran\n  etl@2026-11-24T09:15:42Z+1"
+        "etl, today 10:15 Europe/Oslo: ran\n  etl@2026-11-24T09:15:42Z+1"
     )
 
 
@@ -147,6 +155,7 @@ def test_as_json() -> None:
         "job": "ping",
         "at": "2026-11-24T12:00:00+01:00",
         "verdict": "skipped",
+        "note": "",
         "schedule": "*/15 * * * * (every 15 minutes)",
         "because": ["it was planned, but skipped: an earlier run was still at work"],
         "run": None,
