@@ -92,7 +92,12 @@ def wakeups(idle: int, rounds: int, directory: Path | None) -> list[float]:
             super().shutdown(wait)
 
     store = SQLAlchemyJobStore(url=f"sqlite:///{directory / 'aps.db'}") if directory else MemoryJobStore()
-    made = ByHand(jobstores={"default": store}, executors={"default": DebugExecutor()}, timezone="UTC")
+    made = ByHand(
+        jobstores={"default": store},
+        executors={"default": DebugExecutor()},
+        job_defaults={"misfire_grace_time": None, "coalesce": True},
+        timezone="UTC",
+    )
     made.start()
     _called.clear()
     now, found = datetime.now(UTC), []

@@ -44,7 +44,7 @@ def run(quick: bool) -> Table:
     missed = (10, 1_000, 100_000)
     kept = (1_000, 30_000) if quick else (1_000, 100_000, 1_000_000)
     by_jobs = with_jobs(counts)
-    memory = [(float(count), memory_of(count)) for count in counts[1:]]
+    memory = [(float(count), memory_of(count)) for count in (1_000, 10_000, *counts[3:])]
     flows = {
         "memory": steps(lengths, lambda where: MemoryJobStore()),
         "SQLite": steps(lengths, sqlite),
@@ -52,7 +52,7 @@ def run(quick: bool) -> Table:
     late = [(float(count), catch_up(count) * 1e6 / count) for count in missed]
     past = histories(kept)
     rows = [
-        *(grows(f"{name}, per job", "us", points, 1.5) for name, points in by_jobs.items()),
+        *(grows(f"{name}, per job", "us", points, 2) for name, points in by_jobs.items()),
         Row(
             f"memory of a job, {int(memory[-1][0]):,} jobs in the machine and in the store",
             figure(memory[-1][1], "KB"),

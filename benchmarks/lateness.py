@@ -90,7 +90,7 @@ def lateness(count: int, seconds: int) -> list[float]:
             time.sleep(0.01)
         made.engine.end()
         thread.join()
-        made.turn()
+        made.drain()
         made.close()
         check_records(where, executor.started)
     check(before in (0, count), "jobs were due while they were added")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import check
+from benchmarks.measure import check, directory
 from runner.executors import shim
 from runner.jobstores.sqlalchemy.database import Channel
 
@@ -58,6 +59,22 @@ def replayed(database: Path, statements: Statements) -> float:
     took = time.perf_counter() - began
     connection.close()
     return took
+
+
+def commit() -> float:
+    """Milliseconds of one synced commit of one row, the median of fifty."""
+    found: list[float] = []
+    with directory() as where, closing(sqlite3.connect(where / "one.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE one (value TEXT)")
+        for number in range(50):
+            began = time.perf_counter()
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO one VALUES (?)", (f"{number:0400}",))
+            connection.execute("COMMIT")
+            found.append((time.perf_counter() - began) * 1000)
+    return statistics.median(found)
 
 
 PLAIN = ("/bin/sh", "-c", '"$@" >/dev/null 2>&1; :', "sh", "true")

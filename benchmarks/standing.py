@@ -27,9 +27,9 @@ main()
 
 
 def run(quick: bool) -> Table:
-    seconds = 10 if quick else 60
+    seconds = 6 if quick else 60
     with directory() as where:
-        begun = first_fires(where / "first", 3 if quick else 9)
+        begun = first_fires(where / "first", 2 if quick else 9)
         rss, cpu, wakeups = idle(where / "idle", 1_000, seconds)
         ours, bare = versions(where, 5 if quick else 15)
     rows = [

@@ -85,7 +85,7 @@ def work(count: int, seconds: int) -> tuple[float, float]:
         check(executor.started - before == count * seconds, "not every run was started in time")
         made.engine.end()
         thread.join()
-        made.turn()
+        made.drain()
         made.close()
         check_records(where, executor.started)
     return begin, end

@@ -80,6 +80,11 @@ class House:
         self.engine.turn()
         settle()
 
+    def drain(self) -> None:
+        """Write what has ended, and let nothing more become due."""
+        self.engine.pause()
+        self.turn()
+
     def close(self) -> None:
         self.store.close()
 
