@@ -104,7 +104,7 @@ def soak(where: Path, count: int, seconds: int) -> tuple[list[Sample], list[str]
 def _keep(store: SQLAlchemyJobStore, clock: Clock, ended: threading.Event, purged: list[int]) -> None:
     """What the service's housekeeping does each hour."""
     while not ended.wait(PURGE_EVERY):
-        purged.append(len(purge(store.engine, clock.now()).runs))
+        purged.append(len(purge(store.engine, clock.now(), pause=lambda: ended.wait(0.02)).runs))
 
 
 def _sampled(made: House, executor: Timed, where: Path, seconds: int) -> list[Sample]:

@@ -152,14 +152,20 @@ class Engine:
         by = self._step(now)
         while self._calls:
             self._calls.popleft()(now)
-        entries = self._drain()
         poked = self._poked
         polling = self._polling()
-        for alias, partition in list(self._partitions.items()):
-            mine = entries.pop(alias, [])
+        partitions = list(self._partitions.items())
+        ready: set[str] = set()
+        for alias, partition in partitions:
             if poked:
                 partition.knocked()
-            if not partition.ready(now, tick=not self._paused):
+            if partition.ready(now, tick=not self._paused):
+                ready.add(alias)
+        # Only now: what a batch that was held back has started just now may have ended already.
+        entries = self._drain()
+        for alias, partition in partitions:
+            mine = entries.pop(alias, [])
+            if alias not in ready:
                 left = partition.pass_on(now, mine)
                 self._inbox.extendleft((alias, entry) for entry in reversed(left))
                 continue

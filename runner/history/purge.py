@@ -6,7 +6,7 @@ the next purge goes on; purging twice is harmless.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,21 +52,38 @@ class Purged:
     attempts: tuple[AttemptKey, ...] = ()
 
 
-def purge(engine: Engine, now: Moment, *, default: Retention = USUAL, alias: str = "default") -> Purged:
+def purge(
+    engine: Engine,
+    now: Moment,
+    *,
+    default: Retention = USUAL,
+    alias: str = "default",
+    pause: Callable[[], object] = lambda: None,
+) -> Purged:
     """Delete what every job's retention no longer covers; `default` holds for jobs that are gone.
 
+    `pause` is called between two transactions: who waits for a lock of SQLite's looks for it from time to time only,
+    and would go on missing it.
     Raises StoreError where the database fails; what was deleted until then stays deleted.
     """
     with translated("the history cannot be purged"), engine.connect() as connection:
-        return _Purge(connection, now, default, alias).all()
+        return _Purge(connection, now, default, alias, pause).all()
 
 
 class _Purge:
-    def __init__(self, connection: Connection, now: Moment, default: Retention, alias: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        now: Moment,
+        default: Retention,
+        alias: str,
+        pause: Callable[[], object],
+    ) -> None:
         self.connection = connection
         self.now = now
         self.default = default
         self.alias = alias
+        self.pause = pause
 
     def all(self) -> Purged:
         runs: list[RunKey] = []
@@ -146,15 +163,16 @@ class _Purge:
         question = select(*keys, *more).where(condition).limit(BATCH)
         this = delete(table).where(and_(*(key == bindparam(f"k_{key.name}") for key in keys)))
         while True:
-            with transaction(self.connection):
-                rows = self.connection.execute(question).all()
+            # Read before: what is over does not change, and a transaction keeps the writer waiting.
+            rows = self._read(question)
+            if rows:
                 gone = [
                     {f"k_{key.name}": value for key, value in zip(keys, row, strict=False)} for row in rows
                 ]
-                if gone:
+                with transaction(self.connection):
                     self.connection.execute(this, gone)
-            if rows:
                 yield rows
+                self.pause()
             if len(rows) < BATCH:
                 return
 

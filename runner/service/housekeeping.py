@@ -19,7 +19,7 @@ log = logging.getLogger("runner.service")
 
 _FIRST, _EVERY = 30.0, 3600.0
 """Seconds after the start, and between two rounds."""
-_PAUSE = 0.01
+_PAUSE = 0.02
 
 
 def tidy(
@@ -30,7 +30,7 @@ def tidy(
     pause: Callable[[], object] = lambda: None,
 ) -> tuple[Purged, Trimmed]:
     """One round. StoreError where the database fails."""
-    purged = purge(engine, clock.now())
+    purged = purge(engine, clock.now(), pause=pause)
     remove(state_dir, purged.attempts)
     return purged, trim(engine, state_dir, clock.now(), config.storage.logs, pause=pause)
 
