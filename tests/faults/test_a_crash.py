@@ -40,7 +40,7 @@ def settle(scene: Scene, *, patience: float = 120.0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "kind", "short", "long"), [("01", "sqlite", 10, 1000), ("02", "postgresql", 6, 500)]
+    ("number", "kind", "short", "long"), [("01", "sqlite", 8, 1000), ("02", "postgresql", 4, 500)]
 )
 def test_case_01_02_kills(
     stage: Stage, servers: Servers, number: str, kind: str, short: int, long: int
@@ -196,7 +196,7 @@ def test_case_05_host_goes_down(stage: Stage) -> None:
 
 
 def test_case_07_workflow(stage: Stage) -> None:
-    kills = size(6, 200)
+    kills = size(4, 200)
     steps = "".join(
         f"      - id: s{n}\n{f'        needs: [s{n - 1}]' if n else '        env: {}'}\n        run: |\n"
         f"          {MARK}; sleep 0.3\n"

@@ -16,10 +16,13 @@ from sqlalchemy import create_engine, select
 from runner.jobstores.sqlalchemy.tables import leases
 from tests.faults.checker import Book, check, read
 from tests.faults.conftest import Servers, Stage
-from tests.faults.figures import SEED, record, size
+from tests.faults.figures import SEED, WANTED, record, size
+from tests.faults.proxy import Proxy
 from tests.faults.rig import MARK, Runner, Scene, every_second, wait_until
 
 LEASE = 4.0
+KINDS = ["postgresql"] if WANTED == "short" else ["postgresql", "mariadb"]
+"""The suite has MariaDB in one of these cases (17), the long form in all."""
 JOBS = "    concurrency: {overlap: allow, max: 100}"
 
 
@@ -81,7 +84,7 @@ def finish(scene: Scene, runners: list[Runner], patience: float = 60.0) -> Book:
     return read(scene)
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_case_16_no_faults(stage: Stage, servers: Servers, kind: str) -> None:
     seconds = size(6, 600 if kind == "postgresql" else 120)
     scene = stage(every_second(10, more=JOBS), servers.url(kind))
@@ -140,9 +143,9 @@ def test_case_17_19_kills(
     )
 
 
-@pytest.mark.parametrize(("kind", "short", "long"), [("postgresql", 2, 200), ("mariadb", 1, 50)])
-def test_case_18_frozen(stage: Stage, servers: Servers, kind: str, short: int, long: int) -> None:
-    freezes = size(short, long)
+@pytest.mark.parametrize("kind", KINDS)
+def test_case_18_frozen(stage: Stage, servers: Servers, kind: str) -> None:
+    freezes = size(1, 200 if kind == "postgresql" else 50)
     run = f"{MARK}; sleep 0.3"
     scene = stage(every_second(10, more=JOBS, run=run), servers.url(kind))
     runners = hosts(scene, 3)
@@ -183,11 +186,10 @@ POINTS = (
 )
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_case_18_frozen_between_decision_and_start(stage: Stage, servers: Servers, kind: str) -> None:
     """The proof of promise 2: frozen at the very instants that matter, awake when another runner leads."""
-    some = ("commit.after", "native.before") if kind == "postgresql" else ("commit.after",)
-    points = POINTS if size(0, 1) else some
+    points = POINTS if size(0, 1) else ("native.before",)
     scene = stage(every_second(10, more=JOBS), servers.url(kind))
     other = host(scene, 9)
     other.wait_lead()
@@ -218,3 +220,78 @@ def test_case_18_frozen_between_decision_and_start(stage: Stage, servers: Server
         figures,
         "it starts and writes nothing",
     )
+
+
+def test_case_21_cut_off(stage: Stage, servers: Servers) -> None:
+    """The leader's wire to PostgreSQL is cut: another leads, its commands go on, and their ends are told afterwards."""
+    seconds = size(6, 30)
+    url = servers.url("postgresql")
+    assert url is not None
+    port = int(url.partition("127.0.0.1:")[2].partition("/")[0])
+    proxy = Proxy(port)
+    try:
+        long = f"  long:\n    run: |\n      {MARK}; while ! test -e go; do sleep 0.1; done; exit 42\n"
+        scene = stage(every_second(3, more=JOBS) + long, url)
+        cut = scene.serve(
+            name="host0",
+            state="state0",
+            environ={"RUNNER_DATABASE_URL": url.replace(f":{port}/", f":{proxy.port}/")},
+        )
+        cut.wait_lead()
+        other = host(scene, 1)
+        other.wait_says("standing by")
+        scene.trigger("long", "state0")
+        wait_until(lambda: "long@" in scene.starts.read_text(), "the long one has begun")
+        proxy.cut()
+        since = time.monotonic()
+        took = other.wait_lead()
+        cut.wait_says("nothing starts until it is back")
+        scene.wait_start()
+        (scene.directory / "go").touch()
+        wait_until(lambda: time.monotonic() - since > seconds, "the cut is over", seconds + 5.0)
+        assert [run.status for run in read(scene).of("long")] == ["running"], "nobody invents an end"
+        proxy.mend()
+        told = wait_until(lambda: not any(run.job == "long" for run in read(scene).live), "its end is told")
+        book = finish(scene, [cut, other])
+        (run,) = book.of("long")
+        assert (run.status, run.steps[0]["outcome"]["exit_code"]) == ("failed", 42)
+        verdict = check(book)
+        assert verdict.good, str(verdict)
+        assert told <= 8.0
+        figures = {**verdict.figures, "takeover, s": took, "end told after, s": told}
+        record(
+            "21",
+            f"the leader cut off from PostgreSQL for {seconds} s",
+            1,
+            figures,
+            "nothing starts there; ends told <= 5 s",
+        )
+    finally:
+        proxy.close()
+
+
+def test_case_22_versions(stage: Stage, servers: Servers) -> None:
+    """Rolling restarts between this version and a newer one, whose rows hold what this one does not know."""
+    restarts = size(3, 50)
+    url = servers.url("postgresql")
+    assert url is not None
+    scene = stage(every_second(5, more=JOBS), url)
+    newer = (str(Path(__file__).with_name("newer.py")), url)
+    old = host(scene, 0)
+    old.wait_lead()
+    for number in range(1, restarts + 1):
+        program = newer if number % 2 else ("-m", "runner")
+        new = scene.serve(name=f"host{number % 2}", state=f"state{number % 2}", program=program)
+        new.wait_says("standing by")
+        old.signal(signal.SIGTERM)
+        new.wait_lead()
+        assert old.process.wait(30) == 0
+        scene.wait_start()
+        old = new
+    book = finish(scene, [old])
+    verdict = check(book)
+    assert verdict.good, str(verdict)
+    assert any("mood" in step for run in book.runs for step in run.steps)
+    figures = {**verdict.figures, "errors": sum("ERROR" in each.said() for each in scene.runners)}
+    assert figures["errors"] == 0
+    record("22", "rolling restarts between two versions on one store", restarts, figures, "0 errors, 0 twice")

@@ -32,7 +32,7 @@ jobs:
 
 
 def test_case_20_other_clocks(stage: Stage, servers: Servers) -> None:
-    rounds = size(3, 60)
+    rounds = size(2, 60)
     jobs = "jobs:\n" + "".join(
         f'  tick{n}:\n    schedule: "* * * * * *"\n    concurrency: {{overlap: allow, max: 50}}\n'
         f"    run: |\n      {MARK}\n"
