@@ -25,7 +25,7 @@ def command(file: str | None, check: bool, as_json: bool) -> None:
     if check:
         _check(place, as_json)
         return
-    answer = _answer(place)
+    answer = {**_answer(place), "here": _here(place)}
     if as_json:
         frame.print_json(answer)
         return
@@ -50,6 +50,17 @@ def _answer(place: Place) -> dict[str, Any]:
         own = known.status.get("store") or {}
         store = own if not own.get("ok", True) else {"ok": False, "error": str(error)}
         return {**known.status, "store": store}
+
+
+def _here(place: Place) -> dict[str, Any] | None:
+    """The runner of this state directory: whether it leads or stands by; None where none is well."""
+    from runner.clock import SystemClock
+    from runner.service.health import Health
+
+    known = Health.read(place.state)
+    if known is None or known.alive(SystemClock()):
+        return None
+    return {"pid": known.pid, "host": known.host, "leading": bool(known.status.get("leading"))}
 
 
 def _check(place: Place, as_json: bool) -> None:

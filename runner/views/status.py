@@ -26,6 +26,7 @@ def table(answer: Mapping[str, Any], *, now: Moment, zone: tzinfo) -> Table:
             f"process {leader.get('pid')} on {leader.get('host')} since {_at(leader.get('since'), now, zone)}, "
             f"runner {answer.get('version', '')}",
         ),
+        *_standing_by(answer.get("here")),
         (Cell("state", "dim"), str(answer.get("state_dir", ""))),
         (
             Cell("config", "dim"),
@@ -55,3 +56,9 @@ def _at(text: Any, now: Moment, zone: tzinfo) -> str:
     except ValueError:
         return str(text)
     return f"{when(moment, now, zone)} ({away(moment, now)})"
+
+
+def _standing_by(here: Mapping[str, Any] | None) -> list[tuple[Cell | str, Cell | str]]:
+    if here is None or here.get("leading"):
+        return []
+    return [(Cell("here", "dim"), f"process {here.get('pid')} on {here.get('host')} stands by")]

@@ -5,6 +5,7 @@ Runners of one test have state directories of their own, as on computers of thei
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
@@ -295,3 +296,19 @@ def test_case_22_versions(stage: Stage, servers: Servers) -> None:
     figures = {**verdict.figures, "errors": sum("ERROR" in each.said() for each in scene.runners)}
     assert figures["errors"] == 0
     record("22", "rolling restarts between two versions on one store", restarts, figures, "0 errors, 0 twice")
+
+
+def test_status_says_who_leads_and_who_stands_by(stage: Stage, servers: Servers) -> None:
+    scene = stage(every_second(1), servers.url("postgresql"))
+    runners = hosts(scene, 2)
+    wait_until((runners[1].state / "health.json").exists, "it has written how it is")
+    led, here = (scene.cli("status", state=each.state.name).stdout for each in runners)
+    assert f"process {runners[0].pid}" in led
+    assert "stands by" not in led
+    assert f"process {runners[0].pid}" in here
+    assert f"process {runners[1].pid} on" in here
+    assert "stands by" in here
+    answer = json.loads(scene.cli("status", "--json", state="state1").stdout)
+    assert answer["here"]["pid"] == runners[1].pid
+    assert answer["here"]["leading"] is False
+    assert answer["leader"]["pid"] == runners[0].pid
