@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from runner.cli import reference
+from runner.config import words
 from runner.core import states
 
 DOCS = Path(__file__).parent
@@ -25,10 +27,41 @@ def states_of_a_step() -> str:
     return f"```mermaid\n{states.diagram(states.STEP)}\n```"
 
 
+KEYS = {
+    "keys-of-the-file": "",
+    "keys-of-a-job": "JobModel",
+    "keys-of-a-step": "StepModel",
+    "keys-of-a-schedule": "ScheduleModel",
+    "keys-of-after": "AfterModel",
+    "keys-of-only-after": "OnlyAfterModel",
+    "keys-of-a-request": "HttpModel",
+    "keys-of-artifacts": "ArtifactsModel",
+    "keys-of-retry": "RetryModel",
+    "keys-of-concurrency": "ConcurrencyModel",
+    "keys-of-catchup": "CatchupModel",
+    "keys-of-success": "SuccessModel",
+    "keys-of-limits": "LimitsModel",
+    "keys-of-sla": "SlaModel",
+    "keys-of-notify": "NotifyModel",
+    "keys-of-a-rule": "RuleModel",
+    "keys-of-retention": "RetentionModel",
+    "keys-of-a-parameter": "ParamModel",
+    "keys-of-a-secret": "SecretModel",
+    "keys-of-a-channel": "ChannelModel",
+    "keys-of-a-calendar": "CalendarModel",
+    "keys-of-maintenance": "MaintenanceModel",
+    "keys-of-an-executor": "ExecutorModel",
+    "keys-of-a-group": "GroupModel",
+    "keys-of-heartbeat": "HeartbeatModel",
+    "keys-of-storage": "StorageModel",
+    "keys-of-a-test": "TestModel",
+}
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "states-of-a-run": states_of_a_run,
     "states-of-a-step": states_of_a_step,
     "verbs": reference.text,
+    **{name: partial(words.keys_of, model) for name, model in KEYS.items()},
 }
 
 

@@ -73,6 +73,21 @@ def _root() -> Node:
     return schema()
 
 
+def keys_of(model: str = "") -> str:
+    """The keys of a mapping (`StepModel`; the file itself, if none is named) as a table in Markdown."""
+    root = _root()
+    node = root["$defs"][model] if model else root
+    path = ["jobs", NAME] if model == "JobModel" else [model or "file"]
+    rows = ["| key | what may stand there | if it is left out | meaning |", "|---|---|---|---|"]
+    for key, child in _in_order(dict(_keys(node, root))).items():
+        if child.get("not") == {}:
+            continue
+        absent = "an error" if key in node.get("required", ()) else _default([*path, key], child)
+        cells = (f"`{key}`", _kinds(child, root), absent, _said(child, root))
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
 def _parts(path: str) -> list[str]:
     """`jobs.*.steps[0].run` without the numbers: an item stands where its list does."""
     return [bare for part in path.split(".") if (bare := part.partition("[")[0]) and not bare.isdecimal()]
