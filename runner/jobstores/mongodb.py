@@ -7,6 +7,7 @@ and journaled, so that what began is on record after a failover.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,10 +72,12 @@ class MongoDBJobStore(KeyedJobStore):
         }
         self._documents = self._client[database].get_collection(collection, **concerns)
         self._leads = self._client[database].get_collection(f"{collection}_leads", **concerns)
+        self._session = self._client.start_session()
         self._documents.create_index([("table", 1), ("source", 1)])
         self._leads.create_index([("source", 1)])
 
     def _disconnect(self) -> None:
+        self._session.end_session()
         if self._given is None:
             self._client.close()
 
@@ -108,8 +111,8 @@ class MongoDBJobStore(KeyedJobStore):
 
         try:
             # pymongo alone would go on for two minutes; the engine tries again itself, and has other things to do.
-            with timeout(_PATIENCE), self._client.start_session() as session:
-                found: Sequence[Row] = session.with_transaction(
+            with timeout(_PATIENCE):
+                found: Sequence[Row] = self._session.with_transaction(
                     perform, write_concern=WriteConcern(w="majority", j=True)
                 )
                 return found
@@ -144,6 +147,7 @@ class MongoDBJobStore(KeyedJobStore):
         if found is None:
             try:
                 first = {"_id": source, "number": 1, "owner": owner, "until": until, "turns": 0}
+                first["session"] = self._session.session_id
                 self._leads.insert_one(first)
             except DuplicateKeyError:
                 return None
@@ -153,8 +157,25 @@ class MongoDBJobStore(KeyedJobStore):
             return None
         number = int(found["number"]) + (0 if mine else 1)
         same = {"_id": source, "number": found["number"], "until": found["until"]}
-        renewed = {"$set": {"number": number, "owner": owner, "until": until}}
+        renewed = {
+            "$set": {
+                "number": number,
+                "owner": owner,
+                "until": until,
+                "session": self._session.session_id,
+            }
+        }
+        if not mine:
+            self._end_turn_of(found)
         return number if self._leads.update_one(same, renewed).matched_count else None
+
+    def _end_turn_of(self, lead: Mapping[str, Any]) -> None:
+        """A leader that died in the middle of a turn leaves its transaction open, and what it wrote to is closed to
+        everybody for a minute (transactionLifetimeLimitSeconds), the lead too: end it."""
+        session = lead.get("session")
+        if session is not None:
+            with suppress(OperationFailure):  # Not allowed, or not known: then it takes that minute.
+                self._client.admin.command("killSessions", [session])
 
     def _server_time(self) -> int:
         """Milliseconds by the server's clock: runners whose own differ still agree."""

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from store_kinds import KINDS, Kind
 from store_proxy import Proxy
+from writing_program import batch
 
 from runner.core.action import Save
 from runner.core.run import Job, Request
 from runner.errors import StoreError
 from runner.jobstores.cells import CelledJobStore
-from runner.testing.jobstore_suite import NOON, SOURCE, run, spec
+from runner.testing.jobstore_suite import NOON, SOURCE, spec
 
 PATIENCE = 30.0
 CUTS = int(os.environ.get("RUNNER_TEST_CUTS", "2"))
@@ -54,12 +55,6 @@ def seen(store: Any) -> tuple[set[int | None], set[int]]:
     """The moments that the jobs of a source are at, and the slots of the runs."""
     loaded = store.load(SOURCE)
     return {job.next_at for job in loaded.jobs}, {each.key.slot for each in loaded.runs}
-
-
-def batch(number: int, size: int) -> list[Save]:
-    jobs = [spec(f"job{index}", description="d" * 200) for index in range(size)]
-    moment = NOON + number
-    return [*(Save(Job(job, moment)) for job in jobs), *(Save(run(job, moment)) for job in jobs)]
 
 
 @pytest.mark.parametrize("size", [3, 100])

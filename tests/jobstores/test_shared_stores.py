@@ -1,0 +1,75 @@
+"""Two programs on one store of each kind: one leads, and when it is killed the other takes over; nothing runs twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from store_kinds import KINDS
+
+PATIENCE = 30.0
+TAKEOVER = 5.0
+"""Seconds from a leader's death to the first run of the next one; a busy machine is given as long again."""
+PROGRAM = Path(__file__).with_name("shared_program.py")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    with KINDS[request.param].server() as url:
+        yield request.param, url
+
+
+def until(what: Callable[[], bool], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not what():
+        assert time.monotonic() < deadline, "it never happens"
+        time.sleep(0.05)
+
+
+def test_the_other_takes_over_from_a_killed_leader_and_nothing_runs_twice(
+    shared: tuple[str, str], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    kind, url = shared
+    marks = tmp_path / "marks"
+    marks.touch()
+    programs: list[subprocess.Popen[str]] = []
+
+    def runs() -> list[tuple[int, str]]:
+        whole = [line.split() for line in marks.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [(int(pid), slot) for pid, slot in whole]
+
+    def started() -> subprocess.Popen[str]:
+        command = [sys.executable, PROGRAM, kind, url, marks]
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        programs.append(program)
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        return program
+
+    try:
+        leader = started()
+        until(lambda: len(runs()) >= 1)
+        other = started()  # Its add_job is made by the leader: it stands by.
+        seen = len(runs())
+        until(lambda: len(runs()) >= seen + 2)
+        assert {pid for pid, _ in runs()} == {leader.pid}
+        leader.kill()
+        leader.wait()
+        killed = time.monotonic()
+        until(lambda: runs()[-1][0] == other.pid)
+        took = time.monotonic() - killed
+        record_property("takeover", round(took, 2))
+        assert took <= 2 * TAKEOVER, f"{took:.1f} s"
+        seen = len(runs())
+        until(lambda: len(runs()) >= seen + 2)
+        slots = [slot for _, slot in runs()]
+        assert len(slots) == len(set(slots)), f"a time ran twice: {slots}"
+        print(f"{kind}: taken over after {took:.1f} s")
+    finally:
+        for program in programs:
+            program.kill()
+            program.communicate()
