@@ -5,9 +5,9 @@ A store keeps records and forgets nothing on its own. It never runs, resolves or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.core.action import Change
 from runner.core.run import Delivery, Incident, Job, Request, Run
@@ -86,6 +86,10 @@ class JobStore(Protocol):
         """Call `heard`, in a thread of the store's, soon after another process asked something of the source or gave
         up its lead, until `close`; calls for nothing are allowed. False where the store cannot tell: then ask it.
         """
+        ...
+
+    def check(self, values: Iterable[Any]) -> None:
+        """StoreError where one of these values could never be written here: arguments, triggers, specs of jobs."""
         ...
 
     def ask(self, request: Request) -> None:

@@ -11,7 +11,7 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -168,6 +168,9 @@ class KeyedJobStore(ABC):
                 return False
             self._ears.append(Ear(partial(self._notices, source), heard))
             return True
+
+    def check(self, values: Iterable[Any]) -> None:
+        self._codec.check(values)
 
     def ask(self, request: Request) -> None:
         self.write([Save(request)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from runner.core.action import Change, Forget, Save
@@ -132,6 +132,9 @@ class MemoryJobStore:
         for wanted, heard in list(self._ears):
             if wanted == source:
                 heard()
+
+    def check(self, values: Iterable[Any]) -> None:
+        return None
 
     def ask(self, request: Request) -> None:
         with self._lock:

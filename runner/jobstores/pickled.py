@@ -7,7 +7,7 @@ read otherwise: a job with one in a store without is parked as broken.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -44,6 +44,15 @@ class Codec:
                 hint = f"{error.hint}, or give the store codec='pickle'" if error.hint else ""
                 raise StoreError(error.fact, hint=hint) from None
         return dumps(_mapped(value, self._pickled))
+
+    def check(self, values: Iterable[Any]) -> None:
+        """StoreError where one of these could never be written; of a spec, what people gave to it is looked at."""
+        for value in values:
+            if isinstance(value, JobSpec):
+                calls = [step.work for step in value.steps if isinstance(step.work, Call)]
+                self.dumps([value.trigger, *([[*call.args], dict(call.kwargs)] for call in calls)])
+            else:
+                self.dumps(value)
 
     def loads(self, text: str) -> Any:
         """StoreError where the text is not one of ours, or holds pickles and none are allowed."""

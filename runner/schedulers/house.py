@@ -261,6 +261,8 @@ class House:
     def act(self, alias: str, plan: Plan, wish: asking.Wish) -> None:
         """Have the plan done and written, here or by whoever leads; what it raises is raised here."""
         engine = self.engine
+        # Before anybody is asked: a batch that cannot be written would keep all others waiting behind it.
+        self.stores[alias].check(wish.args.values())
         partition = engine.partitions[alias]
         if engine.on_clock_thread:
             _at_once(partition, self._clock.now(), plan)

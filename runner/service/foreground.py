@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from runner.clock import Clock
 from runner.config import Config
@@ -78,6 +79,9 @@ class OneJob:
 
     def listen(self, source: str, heard: Callable[[], None]) -> bool:
         return False
+
+    def check(self, values: Iterable[Any]) -> None:
+        self._store.check(values)
 
     def ask(self, request: Request) -> None:
         self._store.ask(request)

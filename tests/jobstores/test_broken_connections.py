@@ -24,7 +24,7 @@ from runner.jobstores.cells import CelledJobStore
 from runner.testing.jobstore_suite import NOON, SOURCE, spec
 
 PATIENCE = 30.0
-CUTS = int(os.environ.get("RUNNER_TEST_CUTS", "2"))
+CUTS = 20 if os.environ.get("RUNNER_LONG") else 1
 """At how many places, drawn at random, a connection is cut besides the middle and the end."""
 
 

@@ -19,7 +19,7 @@ from runner.jobstores.base import Fence
 from runner.testing.jobstore_suite import NOON, SOURCE
 
 PATIENCE = 30.0
-KILLS = int(os.environ.get("RUNNER_TEST_KILLS", "2"))
+KILLS, SIZES = (10, [4, 120]) if os.environ.get("RUNNER_LONG") else (1, [120])
 PROGRAM = Path(__file__).with_name("writing_program.py")
 BETWEEN = 1_000
 """Numbers of batches that one writer may use."""
@@ -56,7 +56,7 @@ def lead(store: Any, owner: str) -> Fence:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("size", [4, 120])
+@pytest.mark.parametrize("size", SIZES)
 def test_a_writer_that_is_killed_leaves_whole_batches(shared: tuple[str, str], size: int) -> None:
     kind, url = shared
     draw = random.Random(size)

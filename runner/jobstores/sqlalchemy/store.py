@@ -444,6 +444,9 @@ class SQLAlchemyJobStore:
         self._ears.append(Ear(partial(notify.notices, self.engine, source), heard))
         return True
 
+    def check(self, values: Iterable[Any]) -> None:
+        self._codec.check(values)
+
     def ask(self, request: Request) -> None:
         self.write([Save(request)])
 
