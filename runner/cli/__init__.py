@@ -77,8 +77,10 @@ class Verbs(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], VERBS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            ctx.fail(f"there is no verb {args[0]!r}{hint} (runner --help lists them)")
+            hint = f"did you mean {near[0]}?" if near else "runner --help lists them"
+            error = RunnerError(f"there is no verb {args[0]!r}", hint=hint)
+            error.exit_code = 2  # type: ignore[attr-defined]
+            raise error
         return super().resolve_command(ctx, args)
 
 

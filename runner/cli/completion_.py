@@ -14,8 +14,8 @@ def command(shell: str, as_json: bool) -> None:
     """The script that makes a shell complete verbs, options and the jobs of the file.
 
     \b
-    eval "$(runner completion bash)"                                     # in ~/.bashrc
-    eval "$(runner completion zsh)"                                      # in ~/.zshrc
+    eval "$(runner completion bash)"    # in ~/.bashrc
+    eval "$(runner completion zsh)"     # in ~/.zshrc
     runner completion fish > ~/.config/fish/completions/runner.fish
     """
     from click.shell_completion import get_completion_class

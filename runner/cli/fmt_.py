@@ -26,7 +26,7 @@ def command(paths: tuple[str, ...], file: str | None, check: bool, diff: bool, a
 
     \b
     runner fmt                     # write the jobs file and what it includes
-    runner fmt --check --diff      # in CI: show what is not in form, and end with 1
+    runner fmt --check --diff      # in CI: show it, and end with 1
     runner fmt - < jobs.yaml       # for an editor
     """
     from runner.config.fmt import formatted

@@ -16,7 +16,12 @@ STATUSES = "pending running waiting succeeded failed timed_out cancelled interru
     "--all", "everything", is_flag=True, help="also occurrences that were skipped, missed or merged"
 )
 @click.option(
-    "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="only these; repeatable"
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(STATUSES),
+    metavar="STATUS",
+    help=f"only these, of {', '.join(STATUSES)}; repeatable",
 )
 @click.option("--since", metavar="T", help="from this moment on: 2026-12-24, or a length of time back: -7d")
 @frame.file_option

@@ -43,7 +43,7 @@ def command(
 
     \b
     runner plan                                 # before a reload
-    runner plan --against main --days 30        # what a branch does in the next month
+    runner plan --against main --days 30        # what a branch does
     runner plan --against HEAD~1 --format markdown > comment.md
     runner plan --exit-code                     # 1 where anything changes
     """

@@ -113,7 +113,12 @@ def show(table: Table) -> None:
 
     terminal = sys.stdout.isatty()
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    click.echo(text(table, width=shutil.get_terminal_size().columns if terminal else None, colour=colour))
+    click.echo(text(table, width=width(), colour=colour))
+
+
+def width() -> int | None:
+    """The columns of the terminal; None into a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def moment(text: str | None, desk: Desk, zone: str) -> Moment | None:

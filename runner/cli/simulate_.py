@@ -64,10 +64,10 @@ def command(
     Times are in the zone of the jobs where they share one, else in the machine's.
 
     \b
-    runner simulate --days 365                                  # a year
-    runner simulate etl --fail etl.extract=2                    # two failed attempts, and what follows
-    runner simulate --from 2026-03-28 --to 2026-03-31           # over a change of the clocks
-    runner simulate --down 2026-03-28T01:00..2026-03-28T09:00   # a night without power
+    runner simulate --days 365                           # a year
+    runner simulate etl --fail etl.extract=2             # and what follows
+    runner simulate --from 2026-03-28 --to 2026-03-31    # the clocks change
+    runner simulate --down 2026-03-28T01:00..2026-03-28T09:00
     """
     from runner.clock import SystemClock
     from runner.moment import DAY

@@ -29,7 +29,7 @@ def command(file: str | None, jobs: tuple[str, ...], junit: str | None, verbose:
 
     \b
     runner test                            # all tests of ./jobs.yaml
-    runner test --job etl -v               # those of one job, the good ones as well
+    runner test --job etl -v               # of one job, good ones as well
     runner test --junit report.xml         # for a CI system
     """
     from runner.clock import SystemClock

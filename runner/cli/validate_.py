@@ -29,10 +29,10 @@ def command(paths: tuple[str, ...], file: str | None, strict: bool, form: str, a
     is allowed and yet doubtful.
 
     \b
-    runner validate                         # ./jobs.yaml
-    runner validate team-a/ team-b/         # the files of directories, each directory by itself
-    runner validate --strict --format github    # remarks at the lines of a pull request
-    runner validate --format sarif > runner.sarif    # for a code scanner
+    runner validate                             # ./jobs.yaml
+    runner validate team-a/ team-b/             # directories, each by itself
+    runner validate --strict --format github    # for a pull request
+    runner validate --format sarif > log.sarif  # for a code scanner
     """
     from runner import config
     from runner.clock import SystemClock

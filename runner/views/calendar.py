@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
+from textwrap import wrap
 from typing import Any
 
 from runner.core.run import Job
@@ -78,15 +79,18 @@ def document(heat: Heat) -> dict[str, Any]:
     return {"days": days, "often": list(heat.often)}
 
 
-def text(heat: Heat) -> str:
-    """A line a day, two columns an hour, darker where more is due; the busiest hour is named below."""
+def text(heat: Heat, *, width: int | None = None) -> str:
+    """A line a day, two columns an hour, darker where more is due; the busiest hour is named below. One column an
+    hour where the terminal is narrower than that."""
     peak = max(heat.counts.values(), default=0)
     label = max(len(day(one, heat.days[0])) for one in heat.days)
-    lines = [
-        f"{'':{label}}  " + "".join(f"{hour:02} " if hour % 3 == 0 else "   " for hour in range(24)).rstrip()
-    ]
+    size = 3 if width is None or width >= label + 2 + 24 * 3 + 6 else 2
+    hours = "".join(f"{hour:<{3 * size}}" for hour in (f"{hour:02}" for hour in range(0, 24, 3)))
+    lines = [f"{'':{label}}  {hours}".rstrip()]
     for one in heat.days:
-        cells = "".join(_shade(heat.counts.get((one, hour), 0), peak) * 2 + " " for hour in range(24))
+        cells = "".join(
+            _shade(heat.counts.get((one, hour), 0), peak) * (size - 1) + " " for hour in range(24)
+        )
         total = sum(heat.counts.get((one, hour), 0) for hour in range(24))
         lines.append(f"{day(one, heat.days[0]):{label}}  {cells} {total:>5}")
     if peak > 1:
@@ -100,7 +104,11 @@ def text(heat: Heat) -> str:
         lines.append("nothing is planned")
     if heat.often:
         lines.append(f"due all the time, not counted: {', '.join(heat.often)}")
-    return "\n".join(lines)
+    return "\n".join(part for line in lines for part in (_wrapped(line, width) if width else [line]))
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    return [line] if len(line) <= width else wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _shade(count: int, peak: int) -> str:

@@ -76,8 +76,8 @@ def table(runs: Sequence[Run], others: Sequence[Occurrence] = (), *, now: Moment
         Column("RUN"),
         Column("SCHEDULED"),
         Column("TOOK", right=True),
-        Column("LATE", right=True),
-        Column("ATTEMPT", right=True),
+        Column("LATE", right=True, spare=True),
+        Column("ATTEMPT", right=True, spare=True),
         Column("WHY", gives=True),
     )
     return Table(columns, rows([row for _, row in cells]), empty="nothing has run yet")
@@ -89,22 +89,31 @@ def _run_row(run: Run, now: Moment, zone: tzinfo) -> list[Cell | str]:
         length = took(run.took)
     else:
         length = f"{rough(max(0, now - run.started_at))} so far" if run.started_at is not None else ""
+    late = took(run.late) if run.late >= SECOND else ""
+    words = [part for part in (why(run), origin(run)) if part]
+    more = [f"{tried} attempts"] if tried > 1 else []
+    more += [f"{late} late"] if late else []
     return [
         status_cell(run.status),
         run.id,
-        when(run.key.slot, now, zone),
+        _when(run.key.slot, now, zone),
         length,
-        took(run.late) if run.late >= SECOND else "",
+        late,
         str(tried) if tried else "",
-        "; ".join(part for part in (why(run), origin(run)) if part),
+        Cell("; ".join(words), short="; ".join([*words, *more])),
     ]
+
+
+def _when(moment: Moment, now: Moment, zone: tzinfo) -> Cell:
+    words = when(moment, now, zone)
+    return Cell(words, short=words.removeprefix("today "))
 
 
 def _other_row(one: Occurrence, now: Moment, zone: tzinfo) -> list[Cell | str]:
     return [
         status_cell(one.state),
         Cell(str(RunKey(one.job, one.slot, one.nonce)), "dim"),
-        when(one.slot, now, zone),
+        _when(one.slot, now, zone),
         "",
         "",
         "",

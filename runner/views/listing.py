@@ -102,7 +102,8 @@ def _next(job: Job, now: Moment, zone: tzinfo) -> Cell:
         return Cell("-", "dim")
     if job.next_at <= now:
         return Cell(f"{when(job.next_at, now, zone)} (due)", "warn")
-    return Cell(f"{when(job.next_at, now, zone)} ({away(job.next_at, now)})")
+    words = f"{when(job.next_at, now, zone)} ({away(job.next_at, now)})"
+    return Cell(words, short=words.removeprefix("today "))
 
 
 def _ended(run: Run | None, now: Moment, zone: tzinfo) -> Cell:
@@ -110,7 +111,7 @@ def _ended(run: Run | None, now: Moment, zone: tzinfo) -> Cell:
         return Cell("never", "dim")
     sign, style = STYLES.get(run.status, ("·", ""))
     at = run.started_at if run.started_at is not None else run.key.slot
-    words = f"{sign} {when(at, now, zone)}"
-    if run.ended_at is not None:
-        return Cell(f"{words}, {took(run.took)}", style)
-    return Cell(f"{words}, {str(run.status).replace('_', ' ')}", style)
+    at_that = when(at, now, zone)
+    end = took(run.took) if run.ended_at is not None else str(run.status).replace("_", " ")
+    short = at_that.removeprefix("today ")
+    return Cell(f"{sign} {at_that}, {end}", style, short=f"{sign} {short}, {end}")

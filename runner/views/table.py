@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -17,17 +17,22 @@ _NARROWEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """`short` is shown instead where the table is wider than the terminal; empty: the text itself."""
+
     text: str
     style: Style = ""
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`gives`: this column is shortened where the terminal is too narrow; the others keep their width."""
+    """Where the terminal is too narrow, a `spare` column is left out and one that `gives` is shortened; the others
+    keep their width."""
 
     name: str
     right: bool = False
     gives: bool = False
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,27 @@ def text(table: Table, *, width: int | None = None, colour: bool = False) -> str
 
     Control characters of names and outputs are shown escaped: no text can move the cursor or recolour the screen.
     """
-    parts = [_laid_out(table, width, colour) if table.rows else table.empty]
+    parts = [_laid_out(_fitting(table, width), width, colour) if table.rows else table.empty]
     parts += table.notes
     return "\n".join(parts)
+
+
+def _fitting(table: Table, width: int | None) -> Table:
+    """The table, or its short form where the whole of it is wider than the terminal."""
+    if width is None or not table.rows:
+        return table
+    sizes = [
+        max(cell_len(plain(text)) for text in (column.name, *(row[index].text for row in table.rows)))
+        for index, column in enumerate(table.columns)
+    ]
+    if sum(sizes) + _GAP * (len(sizes) - 1) <= width:
+        return table
+    kept = [index for index, column in enumerate(table.columns) if not column.spare]
+    short = tuple(
+        tuple(Cell(cell.short or cell.text, cell.style) for cell in (row[index] for index in kept))
+        for row in table.rows
+    )
+    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=short)
 
 
 def _laid_out(table: Table, width: int | None, colour: bool) -> str:

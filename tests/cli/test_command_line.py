@@ -71,6 +71,7 @@ def test_each_verb_has_a_help_that_says_what_it_is(verb: str, place: Path) -> No
     assert done.stdout.startswith(f"Usage: runner {verb} ")
     first = done.stdout.split("\n\n")[1].strip()
     assert len(first) > 20
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in NOT_JSON])
@@ -81,7 +82,8 @@ def test_each_verb_takes_json(verb: str, place: Path) -> None:
 def test_a_verb_that_is_not_is_met_with_the_near_one(place: Path) -> None:
     done = call("histroy", cwd=place)
     assert done.returncode == 2
-    assert "there is no verb 'histroy'; did you mean history? (runner --help lists them)" in done.stderr
+    assert done.stderr == "runner: there is no verb 'histroy'\n  help: did you mean history?\n"
+    assert call("xyzzy", cwd=place).stderr.endswith("  help: runner --help lists them\n")
 
 
 CASES: list[tuple[list[str], int, str]] = [

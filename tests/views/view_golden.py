@@ -13,10 +13,10 @@ reindex  ready                                by hand       -                   
 
 LIST_NARROW = """\
 JOB      STATE                       SCHEDULE      NEXT                         LAST
-etl      failing (2 in a row)        0 2 * * *     tomorrow 02:00 (in 13h 30m)  ✗ today 02:00:03, 1m 3s
-report   scheduled                   after etl     -                            ✓ today 11:02:03, 1m 3s
+etl      failing (2 in a row)        0 2 * * *     tomorrow 02:00 (in 13h 30m)  ✗ 02:00:03, 1m 3s
+report   scheduled                   after etl     -                            ✓ 11:02:03, 1m 3s
 backup   paused until Tue 01 Dec 0…  30 3 * * sun  -                            never
-ping     scheduled                   */15 * * * *  today 12:45 (in 15m)         > today 12:30, running
+ping     scheduled                   */15 * * * *  12:45 (in 15m)               > 12:30, running
 legacy   broken: no function app.t…  0 6 * * *     -                            never
 reindex  ready                       by hand       -                            ✓ Sun 22 Nov 09:30, 1m 3s"""
 
