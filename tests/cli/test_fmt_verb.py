@@ -264,3 +264,9 @@ def test_without_ruamel_it_says_how_to_install_it(place: Place, monkeypatch: pyt
     assert said.stderr == (
         "runner: fmt needs ruamel.yaml, which is not installed\n  help: pip install 'runner[fmt]'\n"
     )
+
+
+def test_the_examples_are_in_form() -> None:
+    for path in EXAMPLES:
+        text = path.read_text(encoding="utf-8")
+        assert fmt.formatted(text.encode(), path.name) == text, f"runner fmt {path}"
