@@ -6,6 +6,7 @@ import os
 import threading
 import time
 
+from benchmarks import stable
 from benchmarks.measure import (
     Row,
     Table,
@@ -37,12 +38,18 @@ def run(quick: bool) -> Table:
         found.append(ours(count, at_once=8))
     burst = [ours(500, at_once=500) for _ in range(2 if quick else 5)]
     gate = "500 commands at once"
+    late, cpu = None, figure(2.3, "ms")
+    if not quick:
+        with directory() as where:
+            last, each = stable.burst(where, 500)
+        late, cpu = figure(last, "s"), figure(each * 1e3, "ms")
     return Table(
         "Commands",
         f"`true` through the local executor, {count} of them, 8 at once, output captured, each behind its "
         "shim with marker, lock, pipes and exit code on disk; the limit is a posix_spawn loop that starts the same "
         "shims and does nothing else, neither reads nor records. The loop that starts a shell and `true` and no "
-        "shim is the second row's limit. The rival's CPU is cronstable's with durable state.",
+        "shim is the second row's limit. The rival is cronstable 1.2.72 with durable "
+        "state, 500 commands due at one minute; it takes minutes, so the quick form has the figure of an earlier run.",
         [
             Row(
                 "commands, 8 at once",
@@ -58,7 +65,8 @@ def run(quick: bool) -> Table:
             ),
             Row(
                 "500 at once, the last start",
-                figure([late for _, late, _ in burst], "s"),
+                figure([last for _, last, _ in burst], "s"),
+                rival=late,
                 goals=(at_most(0.5),),
                 less_is_better=True,
                 gate=gate,
@@ -66,7 +74,7 @@ def run(quick: bool) -> Table:
             Row(
                 "the runner's CPU per command",
                 figure([cpu * 1e3 for _, _, cpu in found], "ms"),
-                rival=figure(2.3, "ms"),
+                rival=cpu,
                 goals=(times_rival(3),),
                 less_is_better=True,
                 gate=gate,
