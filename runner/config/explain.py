@@ -86,11 +86,20 @@ class _Rows:
             shared = [d.root.nodes[name] for d in documents if isinstance(d.root.nodes.get(name), Map)]
             _below(node, name, [each for each in shared if isinstance(each, Map)])
         self._map(node, 4, "", JOB)
-        for key, value in _matrix(whole):
-            self.rows.append(Row(f"    # matrix.{key}: {value}"))
+        self._matrix(whole, documents)
         for each in _built_in(spec, node):
             text = f"    {each.key}: {flow(each.value) if each.value is not None else ''}".rstrip()
             self.rows.append(Row(text, each.key, each.value, origin=BUILT_IN, note=each.note))
+
+    def _matrix(self, whole: Whole, documents: Sequence[Document]) -> None:
+        """Which of the jobs of a matrix this is: a comment, for no job says so itself."""
+        node = _axes(whole.id.partition("[")[0], documents)
+        for name, value in whole.matrix.items():
+            at = node.keys[name] if node is not None and name in node.keys else whole.node.at
+            place = (at[0].file, at[0].first_line + at[1], at[2] + 1)
+            self.rows.append(
+                Row(f"    # matrix.{name}: {flow(value)}", f"matrix.{name}", value, *place, "matrix")
+            )
 
     def _map(self, node: Map, indent: int, path: str, shape: Shape | None) -> None:
         for key in _ordered(node, shape):
@@ -151,9 +160,27 @@ def _below(node: Map, name: str, shared: Iterable[Map]) -> None:
         node.put(name, node.keys.get(name, whole.at), whole)
 
 
-def _matrix(whole: Whole) -> Iterator[tuple[str, str]]:
-    for name, value in whole.matrix.items():
-        yield name, flow(value)
+def _axes(id: str, documents: Sequence[Document]) -> Map | None:
+    """The `matrix` of a definition: its own, else that of the templates it extends, the last one first."""
+    jobs, templates = (
+        {
+            name: each
+            for document in documents
+            if isinstance(section := document.root.nodes.get(word), Map)
+            for name, each in section.nodes.items()
+        }
+        for word in ("jobs", "templates")
+    )
+    waiting: list[Node | None] = [jobs.get(id)]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, Map):
+            continue
+        if isinstance(found := node.nodes.get("matrix"), Map):
+            return found
+        names = node.value.get("extends", [])
+        waiting += [templates.get(str(name)) for name in (names if isinstance(names, list) else [names])]
+    return None
 
 
 # ── what nobody said ────────────────────────────────────────────────────────────────────────

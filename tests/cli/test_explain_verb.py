@@ -64,7 +64,7 @@ jobs:
       echo done
     notify:
       on_failure: ops                         # jobs.yaml:5 (defaults)
-    # matrix.db: orders
+    # matrix.db: orders                      # jobs.yaml:17 (matrix)
     enabled: true                             # built-in default
     retry: 0                                  # built-in default
     concurrency: skip                         # built-in default
