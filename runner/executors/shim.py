@@ -7,6 +7,10 @@ writing never fails) and its exit code. It begins nothing after the lease of the
 it: a runner that was frozen and goes on has started nothing, whatever it was about to do. After the end it
 waits until a runner has read the rest of the output, and is then killed by it. See docs/commands.md.
 
+Where the system knows a limit on file locks (Linux, which has not enforced it for twenty years), it is set to a number
+made of the attempt's id: a mark that every descendant inherits, that cannot be raised again, and that outlives a
+cleaned environment.
+
 Only shell builtins are used: the shim costs one fork and no other program. The command is a foreground
 child, because a background child of a shell ignores SIGINT; the traps (not ignored signals, which would be
 inherited) let the shim outlive a signal to the whole group.
@@ -35,7 +39,9 @@ set -C
 { echo "$$" >"$d/started"; } 2>/dev/null || exit 75
 set +C
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
+m=${d##*/}; m=${m%????????????????????}
 (
+  { ulimit -w "$((0x$m + 1))" || ulimit -x "$((0x$m + 1))"; } 2>/dev/null
   [ -e "$d/stop" ] && exit 143
   [ -z "$n" ] || ulimit -Sn "$n"
   cd "$w" || exit 126

@@ -1,7 +1,7 @@
-"""Who belongs to a command: found by session, by descent, and by a mark in the environment.
+"""Who belongs to a command: found by session, by descent, by a mark in the environment, and by one in a limit.
 
-The process group alone is not enough: a daemon makes a session of its own and outlives its parent. It is
-still found by the mark it inherited in its environment.
+The process group alone is not enough: a daemon makes a session of its own and outlives its parent. It is still found
+by the mark it inherited in its environment, and one that cleaned that too by a limit which the shim set (shim.py).
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ def members(targets: Mapping[str, int]) -> dict[str, list[int]]:
     sessions = {shim: name for name, shim in targets.items() if shim > 0}
     owner = dict(sessions)
     pending: list[int] = []
+    numbers = {number_of(name): name for name in targets}
     for pid, (_, session, _) in table.items():
         if pid not in owner and session in sessions:
             owner[pid] = sessions[session]
         elif pid not in owner:
             pending.append(pid)
     for pid in pending:
-        name = _marked(pid, targets)
+        name = _marked(pid, targets) or (_limited(pid, numbers) if _PROC else None)
         if name is not None:
             owner[pid] = name
     _add_descendants(owner, table)
@@ -82,6 +83,26 @@ def _table() -> dict[int, tuple[int, int, bool]]:
             zombie = process.info["status"] == psutil.STATUS_ZOMBIE
             table[process.pid] = (process.info["ppid"] or 0, os.getsid(process.pid), zombie)
     return table
+
+
+def number_of(name: str) -> bytes:
+    """The limit on file locks that the shim of an attempt sets, as the system writes it."""
+    try:
+        return b"%d" % (int(name[:12], 16) + 1)
+    except ValueError:
+        return b""
+
+
+def _limited(pid: int, numbers: Mapping[bytes, str]) -> str | None:
+    """By the limit that the shim set: it is there even where the environment was cleaned."""
+    try:
+        with open(f"/proc/{pid}/limits", "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    _, _, rest = text.partition(b"Max file locks")
+    value = rest.split(None, 1)[0] if rest.strip() else b""
+    return numbers.get(value)
 
 
 def _marked(pid: int, targets: Mapping[str, int]) -> str | None:

@@ -43,6 +43,14 @@ ESCAPES = {
     "double fork": "(sleep MARK &) ; touch ready; sleep MARK",
     "own session": "setsid sleep MARK & touch ready; wait",
     "daemon": "(setsid sh -c 'trap \"\" TERM; touch ready; sleep MARK; true' >/dev/null 2>&1 &); sleep MARK",
+    "clean daemon": "(env -i setsid sh -c '(sleep MARK; true) & touch ready' &); sleep MARK",
+    "python daemon": """python3 -c 'import os,time
+if os.fork()==0:
+    os.setsid()
+    if os.fork()==0:
+        open("ready","w"); os.closerange(0,99); os.execve("/bin/sleep",["sleep","MARK"],{})
+    os._exit(0)
+time.sleep(99)' """,
     "nohup": "nohup sleep MARK >/dev/null 2>&1 & touch ready; wait",
 }
 
