@@ -50,6 +50,8 @@ class Launch:
     stop_grace: Span
     judge: Callable[[Ended], Outcome]
     mask: Callable[[], Mask] | None = None
+    kill: Callable[[], None] | None = None
+    """Kills whoever is in its control group, where it has one."""
     slow: bool = False
     """Judging it takes time (files to copy, a regular expression): not on the loop."""
 

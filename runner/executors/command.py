@@ -76,7 +76,10 @@ class Commands:
     ) -> Launch:
         judge = partial(self._judge, task, work, patterns, working_dir)
         slow = bool(patterns or work.success.fail_on_output or work.user)
-        return Launch(order, stop_signal(work.stop_signal), work.stop_grace, judge, self.mask(), slow)
+        kill = partial(self.groups.kill, attempt_id(task.attempt)) if work.limits is not None else None
+        return Launch(
+            order, stop_signal(work.stop_signal), work.stop_grace, judge, self.mask(), slow=slow, kill=kill
+        )
 
     def _as(
         self,

@@ -77,6 +77,8 @@ class Stopper:
         for name, pids in tree.members(targets).items():
             child, grace_ends = self._stopping[name]
             over = now - grace_ends
+            if over >= 0 and child.launch.kill is not None:
+                child.launch.kill()
             if pids and over >= 0:
                 child.killed = True
                 tree.kill(pids)
