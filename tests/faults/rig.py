@@ -51,6 +51,7 @@ class Runner:
         args: tuple[str, ...],
         environ: dict[str, str],
         program: tuple[str, ...],
+        before: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.state = state
@@ -58,7 +59,7 @@ class Runner:
         self._from = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, "serve", "-f", str(scene.file), *args],
+                [*before, sys.executable, *program, "serve", "-f", str(scene.file), *args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -148,8 +149,9 @@ class Scene:
         state: str = "state",
         environ: dict[str, str] | None = None,
         program: tuple[str, ...] = ("-m", "runner"),
+        before: tuple[str, ...] = (),
     ) -> Runner:
-        runner = Runner(self, name, self.directory / state, args, environ or {}, program)
+        runner = Runner(self, name, self.directory / state, args, environ or {}, program, before)
         self.runners.append(runner)
         return runner
 
