@@ -76,6 +76,8 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     clock = SystemClock()
     report = Report(clock, get_localzone(), log_format)
     logging.basicConfig(handlers=[_Lines(report)], level=logging.WARNING)
+    # A connection that was lost is told as trouble of the store: not also with a traceback of its pool.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     options = Options(grace, cast(Literal["leave", "stop"], on_shutdown), allow_shrink)
     os.umask(0o077)
     store = SQLAlchemyJobStore(place.url, mark=place.mark)
@@ -92,7 +94,10 @@ class _Lines(logging.Handler):
         super().__init__()
         assert isinstance(report, Report)
         self._report = report
+        self.setFormatter(logging.Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "announced", False):
+            return
         level = "bad" if record.levelno >= logging.ERROR else "warn"
         self._report.say("log", self.format(record), level, logger=record.name)

@@ -38,6 +38,8 @@ log = logging.getLogger("runner.engine")
 Plan = Callable[[Machine, Moment], Sequence[Event]]
 """Events that depend on what the machine knows: worked out on the clock thread, handled at once."""
 
+_ANNOUNCED = {"announced": True}
+"""Said by an announcement as well: who shows those need not show the log's line."""
 _CHANGES = (Save, Forget)
 _FIRST_RETRY: Span = 100 * MILLISECOND
 _LAST_RETRY: Span = SECOND
@@ -83,6 +85,7 @@ class Partition:
         self.source = source
         self.machine: Machine | None = None
         self.trouble = ""
+        self._kind: type[StoreError] = StoreError
         self.standing_by = False
         self.refused = False
         self._owner = owner
@@ -463,8 +466,14 @@ class Partition:
             hands.tell(announce)
 
     def _failed(self, error: StoreError) -> None:
-        if not self.trouble:
-            log.error("the store %r fails: %s; nothing starts until it is back", self.store.alias, error)
+        if not self.trouble or type(error) is not self._kind:
+            self._kind = type(error)
+            log.error(
+                "the store %r fails: %s; nothing starts until it is back",
+                self.store.alias,
+                error,
+                extra=_ANNOUNCED,
+            )
             self._hands.tell(Announce("store.failed", (self.store.alias, str(error))))
         self.trouble = str(error)
         self._retry_at = self._elapsed() + self._backoff
@@ -472,7 +481,7 @@ class Partition:
 
     def _recovered(self) -> None:
         if self.trouble:
-            log.warning("the store %r is back", self.store.alias)
+            log.warning("the store %r is back", self.store.alias, extra=_ANNOUNCED)
             self._hands.tell(Announce("store.back", self.store.alias))
         self.trouble = ""
         self._retry_at = None

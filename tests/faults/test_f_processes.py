@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -404,9 +403,7 @@ def test_zombies_are_reaped_by_process_1(stage: Stage) -> None:
         "jobs:\n  orphans:\n    run: |\n"
         f"      for n in $(seq {orphans}); do (setsid sleep 0.01 &); done\n      echo $$ > done\n"
     )
-    runner = scene.serve(
-        before=("unshare", "-pf", "--kill-child", "--mount-proc")
-    )
+    runner = scene.serve(before=("unshare", "-pf", "--kill-child", "--mount-proc"))
     wait_until(lambda: (scene.directory / "state" / "leader.json").exists(), "it leads")
     scene.trigger("orphans")
     scene.wait_for("done")

@@ -56,7 +56,7 @@ class Mark:
         if said is not None and id != said.id:
             what = "is another one" if id or _holds_something(connection) else "holds nothing"
             raise StoreReplaced(
-                f"the database {name} {what}, and not the one that was used until {said.written}",
+                f"the database {name} {what}; it is not the one that was used until {said.written}",
                 hint="put the right one back, or go on with this one: runner db accept",
             )
         if said is not None and count < said.count:

@@ -68,6 +68,9 @@ class Vigil:
             source: Any = connection.connection.driver_connection
             with contextlib.closing(sqlite3.connect(dest)) as target:
                 source.backup(target)
+            # SQLite does not do it by itself for a file that was moved: it would lack what is in the write-ahead log,
+            # and the log would be taken for that of the file which has the name now.
+            source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (sqlite3.Error, OSError) as error:
             with contextlib.suppress(OSError):
                 dest.unlink()
