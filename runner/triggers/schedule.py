@@ -243,12 +243,25 @@ def _time(value: Any, key: str) -> str | date:
 def _rule(rule: str, value: Any, options: _Options) -> Trigger:
     if rule == "at" and isinstance(value, date):
         return _once(value, options)
+    if rule == "at" and isinstance(value, list) and value:
+        return _each(value, options)
     if not isinstance(value, str):
         example = {"cron": '"0 2 * * mon-fri"', "every": "15m", "at": '"02:00" or 2026-12-24T08:00'}[rule]
         raise TriggerError(f"{rule} is {value!r}, not a text", hint=f"write {rule}: {example}")
     if rule == "cron":
         return _cron(value, options)
     return _phrase(phrase.read(f"{rule} {value}"), options)
+
+
+def _each(times: list[Any], options: _Options) -> Trigger:
+    """`at: ["02:00", "14:00"]`: any of them."""
+    triggers = []
+    for index, time in enumerate(times):
+        try:
+            triggers.append(_rule("at", time, options))
+        except TriggerError as error:
+            raise error.under(index) from None
+    return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
 
 
 def _restricted(trigger: Trigger, options: _Options) -> Trigger:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runner.errors import TriggerError
-from runner.moment import HOUR, MINUTE, SECOND, iso, parse_iso
-from runner.triggers import Trigger, load, period
+from runner.moment import HOUR, MINUTE, SECOND, iso, parse_iso, to_datetime
+from runner.triggers import Trigger, explain, load, period
 from runner.triggers.schedule import build
 from runner.triggers.zones import zone
 
@@ -124,3 +124,18 @@ def test_unknown_type_is_said() -> None:
     assert str(error.value) == (
         "there is no trigger of type 'moon' (known are and, between, calendarinterval, cron, crontab, date, interval, or, workdays)"
     )
+
+
+def test_several_times_and_several_parts_of_the_day() -> None:
+    both = build({"at": ["02:00", "14:00"]}, timezone="UTC", job_id="a", calendars={})
+    assert both == build(["at 02:00", "at 14:00"], timezone="UTC", job_id="a", calendars={})
+    alone = build({"at": ["02:00"]}, timezone="UTC", job_id="a", calendars={})
+    assert alone == build("at 02:00", timezone="UTC", job_id="a", calendars={})
+    with pytest.raises(TriggerError) as error:
+        build({"at": ["02:00", "25:00"]}, timezone="UTC", job_id="a", calendars={})
+    assert error.value.path == ("at", 1)
+    parts = build(
+        {"every": "1h", "between": ["08:00-09:00", "22:00-01:00"]}, timezone="UTC", job_id="a", calendars={}
+    )
+    hours = [to_datetime(at).hour for at in explain.following(parts, parse_iso("2026-01-01T00:00:00Z"), 6)]
+    assert hours == [1, 8, 9, 22, 23, 0]

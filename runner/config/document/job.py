@@ -50,7 +50,9 @@ class ScheduleModel(Model):
     start: Text | None = Field(None, description="not before")
     end: Text | None = Field(None, description="not after")
     jitter: Text | None = Field(None, description="each start is moved back by up to this", examples=["30s"])
-    between: Text | None = Field(None, description="only within these times of day", examples=["10:00-16:00"])
+    between: Texts | None = Field(
+        None, description="only within these times of day", examples=["10:00-16:00"]
+    )
     calendar: Text | None = Field(None, description="a name under `calendars`; not on its days off")
     roll: Literal["skip", "forward", "backward"] | None = Field(
         None, description="what happens to starts on days off"
