@@ -20,4 +20,4 @@ def command(job: str | None, days: int, file: str | None, as_json: bool) -> None
         if as_json:
             frame.print_json(calendar.document(heat))
         else:
-            click.echo(calendar.text(heat, width=reading.width()))
+            click.echo(calendar.text(heat, width=reading.width(), zone=str(desk.zone)))

@@ -53,6 +53,7 @@ class CalendarIntervalTrigger(BaseTrigger):
         timezone: str | tzinfo | None = None,
         jitter: float | None = None,
     ) -> None:
+        years, months, weeks, days = (_whole(amount) for amount in (years, months, weeks, days))
         if min(years, months, weeks, days) < 0 or not years + months + weeks + days:
             raise TriggerError(
                 "interval must be at least 1 day long", hint="give years, months, weeks or days"
@@ -190,6 +191,16 @@ def _date(value: date | str | None, what: str) -> date | None:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
         raise TriggerError(f"{what} is {value!r}, not a date", hint="write 2026-12-24") from None
+
+
+def _whole(amount: int) -> int:
+    try:
+        whole = int(amount)
+    except (ValueError, OverflowError):
+        whole = -1
+    if whole != amount:
+        raise TriggerError(f"{amount!r} is no whole number", hint="count whole years, months, weeks and days")
+    return whole
 
 
 def _time(hour: int, minute: int, second: int) -> time:

@@ -79,20 +79,21 @@ def document(heat: Heat) -> dict[str, Any]:
     return {"days": days, "often": list(heat.often)}
 
 
-def text(heat: Heat, *, width: int | None = None) -> str:
-    """A line a day, two columns an hour, darker where more is due; the busiest hour is named below. One column an
-    hour where the terminal is narrower than that."""
+def text(heat: Heat, *, width: int | None = None, zone: str = "") -> str:
+    """A line a day, darker where more is due; what the shades mean and the busiest hour are named below.
+
+    Three columns an hour, or as many as the terminal's `width` has room for. `zone`: whose hours.
+    """
     peak = max(heat.counts.values(), default=0)
-    label = max(len(day(one, heat.days[0])) for one in heat.days)
-    size = 3 if width is None or width >= label + 2 + 24 * 3 + 6 else 2
-    hours = "".join(f"{hour:<{3 * size}}" for hour in (f"{hour:02}" for hour in range(0, 24, 3)))
-    lines = [f"{'':{label}}  {hours}".rstrip()]
+    label = max(len(zone), *(len(day(one, heat.days[0])) for one in heat.days))
+    size = 3 if width is None else min(3, max(1, (width - label - 8) // 24))
+    hours = "".join(f"{f'{hour:02}':{3 * size}}" for hour in range(0, 24, 3))
+    lines = [f"{zone:{label}}  {hours}{'due':>6}"]
     for one in heat.days:
-        cells = "".join(
-            _shade(heat.counts.get((one, hour), 0), peak) * (size - 1) + " " for hour in range(24)
-        )
-        total = sum(heat.counts.get((one, hour), 0) for hour in range(24))
-        lines.append(f"{day(one, heat.days[0]):{label}}  {cells} {total:>5}")
+        counts = [heat.counts.get((one, hour), 0) for hour in range(24)]
+        cells = "".join(f"{_shade(count, peak) * max(1, size - 1):{size}}" for count in counts)
+        lines.append(f"{day(one, heat.days[0]):{label}}  {cells}{sum(counts):>6}")
+    lines.append(_legend(peak))
     if peak > 1:
         (busiest, hour), _ = max(
             heat.counts.items(), key=lambda item: (item[1], -item[0][0].toordinal(), -item[0][1])
@@ -109,6 +110,16 @@ def text(heat: Heat, *, width: int | None = None) -> str:
 
 def _wrapped(line: str, width: int) -> list[str]:
     return [line] if len(line) <= width else wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _legend(peak: int) -> str:
+    """What each shade on the map stands for: `· none  ░ 1  ▒ 2-3`."""
+    spans: dict[str, tuple[int, int]] = {}
+    for count in range(1, peak + 1):
+        shade = _shade(count, peak)
+        spans[shade] = (spans.get(shade, (count, count))[0], count)
+    said = [f"{shade} {low}" + (f"-{high}" if high > low else "") for shade, (low, high) in spans.items()]
+    return "  ".join(["due in an hour: · none", *said])
 
 
 def _shade(count: int, peak: int) -> str:

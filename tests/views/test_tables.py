@@ -192,6 +192,17 @@ def test_calendar_as_json() -> None:
 # ── odd cases ───────────────────────────────────────────────────────────────────────────────
 
 
+def test_the_map_fits_a_narrow_terminal_and_names_the_zone() -> None:
+    heat = calendar.heat(MORE, now=NOW, zone=OSLO, days=3)
+    assert calendar.text(heat, width=60, zone="Europe/Oslo").splitlines()[:5] == [
+        "Europe/Oslo  00 03 06 09 12 15 18 21    due",
+        "today        ························     0",
+        "tomorrow     ··▒·······░·············     3",
+        "Thu 26 Nov   ··▒·······░·············     3",
+        "due in an hour: · none  ░ 1  ▒ 2",
+    ]
+
+
 def test_a_job_due_every_second_costs_the_map_nothing() -> None:
     fast = job(spec("fast", "* * * * * *"))
     made = calendar.heat([fast], now=NOW, zone=OSLO)

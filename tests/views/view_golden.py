@@ -49,10 +49,11 @@ STATUS    STEP  STARTED          TOOK  ATTEMPT  WHY
 etl@2026-11-24T01:00:00Z failed after 1m 3s, planned today 02:00, 3s late (exit code 3)"""
 
 WEEK = """\
-            00       03       06       09       12       15       18       21
+            00       03       06       09       12       15       18       21          due
 today       ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ··      0
 tomorrow    ·· ·· ▒▒ ·· ·· ·· ·· ·· ·· ·· ░░ ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ··      3
 Thu 26 Nov  ·· ·· ▒▒ ·· ·· ·· ·· ·· ·· ·· ░░ ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ·· ··      3
+due in an hour: · none  ░ 1  ▒ 2
 busiest: tomorrow 02:00, 2 due: etl, nightly-copy
 due all the time, not counted: ping (*/15 * * * *)"""
 
