@@ -41,6 +41,10 @@ class WallClock:
         self._offset += by
         self._write()
 
+    def set_to(self, at: str) -> None:
+        """Set it to a time of day and date in UTC."""
+        self.set(round(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() - self.now()))
+
     def now(self) -> float:
         return time.time() + self._offset
 

@@ -40,7 +40,7 @@ def settle(scene: Scene, *, patience: float = 120.0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "kind", "short", "long"), [("01", "sqlite", 8, 1000), ("02", "postgresql", 4, 500)]
+    ("number", "kind", "short", "long"), [("01", "sqlite", 6, 1000), ("02", "postgresql", 3, 500)]
 )
 def test_case_01_02_kills(
     stage: Stage, servers: Servers, number: str, kind: str, short: int, long: int
@@ -61,7 +61,7 @@ def test_case_01_02_kills(
 
 
 def test_case_03_skip_does_not_overlap(stage: Stage) -> None:
-    kills = size(6, 300)
+    kills = size(4, 300)
     run = f'{MARK}; echo "$$ $(date +%s.%N)" >> begins; sleep 3; echo "$$ $(date +%s.%N)" >> ends'
     scene = stage(every_second(1, run=run, more="    concurrency: skip", catchup="latest"))
     for wait in dice(SEED, kills, 0.0, 1.5):

@@ -32,7 +32,7 @@ def start(directory: Path, store: str) -> subprocess.Popen[str]:
 
 
 def test_case_10_embedded_program(tmp_path: Path) -> None:
-    kills = size(6, 200)
+    kills = size(4, 200)
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
     starts = tmp_path / "starts"
     starts.touch()

@@ -34,7 +34,7 @@ jobs:
 """
 
 
-@pytest.mark.parametrize(("kind", "short", "long"), [("sqlite", 10, 400), ("postgresql", 4, 400)])
+@pytest.mark.parametrize(("kind", "short", "long"), [("sqlite", 6, 400), ("postgresql", 3, 400)])
 def test_case_06_dies_at_every_point(
     stage: Stage, servers: Servers, httpserver: HTTPServer, kind: str, short: int, long: int
 ) -> None:

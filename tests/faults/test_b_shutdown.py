@@ -122,7 +122,7 @@ def test_case_14_second_signal(stage: Stage, number: signal.Signals) -> None:
 
 
 def test_case_15_rolling_restarts(stage: Stage) -> None:
-    restarts = size(4, 50)
+    restarts = size(3, 50)
     scene = stage(every_second(5, more="    concurrency: {overlap: allow, max: 50}"))
     old = scene.serve(name="runner0")
     old.wait_lead()

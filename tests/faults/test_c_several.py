@@ -108,7 +108,7 @@ def test_case_16_no_faults(stage: Stage, servers: Servers, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "kind", "count", "short", "long"),
-    [("17", "postgresql", 3, 4, 500), ("17", "mariadb", 3, 2, 100), ("19", "sqlite", 2, 5, 500)],
+    [("17", "postgresql", 3, 3, 500), ("17", "mariadb", 3, 2, 100), ("19", "sqlite", 2, 4, 500)],
 )
 def test_case_17_19_kills(
     stage: Stage, servers: Servers, number: str, kind: str, count: int, short: int, long: int, tmp_path: Path
@@ -273,7 +273,7 @@ def test_case_21_cut_off(stage: Stage, servers: Servers) -> None:
 
 def test_case_22_versions(stage: Stage, servers: Servers) -> None:
     """Rolling restarts between this version and a newer one, whose rows hold what this one does not know."""
-    restarts = size(3, 50)
+    restarts = size(2, 50)
     url = servers.url("postgresql")
     assert url is not None
     scene = stage(every_second(5, more=JOBS), url)
