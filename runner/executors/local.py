@@ -14,7 +14,7 @@ from typing import Any, Literal
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Run, Status
 from runner.errors import ExecutorError
-from runner.executors import calls, spawn, tree
+from runner.executors import calls, declared, spawn, tree
 from runner.executors.base import Done, Found, Task
 from runner.executors.child import Launch
 from runner.executors.command import Commands
@@ -186,16 +186,22 @@ class LocalExecutor:
         elif isinstance(work, Call):
             launch = self._workers.launch(task, work)
         if launch is not None:
-            return replace(launch, order=replace(launch.order, until=task.until))
+            return self._declaring(task, replace(launch, order=replace(launch.order, until=task.until)))
         raise ExecutorError("it runs in a thread")
 
     def _resume(self, task: Task) -> Launch:
         work = task.step.work
         if isinstance(work, Command):
-            return self._commands.resume(task, work)
+            return self._declaring(task, self._commands.resume(task, work))
         if isinstance(work, Call):
-            return self._workers.resume(task)
+            return self._declaring(task, self._workers.resume(task))
         raise ExecutorError("it did not outlive its runner")
+
+    def _declaring(self, task: Task, launch: Launch) -> Launch:
+        if not task.step.outputs:
+            return launch
+        judge = declared.judging(task, launch.judge, self._state_dir)
+        return replace(launch, judge=judge, slow=True)
 
     def _asks_secrets(self, task: Task) -> bool:
         """Whether making it ready may mean waiting for a password manager."""
@@ -213,6 +219,9 @@ class LocalExecutor:
         work = task.step.work
 
         def call(cancelled: threading.Event) -> Outcome:
+            return declared.with_outputs(task, perform(cancelled), self._state_dir)
+
+        def perform(cancelled: threading.Event) -> Outcome:
             rendering = self._commands.rendering(task)
             if isinstance(work, Http):
                 # Only here: its library is large, and few jobs files ask for it.

@@ -22,6 +22,16 @@ def test_a_value_never_becomes_script_text(local: Open, tmp_path: Path, shell: t
     assert not (tmp_path / "pwned").exists()
 
 
+def test_the_list_of_processes_shows_no_value(local: Open) -> None:
+    # The pieces are joined only in the value: neither the script nor its text here is found.
+    script = "for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $file 2>/dev/null || :; echo; done; : ${{ params.x }}"
+    outcome = local.run(sh(script), context={"params": {"x": "-".join(("only", "in", "the", "value"))}})
+    assert outcome.exit_code == 0
+    shown = read(path_of(local.state_dir, task(sh("")).attempt)).decode(errors="replace")
+    assert "cmdline" in shown
+    assert "-".join(("only", "in", "the", "value")) not in shown
+
+
 def test_arguments_are_rendered(local: Open) -> None:
     work = Command(argv=("printf", "%s-%s", "${{ params.x }}", "n${{ 1 + 1 }}"))
     assert local.run(work, context={"params": {"x": EVIL}}).tail == f"{EVIL}-n2"
