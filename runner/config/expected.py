@@ -135,9 +135,7 @@ class _Test:
             at=self._moment("at", model.at or DEFAULT_AT, spec) or 0,
             params=self._params(spec),
             fail={
-                self._step(name, spec): Fail(
-                    None if each.times == "always" else each.times, each.exit_code, each.error
-                )
+                self._step(name, spec): Fail(each.times, each.exit_code, each.error)
                 for name, each in (model.fail or {}).items()
             },
             took={self._step(name, spec): each for name, each in (model.took or {}).items()},
@@ -154,10 +152,14 @@ class _Test:
         if several:
             help = f"write one of: {', '.join(several[:5])}"
             self._add("unknown-job", f"{name!r} stands for several jobs", "job", help=help)
-        elif name.partition("[")[0] not in self.ids:
+        elif name.partition("[")[0] not in self.ids and not self._unread():
             help = did_you_mean(name, self.specs)
             self._add("unknown-job", f"there is no job {name!r}", "job", help=help)
         return None
+
+    def _unread(self) -> bool:
+        """Whether a file could not be read: the job may stand there."""
+        return any(problem.kind == "syntax" for problem in self.trouble.problems)
 
     # ── what goes together ──────────────────────────────────────────────────────────────────
 
@@ -284,9 +286,7 @@ class _Test:
             parts = [f"a run at {model.at}"] if model.at is not None else ["a run"]
         parts += [f"{name}={value}" for name, value in (model.params or {}).items()]
         for name, fail in (model.fail or {}).items():
-            often = (
-                "always" if fail.times == "always" else f"{fail.times} times" if fail.times != 1 else "once"
-            )
+            often = "always" if fail.times is None else f"{fail.times} times" if fail.times != 1 else "once"
             parts.append(f"{name} fails {often}")
         return ", ".join(parts)
 

@@ -211,6 +211,8 @@ WRONG = [
     ("{job: etl, fail: {exract: 1}, expect: {status: failed}}", "unknown-step", "the job 'etl' has no step 'exract'", "did you mean `extract`?"),
     ("{job: etl, fail: {lung.main: 1}, expect: {status: failed}}", "unknown-job", "there is no job 'lung'", "did you mean `long`?"),
     ("{job: etl, fail: {extract: {time: 1}}, expect: {status: failed}}", "unknown-key", "no key is called `time` here", "did you mean `times`?"),
+    ("{job: etl, fail: {extract: sometimes}, expect: {status: failed}}", "type", "needs a whole number", ""),
+    ("{job: etl, fail: {extract: -1}, expect: {status: failed}}", "value", "-1", "0"),
     ("{job: etl, took: {extract: 5}, expect: {status: failed}}", "value", "'5' is not a length of time", "say the unit: 5s (seconds), 5m (minutes), 5h (hours) or 5d (days)"),
     ("{job: etl, expect: {order: [load, pubish]}}", "unknown-step", "the job 'etl' has no step 'pubish'", "did you mean `publish`?"),
     ("{job: etl, expect: {attempts: {pubish: 1}}}", "unknown-step", "the job 'etl' has no step 'pubish'", "did you mean `publish`?"),
@@ -243,3 +245,11 @@ def test_a_job_of_a_matrix_is_named_in_full(place: Place) -> None:
         "'b' stands for several jobs",
         "write one of: b[x], b[y]",
     )
+
+
+def test_a_job_of_a_file_that_cannot_be_read_is_not_called_unknown(place: Place) -> None:
+    place.write(
+        "include: more.yaml\njobs: {b: {run: x}}\ntests:\n  - {job: a, expect: {status: succeeded}}\n"
+    )
+    place.write("jobs: {a: {run: x}\n", "more.yaml")
+    assert [each["kind"] for each in place.call("validate", "--json", code=3).json["errors"]] == ["syntax"]

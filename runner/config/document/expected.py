@@ -28,7 +28,11 @@ Status = Literal["succeeded", "failed", "timed_out", "cancelled"]
 class FailModel(Model):
     """How the first attempts of a step fail."""
 
-    times: int | Literal["always"] = Field(1, description="how many attempts fail, or `always`")
+    times: Annotated[
+        Annotated[int, Field(ge=0)] | None,
+        BeforeValidator(lambda value: None if value == "always" else value),
+        Also({"const": "always"}),
+    ] = Field(1, description="how many attempts fail, or `always`")
     exit_code: int = Field(1, ge=1, le=255, description="the exit code of a failed attempt")
     error: Text = Field("", description="what it says when it fails")
 
