@@ -89,6 +89,7 @@ class Steps:
             retry=self.spot.one(_retry(model)),
             outputs=model.outputs or EMPTY,
             artifacts=tuple(model.artifacts.paths) if model.artifacts else (),
+            artifacts_for=model.artifacts.expire_in if model.artifacts else None,
         )
 
     def _step(self, id: str, model: StepModel, needs: tuple[str, ...], path: tuple[str | int, ...]) -> Step:
@@ -129,6 +130,7 @@ class Steps:
             bool(model.continue_on_error),
             model.group,
             tuple(model.artifacts.paths) if model.artifacts else (),
+            model.artifacts.expire_in if model.artifacts else None,
         )
 
     def _work(self, model: Work, outer: Work, path: tuple[str | int, ...]) -> SpecWork:

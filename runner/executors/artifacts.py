@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from runner.core.run import AttemptKey
 from runner.errors import ExecutorError
 from runner.executors.place import attempt_id
+from runner.moment import Moment
 
+_UNTIL = ".until"
 LIMIT = 1 << 30
 """Bytes an attempt may keep; what is beyond is an error."""
 
@@ -37,9 +39,34 @@ def collect(patterns: Sequence[str], base: Path, target: Path) -> int:
     return count
 
 
+def keep_until(path: Path, moment: Moment) -> None:
+    """Note until when an attempt's artifacts are kept, where somebody said so."""
+    if path.is_dir():
+        _until(path).write_text(str(moment), encoding="ascii")
+
+
+def expire(state_dir: Path, now: Moment) -> int:
+    """Delete the artifacts whose time has come; says of how many attempts."""
+    count = 0
+    for note in sorted((state_dir / "artifacts").glob(f"*{_UNTIL}")):
+        try:
+            due = int(note.read_text(encoding="ascii")) <= now
+        except (OSError, ValueError):
+            continue  # Nobody can tell what it says: they go with the job's output.
+        if due:
+            remove(note.with_suffix(""))
+            count += 1
+    return count
+
+
 def remove(path: Path) -> None:
     """Delete an attempt's artifacts."""
     shutil.rmtree(path, ignore_errors=True)
+    _until(path).unlink(missing_ok=True)
+
+
+def _until(path: Path) -> Path:
+    return path.with_name(path.name + _UNTIL)
 
 
 def _matches(patterns: Sequence[str], base: Path) -> Iterator[Path]:

@@ -142,7 +142,10 @@ class Commands:
             error = self._matched(task, work.success.fail_on_output)
         try:
             if patterns:
-                artifacts.collect(patterns, working_dir, artifacts.path_of(self.state_dir, task.attempt))
+                target = artifacts.path_of(self.state_dir, task.attempt)
+                artifacts.collect(patterns, working_dir, target)
+                if task.step.artifacts_for is not None:
+                    artifacts.keep_until(target, end.ended_at + task.step.artifacts_for)
             if not error:
                 shared = Other.shared(attempt_id(task.attempt)) if Other.of(work.user) else end.directory
                 found = outputs.read(f"{shared}/{environment.OUTPUT}")

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from runner.clock import Clock
 from runner.config import Config
 from runner.errors import RunnerError
+from runner.executors import artifacts
 from runner.history import Purged, Trimmed, purge, trim
 from runner.history.output import remove
 
@@ -32,6 +33,7 @@ def tidy(
     """One round. StoreError where the database fails."""
     purged = purge(engine, clock.now(), pause=pause)
     remove(state_dir, purged.attempts)
+    artifacts.expire(state_dir, clock.now())
     return purged, trim(engine, state_dir, clock.now(), config.storage.logs, pause=pause)
 
 

@@ -115,3 +115,5 @@ class Step:
     continue_on_error: bool = False
     group: str | None = None
     artifacts: tuple[str, ...] = ()
+    artifacts_for: Span | None = None
+    """How long artifacts are kept; None: as long as the job's output."""

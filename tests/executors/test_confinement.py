@@ -109,6 +109,20 @@ def test_artifacts_are_kept_as_they_lie(local: Open) -> None:
     assert found == {"out/deep/a.csv": "1\n", "b.csv": "2\n"}
 
 
+def test_artifacts_go_when_their_time_has_come(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "a.csv").write_text("1\n")
+    kept = [tmp_path / "artifacts" / name for name in ("one", "two", "three")]
+    for path in kept:
+        artifacts.collect(["*.csv"], tmp_path / "work", path)
+    artifacts.keep_until(kept[0], 100)
+    artifacts.keep_until(kept[1], 200)
+    assert artifacts.expire(tmp_path, 99) == 0
+    assert artifacts.expire(tmp_path, 100) == 1
+    assert [path.exists() for path in kept] == [False, True, True]
+    assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == ["three", "two", "two.until"]
+
+
 @pytest.mark.parametrize("pattern", ["/etc/passwd", "../x", "a/../../x"])
 def test_artifacts_stay_inside(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(ExecutorError) as caught:

@@ -10,6 +10,7 @@ import getpass
 import json
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,9 @@ def test_the_workflow(stage: Stage) -> None:
     assert told == [("/loads", {"day": "2026-05-04", "rows": "3"}, "Bearer the-api-key")]
     kept = list((stage.here / "state" / "artifacts").rglob("data.csv"))
     assert [each.read_text() for each in kept] == ["1\n2\n3\n"]
+    (note,) = (stage.here / "state" / "artifacts").glob("*.until")
+    started = datetime.fromisoformat(run["started_at"]).timestamp()
+    assert 6.9 < (int(note.read_text()) / 1e6 - started) / 86_400 < 7.1
     assert "the-api-key" not in "".join(
         path.read_text(errors="replace") for path in (stage.here / "state").rglob("*") if path.is_file()
     )

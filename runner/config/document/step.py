@@ -68,7 +68,9 @@ class ArtifactsModel(Model):
     """Files to keep after the run."""
 
     paths: Texts = Field(description="globs, relative to the working directory")
-    expire_in: Duration | None = Field(None, description="how long they are kept")
+    expire_in: Duration | None = Field(
+        None, description="how long they are kept; as long as the job's output, if not said"
+    )
 
 
 class Work(Open):
