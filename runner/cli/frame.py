@@ -147,8 +147,8 @@ def fault(code: int, fact: str, *, hint: str = "") -> RunnerError:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """The verb's one document, with the version of its form."""
-    print_document({"version": 1, **document})
+    """The verb's one document, with the version of its form, which nothing in it may hide."""
+    print_document({"version": 1} | document | {"version": 1})
 
 
 def print_document(document: dict[str, Any]) -> None:

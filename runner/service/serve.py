@@ -390,7 +390,7 @@ class Service:
             "leader": {"pid": leader.pid, "host": leader.host, "since": leader.since},
             "file": leader.file,
             "commit": leader.commit,
-            "version": __version__,
+            "runner": __version__,
             "state_dir": str(self._place.state),
             "loaded_at": iso(self._loaded_at),
             "config": {

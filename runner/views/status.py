@@ -24,7 +24,7 @@ def table(answer: Mapping[str, Any], *, now: Moment, zone: tzinfo) -> Table:
         (
             Cell("led by", "dim"),
             f"process {leader.get('pid')} on {leader.get('host')} since {_at(leader.get('since'), now, zone)}, "
-            f"runner {answer.get('version', '')}",
+            f"runner {answer.get('runner', '')}",
         ),
         *_standing_by(answer.get("here")),
         (Cell("state", "dim"), str(answer.get("state_dir", ""))),

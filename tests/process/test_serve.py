@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
+from runner import __version__
 from tests.process.conftest import Desk
 
 Until = Callable[..., None]
@@ -62,6 +63,7 @@ def test_a_broken_edit_keeps_the_last_good_file_running(desk: Desk) -> None:
     served.wait_for("the last good configuration keeps running")
     served.wait_for("tick succeeded")
     status = json.loads(desk.runner("status", "--json").stdout)
+    assert (status["version"], status["runner"]) == (1, __version__)
     assert status["config"]["ok"] is False
     assert "shedule" in status["config"]["error"]
     desk.write(EVERY_SECOND)

@@ -39,7 +39,7 @@ ANSWER: dict[str, Any] = {
     "leader": {"pid": 4711, "host": "box", "since": "2026-11-24T11:00:00+00:00"},
     "file": FILE,
     "commit": "1a2b3c4",
-    "version": "0.1.0",
+    "runner": "0.1.0",
     "state_dir": "/var/lib/runner",
     "loaded_at": "2026-11-24T11:29:00+00:00",
     "config": {"ok": True, "error": "", "since": None},
