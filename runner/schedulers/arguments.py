@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 _KINDS = (
     Parameter.POSITIONAL_ONLY,
@@ -18,10 +20,9 @@ _KINDS = (
 
 def check(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
     """ValueError names every argument that is missing, too many or given twice."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):
-        return  # some builtins have no signature to look at
+    parameters = _parameters(function)
+    if parameters is None:
+        return
     count = len(list(args))
     kinds = {kind: [each for each in parameters if each.kind is kind] for kind in _KINDS}
     by_place = kinds[Parameter.POSITIONAL_ONLY] + kinds[Parameter.POSITIONAL_OR_KEYWORD]
@@ -60,6 +61,25 @@ def check(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str
         "The target callable does not accept the following keyword arguments",
         [] if spare_keywords else [name for name in kwargs if name not in known],
     )
+
+
+_known: WeakKeyDictionary[Any, list[Parameter] | None] = WeakKeyDictionary()
+"""Parameters of plain functions, each looked at once: that is half the work of adding a job."""
+
+
+def _parameters(function: Callable[..., Any]) -> list[Parameter] | None:
+    """None where there is no signature to look at, as with some builtins."""
+    plain = isinstance(function, FunctionType | BuiltinFunctionType)
+    if plain and function in _known:
+        return _known[function]
+    found: list[Parameter] | None
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):
+        found = None
+    if plain:
+        _known[function] = found
+    return found
 
 
 def _complain(fact: str, names: list[str]) -> None:

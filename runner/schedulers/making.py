@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import uuid4
 
@@ -15,7 +16,8 @@ from runner.jobstores.base import TransientJobError
 from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
 from runner.schedulers.arguments import check
 from runner.spec import Call, Catchup, Concurrency, JobSpec, Notify, Policy, Retention, Retry, Step
-from runner.triggers import Trigger
+from runner.spec.step import EMPTY
+from runner.triggers import BaseTrigger, Trigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.times import moment_of
 
@@ -24,6 +26,8 @@ STEP = "call"
 
 _ALL = Catchup("all", window=2**62, max=2**31)
 _LATEST = Catchup("latest")
+_NO_RETRY = Retry()
+USUAL = Retention()
 
 
 class Undefined:
@@ -109,30 +113,37 @@ def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
     changes = dict(changes)
     if "id" in changes:
         raise ValueError("The job ID may not be changed")
-    step = spec.steps[0]
+    step, new = spec.steps[0], dict[str, Any]()
+    inner = dict[str, Any]()
     if {"func", "args", "kwargs"} & changes.keys():
-        call = _call(step.work, changes)
-        step = replace(step, work=call)
+        function, inner["work"] = _call(step.work, changes)
         if not spec.name and "name" not in changes:
-            spec = replace(spec, name=_name(call))
+            new["name"] = name_of(function)
     if "retry" in changes:
-        step = replace(step, retry=_retry(changes.pop("retry")))
-    spec = replace(spec, steps=(step,), policy=_policy(spec.policy, changes))
+        inner["retry"] = _retry(changes.pop("retry"))
+    if inner:
+        new["steps"] = (replace(step, **inner),)
+    new["policy"] = _policy(spec.policy, changes)
     if "name" in changes:
-        spec = replace(spec, name=_text(changes.pop("name"), "name must be a nonempty string"))
+        new["name"] = _text(changes.pop("name"), "name must be a nonempty string")
     if "notify" in changes:
-        spec = replace(spec, notify=changes.pop("notify"))
+        new["notify"] = changes.pop("notify")
     if "executor" in changes:
-        spec = replace(spec, executor=_text(changes.pop("executor"), "executor must be a string"))
+        new["executor"] = _text(changes.pop("executor"), "executor must be a string")
     if "trigger" in changes:
         trigger = changes.pop("trigger")
-        if not isinstance(trigger, Trigger):
+        if not is_trigger(trigger):
             raise TypeError(f"Expected a trigger instance, got {type(trigger).__name__} instead")
-        spec = replace(spec, trigger=trigger, schedule=str(trigger))
+        new |= {"trigger": trigger, "schedule": str(trigger)}
     if changes:
         names = ", ".join(changes)
         raise AttributeError(f"The following are not modifiable attributes of Job: {names}")
-    return spec
+    return replace(spec, **new)
+
+
+def is_trigger(value: Any) -> bool:
+    """Whether it is a trigger, by its class or by what it can do."""
+    return isinstance(value, BaseTrigger) or bool(isinstance(value, Trigger))  # looking at methods is slow
 
 
 def _text(value: Any, complaint: str) -> str:
@@ -141,7 +152,7 @@ def _text(value: Any, complaint: str) -> str:
     return value
 
 
-def _call(work: Any, changes: dict[str, Any]) -> Call:
+def _call(work: Any, changes: dict[str, Any]) -> tuple[Callable[..., Any], Call]:
     assert isinstance(work, Call)
     target = changes.pop("func", work.target)
     args = changes.pop("args", work.args)
@@ -156,13 +167,9 @@ def _call(work: Any, changes: dict[str, Any]) -> Call:
         raise TypeError("args must be a non-string iterable")
     if isinstance(kwargs, str) or not isinstance(kwargs, Mapping):
         raise TypeError("kwargs must be a dict-like object")
-    args, kwargs = tuple(args), dict(kwargs)
+    args, kwargs = tuple(args), dict(kwargs) or EMPTY
     check(function, args, kwargs)
-    return Call(target, args, kwargs)
-
-
-def _name(call: Call) -> str:
-    return name_of(resolve(call.target) if isinstance(call.target, str) else call.target)
+    return function, Call(target, args, kwargs)
 
 
 def policy_of(**values: Any) -> Policy:
@@ -171,25 +178,32 @@ def policy_of(**values: Any) -> Policy:
 
 
 def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
+    new = dict[str, Any]()
     if "misfire_grace_time" in changes:
         grace = changes.pop("misfire_grace_time")
         if grace is not None and (not isinstance(grace, int | float) or grace <= 0):
             raise TypeError("misfire_grace_time must be either None or a positive integer")
-        policy = replace(policy, grace=None if grace is None else round(grace * SECOND))
+        new["grace"] = None if grace is None else round(grace * SECOND)
     if "coalesce" in changes:
-        policy = replace(policy, catchup=_LATEST if changes.pop("coalesce") else _ALL)
+        new["catchup"] = _LATEST if changes.pop("coalesce") else _ALL
     if "max_instances" in changes:
         most = changes.pop("max_instances")
         if not isinstance(most, int) or most <= 0:
             raise TypeError("max_instances must be a positive integer")
-        policy = replace(policy, concurrency=Concurrency("allow", most))
+        new["concurrency"] = Concurrency("allow", most)
     if "timeout" in changes:
-        policy = replace(policy, timeout=span(changes.pop("timeout"), "timeout"))
+        new["timeout"] = span(changes.pop("timeout"), "timeout")
     if "history" in changes:
         runs = changes.pop("history")
         if runs is not None and (not isinstance(runs, int) or runs <= 0):
             raise TypeError("history must be a positive integer: how many finished runs are kept")
-        policy = replace(policy, retention=Retention() if runs is None else Retention(runs=runs))
+        new["retention"] = USUAL if runs is None else Retention(runs=runs)
+    return _shared(replace(policy, **new)) if new else policy
+
+
+@lru_cache(256)
+def _shared(policy: Policy) -> Policy:
+    """One value for all jobs of the same policy: ten thousand jobs keep it once."""
     return policy
 
 
@@ -208,7 +222,7 @@ def span(value: Any, what: str) -> Span | None:
 
 def _retry(value: Any) -> Retry:
     if value is None:
-        return Retry()
+        return _NO_RETRY
     if isinstance(value, Retry):
         return value
     if isinstance(value, int):

@@ -47,6 +47,19 @@ def add(spec: JobSpec, next_at: NextAt, *, replacing: bool) -> Plan:
     return plan
 
 
+def add_all(jobs: Sequence[tuple[JobSpec, NextAt, bool]]) -> Plan:
+    """Many jobs at once, each as `add`; all are written together, or none is. Their ids differ."""
+
+    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        return [
+            event
+            for spec, next_at, replacing in jobs
+            for event in add(spec, next_at, replacing=replacing)(machine, now)
+        ]
+
+    return plan
+
+
 def change(key: JobKey, changes: Mapping[str, Any]) -> Plan:
     """Other attributes; `next_run_time` (a moment or None) moves its place in time."""
 
