@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -89,9 +90,15 @@ def given(spec: JobSpec, params: tuple[str, ...]) -> dict[str, Any]:
         raise fault(EXIT_USAGE, error.fact, hint=error.hint) from None
 
 
-def place_of(file: str | None) -> Place:
-    from runner.service.place import Place, find_files
+def place_of(file: str | None, *, shared: bool = False) -> Place:
+    """The jobs file and its state; with `shared`, a store that RUNNER_DATABASE_URL names is enough."""
+    from runner.service.place import NoJobsFile, Place, find_files
 
+    if shared and file is None and os.environ.get("RUNNER_DATABASE_URL"):
+        try:
+            return Place.of(find_files(None, os.environ), os.environ)
+        except NoJobsFile:
+            return Place.of(Path("jobs.yaml").absolute(), os.environ)
     return Place.of(find_files(file, os.environ), os.environ)
 
 
@@ -116,17 +123,25 @@ def open_store(place: Place) -> SQLAlchemyJobStore:
     return store
 
 
-def ask(place: Place, verb: str, **args: Any) -> dict[str, Any]:
-    """Ask the leader of this file, wake it, and wait for its answer. Exit 4 where nobody answers, 5 where it
-    knows no such job or run, 1 where it refuses otherwise."""
+def ask(place: Place, verb: str, *, source: str | None = None, **args: Any) -> dict[str, Any]:
+    """Ask the leader of this file, or of another source in its store, wake it, and wait for its answer.
+
+    Exit 4 where nobody answers, 5 where it knows no such job or run, 1 where it refuses otherwise.
+    """
     from runner.service.asking import ask as ask_leader
 
     store = open_store(place)
     try:
-        answer = ask_leader(store, place, verb, args)
+        answer = ask_leader(store, place, verb, args, source=source)
     finally:
         store.close()
     if answer is None:
+        if source not in (None, place.source):
+            raise fault(
+                EXIT_UNREACHABLE,
+                f"no scheduler answers for {source}",
+                hint="its jobs are commanded while the program runs that added them",
+            )
         raise fault(
             EXIT_UNREACHABLE,
             f"no runner answers for {place.file}",

@@ -45,8 +45,7 @@ def command(
             return
         start = reading.moment(since, desk, str(desk.zone))
         past = desk.history
-        source = next((one.spec.source for one in desk.jobs if one.spec.id == job), desk.place.source)
-        named = source if job is not None else None
+        named = _source(desk, job) if job is not None else None
         # A job that is no longer in the file still has its history.
         if job is not None and (past is None or not past.runs(source=named, job=job, limit=1)):
             desk.job(job)
@@ -67,6 +66,15 @@ def command(
             frame.print_json(history.document(runs, others, zones))
         else:
             reading.show(history.table(runs, others, now=desk.now, zone=desk.zone))
+
+
+def _source(desk: reading.Desk, job: str) -> str:
+    """Whose job it is: a job's that is there, else that of the newest run, for a job that is gone has its history."""
+    for one in desk.jobs:
+        if one.spec.id == job:
+            return one.spec.source
+    runs = desk.history.runs(job=job, limit=1) if desk.history is not None else []
+    return runs[0].key.job.source if runs else desk.place.source
 
 
 def _one(desk: reading.Desk, id: str, as_json: bool) -> None:

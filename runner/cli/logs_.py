@@ -59,11 +59,11 @@ def command(
     from runner.history import History
     from runner.views.when import zone_of
 
-    place = frame.place_of(file)
+    place = frame.place_of(file, shared=True)
     store = frame.open_store(place)
     try:
         history = History(store.engine)
-        found = history.find(runs[0], source=place.source)
+        found = history.find(runs[0], source=place.source) or history.find(runs[0])
         if found is None:
             hint = "runner history lists them"
             raise frame.fault(frame.EXIT_UNKNOWN, f"there is no run {runs[0]!r}", hint=hint)
@@ -71,6 +71,8 @@ def command(
         start = _moment(since)
         stamped = growing if times is None else times
         form = _as_json if growing and as_json else _form(zone) if stamped else _plain
+        if found.key.job.source.startswith("api:") and not as_json:
+            _of_a_program(found)
         if growing:
             _follow(history, place, found, step, form, start, as_json)
         elif raw:
@@ -82,6 +84,16 @@ def command(
             _print(place, found, step, form, start)
     finally:
         store.close()
+
+
+def _of_a_program(run: Run) -> None:
+    """A Python job prints where its program prints; what is on record is how it went."""
+    for state in run.steps.values():
+        if state.outcome is not None and state.outcome.traceback:
+            click.echo(state.outcome.traceback, nl=False)
+        elif state.outcome is not None and state.outcome.error:
+            click.echo(state.outcome.error)
+    click.echo(f"what {run.key.job.id} printed went where its program prints", err=True)
 
 
 def _attempts(run: Run, step: str | None) -> Iterator[tuple[AttemptKey, str]]:

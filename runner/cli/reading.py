@@ -54,7 +54,7 @@ def desk(file: str | None) -> Iterator[Desk]:
     from runner.views.current import current
     from runner.views.when import zone_of
 
-    place = frame.place_of(file)
+    place = frame.place_of(file, shared=True)
     now = SystemClock().now()
     with opened(place) as history:
         stored = history.jobs() if history is not None else []
@@ -67,6 +67,8 @@ def desk(file: str | None) -> Iterator[Desk]:
 def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
     from runner import config
 
+    if not place.file.exists():  # a store without a jobs file: programs keep their jobs in it
+        return [], frame.local_zone()
     try:
         loaded = config.load(place.files)
     except ConfigError as error:

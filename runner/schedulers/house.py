@@ -297,7 +297,7 @@ class House:
         """The newest runs of a job of ours."""
         from runner.history import history_of  # brings SQLAlchemy along, which a memory store does without
 
-        return history_of(self.stores[alias]).runs(source=self.source, job=job, limit=limit)
+        return history_of(self.stores[alias]).runs(source=self.source_in(alias), job=job, limit=limit)
 
     def leads(self, alias: str) -> bool:
         """Whether this scheduler is the one that turns the store's jobs."""

@@ -28,17 +28,20 @@ def ask(
     verb: str,
     args: Mapping[str, Any],
     *,
+    source: str | None = None,
     patience: Span = PATIENCE,
     clock: Clock | None = None,
 ) -> Request | None:
     """The answered request, or None where nobody answered within `patience` microseconds; it is then withdrawn.
 
     A SQLite file is led from this machine or not at all: where nobody is at the door it is no use to wait.
+    `source`: whom it is for, where that is not the file's own.
     """
     clock = clock or SystemClock()
-    request = Request(secrets.token_hex(8), place.source, verb, dict(args), asked_at=clock.now())
+    request = Request(secrets.token_hex(8), source or place.source, verb, dict(args), asked_at=clock.now())
     store.ask(request)
-    heard = knock(place.socket) or not place.url.startswith("sqlite")
+    programs = source not in (None, place.source)  # a program has no door: it looks once a second
+    heard = knock(place.socket) or programs or not place.url.startswith("sqlite")
     began = clock.elapsed()
     while clock.elapsed() < began + (patience if heard else min(AT_THE_DOOR, patience)):
         heard = heard or knock(place.socket)

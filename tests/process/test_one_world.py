@@ -1,0 +1,181 @@
+"""Jobs of a Python program in a shared store, seen and commanded from the command line like those of a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = """
+import signal, sys, time
+from runner.schedulers.background import BackgroundScheduler
+
+def report(name):
+    return name
+
+def hold():
+    time.sleep(60)
+
+def fragile():
+    raise ConnectionError("the other side is away")
+
+if __name__ == "__main__":
+    scheduler = BackgroundScheduler(
+        jobstores={"default": {"type": "sqlalchemy", "url": sys.argv[1]}}, timezone="UTC", name="shop"
+    )
+    scheduler.start()
+    scheduler.add_job(report, "cron", ["x"], day=1, hour=4, id="report", replace_existing=True)
+    scheduler.add_job(hold, "cron", year=2099, id="hold", replace_existing=True, timeout="5m")
+    scheduler.add_job(fragile, id="fragile", jobstore="default", replace_existing=True)
+    scheduler.add_job(report, "cron", ["y"], hour=5, id="both", replace_existing=True)
+    print("ready", flush=True)
+    signal.sigwait([signal.SIGTERM])
+    scheduler.shutdown(wait=False)
+"""
+
+
+class World:
+    def __init__(self, where: Path) -> None:
+        self.where = where
+        self.environ = {
+            **os.environ,
+            "RUNNER_DATABASE_URL": f"sqlite:///{where}/shared.db",
+            "RUNNER_STATE_DIR": str(where / "state"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        (where / "program.py").write_text(PROGRAM)
+
+    def start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "program.py", self.environ["RUNNER_DATABASE_URL"]],
+            cwd=self.where,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environ,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def run(self, *args: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *args],
+            cwd=self.where,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=self.environ,
+        )
+        assert done.returncode == code, (args, done.stdout, done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def json(self, *args: str) -> Any:
+        return json.loads(self.run(*args, "--json"))
+
+    def state(self, job: str) -> str:
+        return next(each["state"] for each in self.json("list")["jobs"] if each["id"] == job)
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    until = time.monotonic() + 30
+    while not (found := condition()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    process = made.start()
+    try:
+        yield made
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_a_programs_jobs_are_seen_and_commanded(world: World) -> None:
+    listed = {job["id"]: job for job in world.json("list")["jobs"]}
+    assert {"report", "hold", "both"} <= set(listed)
+    assert (listed["report"]["source"], listed["report"]["schedule"]) == (
+        "api:shop",
+        "cron[day='1', hour='4']",
+    )
+
+    run = world.run("trigger", "report").strip()
+    assert run.startswith("report@")
+    (past,) = eventually(
+        lambda: [each for each in world.json("history", "report")["runs"] if each["status"] == "succeeded"]
+    )
+    assert past["id"] == run
+
+    world.run("pause", "report", "--note", "until the audit is over")
+    assert world.state("report") == "paused"
+    world.run("resume", "report")
+    assert world.state("report") == "scheduled"
+
+    failed = eventually(lambda: world.json("history", "fragile")["runs"])
+    assert failed[0]["status"] == "failed"
+    assert "ConnectionError: the other side is away" in world.run("logs", "fragile")
+
+    held = world.run("trigger", "hold").strip()
+    world.run("stop", held)
+    eventually(lambda: world.json("history", "hold")["runs"][0]["status"] == "cancelled")
+    assert "there is no job 'never'" in world.run("trigger", "never", "--source", "api:shop", code=5)
+
+
+def test_beside_a_jobs_file_in_the_same_store(world: World) -> None:
+    file = world.where / "jobs.yaml"
+    file.write_text('jobs:\n  both:\n    schedule: "0 6 * * *"\n    run: echo from the file\n')
+    service = subprocess.Popen(
+        [sys.executable, "-m", "runner", "serve"],
+        cwd=world.where,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=world.environ,
+    )
+    try:
+
+        def sources() -> set[str]:
+            return {job["source"] for job in world.json("list")["jobs"] if job["id"] == "both"}
+
+        assert sources() == {str(file), "api:shop"}
+        eventually(lambda: "runs" in world.json("history"))
+        eventually(lambda: world.run("status", "--json"))
+        ours = world.run("trigger", "both").strip()
+        theirs = world.run("trigger", "both", "--source", "api:shop").strip()
+        eventually(
+            lambda: (
+                {each["id"] for each in world.json("history")["runs"] if each["status"] == "succeeded"}
+                >= {ours, theirs}
+            )
+        )
+        world.run("pause", "both", "--source", "api:shop")
+        states = {job["source"]: job["state"] for job in world.json("list")["jobs"] if job["id"] == "both"}
+        assert states == {str(file): "scheduled", "api:shop": "paused"}
+        assert "SOURCE" in world.run("list")
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.wait(30)
+
+
+def test_what_nobody_runs_cannot_be_commanded(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    process = world.start()
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert world.state("report") == "scheduled"
+    assert "no scheduler answers for api:shop" in world.run("pause", "report", code=4)
