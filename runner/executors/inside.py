@@ -131,8 +131,11 @@ class Inside:
 
 
 def is_coroutine(work: Call) -> bool:
-    """Whether the function makes a coroutine; LookupError where there is no such function."""
-    function: Any = resolve(work.target)
+    """Whether the function makes a coroutine; no, where there is no such function: calling it will say so."""
+    try:
+        function: Any = resolve(work.target)
+    except (LookupError, ValueError):
+        return False
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
