@@ -46,13 +46,16 @@ def command(
     plain values are named and left out. Exit 1 where there is one.
     """
     from runner.clock import SystemClock
-    from runner.jobstores.apscheduler import place_of
+    from runner.jobstores.apscheduler import TABLE, place_of
     from runner.schedulers import taking
 
     place = place_of(url, table=table, key=key, database=database, collection=collection)
-    taken = taking.look(place, source=f"api:{name}")
+    scope = f"/{table}" if place.kind == "SQL" and table != TABLE else ""
+    taken = taking.look(place, source=f"api:{name}{scope}")
     if not dry_run:
-        taking.write(taken, into or url, now=SystemClock().now(), replacing=replacing)
+        names = {} if into else {"key": key, "database": database, "collection": collection}
+        store = taking.store_of(into or url, **names)
+        taking.write(taken, store, now=SystemClock().now(), replacing=replacing)
     if as_json:
         frame.print_json(_document(taken, dry_run))
     else:

@@ -356,4 +356,11 @@ def _ended(run: Run, now: Moment) -> Run:
 
 def by_time(records: Sequence[Record]) -> list[Record]:
     """The order in which people read jobs: the next due first, those never due last."""
-    return sorted(records, key=lambda job: (job.next_at is None, job.next_at or 0, job.spec.id))
+    return sorted(records, key=_place)
+
+
+def _place(job: Record) -> tuple[bool, Moment, str]:
+    due = (
+        job.next_at if job.state == "scheduled" else None
+    )  # a paused job keeps its place in time, and is not due
+    return due is None, due or 0, job.spec.id

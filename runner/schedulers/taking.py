@@ -9,7 +9,7 @@ from uuid import uuid4
 from runner.core.action import Save
 from runner.core.run import Job
 from runner.errors import RunnerError
-from runner.jobstores.apscheduler import Place, Refused, job_of, loads
+from runner.jobstores.apscheduler import COLLECTION, KEY, Place, Refused, job_of, loads
 from runner.jobstores.base import JobStore
 from runner.moment import Moment, to_datetime
 from runner.schedulers.carrying import Carried, carried
@@ -50,13 +50,12 @@ def look(place: Place, *, source: str) -> Taken:
     return taken
 
 
-def write(taken: Taken, url: str, *, now: Moment, replacing: bool) -> None:
-    """Write the jobs to the store of a URL, in one transaction, while no scheduler leads their source.
+def write(taken: Taken, store: JobStore, *, now: Moment, replacing: bool) -> None:
+    """Write the jobs to a store, in one transaction, while no scheduler leads their source.
 
     Jobs whose id is there already are kept as they are, unless `replacing`. RunnerError where a scheduler of this
     name is at work on the store.
     """
-    store = store_of(url)
     store.open()
     try:
         fence = store.hold(taken.source, f"import:{uuid4().hex[:8]}", now)
@@ -88,18 +87,18 @@ def _record(job: Carried) -> Job:
     return Job(job.spec, job.next_at)
 
 
-def store_of(url: str) -> JobStore:
-    """The store of a URL."""
+def store_of(url: str, *, key: str = KEY, database: str = "", collection: str = COLLECTION) -> JobStore:
+    """The store of a URL, as a program makes it that gives these names, or none where they are APScheduler's own."""
     made: Any
     scheme = url.partition("://")[0]
     if scheme in ("redis", "rediss", "unix"):
         from runner.jobstores.redis import RedisJobStore
 
-        made = RedisJobStore(url=url)
+        made = RedisJobStore(url=url) if key == KEY else RedisJobStore(url=url, jobs_key=key)
     elif scheme in ("mongodb", "mongodb+srv"):
         from runner.jobstores.mongodb import MongoDBJobStore
 
-        made = MongoDBJobStore(url=url)
+        made = MongoDBJobStore(database or "runner", collection, url=url)
     else:
         from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 

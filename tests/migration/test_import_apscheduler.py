@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import pickle
@@ -162,6 +163,44 @@ def test_while_a_scheduler_is_at_work_nothing_is_written(
         assert ours.get_jobs() == []
     finally:
         ours.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "mongodb"])
+def test_places_with_names_of_their_own(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program keeps its arguments and finds its jobs, beside those it had under APScheduler in the same place."""
+    with contextlib.ExitStack() as stack:
+        options: dict[str, Any]
+        if kind == "sqlite":
+            url = f"sqlite:///{tmp_path}/jobs.db"
+            options, names = {"type": "sqlalchemy", "url": url, "tablename": "mine"}, ["--table", "mine"]
+        elif kind == "redis":
+            url = stack.enter_context(store_servers.redis())
+            options = {**their_store(url), "jobs_key": "my.jobs", "run_times_key": "my.times"}
+            names = ["--key", "my.jobs"]
+        else:
+            url = stack.enter_context(store_servers.mongodb("secantus"))
+            options = {**their_store(url), "database": "mine", "collection": "tasks"}
+            names = ["--database", "mine", "--collection", "tasks"]
+        old = Theirs(jobstores={"default": dict(options)}, timezone="UTC")
+        old.start(paused=True)
+        for id in ("one", "two"):
+            old.add_job(work.nothing, "cron", year=2050, id=id)
+        old.shutdown()
+        assert command(url, *names) == 0, capsys.readouterr().err
+        new = BackgroundScheduler(jobstores={"default": dict(options)}, timezone="UTC")
+        new.start(paused=True)
+        assert [job.id for job in new.get_jobs()] == ["one", "two"]
+        new.remove_job("one")
+        new.shutdown()
+        old = Theirs(jobstores={"default": dict(options)}, timezone="UTC")
+        old.start(paused=True)
+        if (
+            kind != "mongodb"
+        ):  # there the documents of both are in one collection, and the old one drops what it cannot read
+            assert {job.id for job in old.get_jobs()} == {"one", "two"}
+        old.shutdown()
 
 
 # ── hostile pickles ─────────────────────────────────────────────────────────────────────────

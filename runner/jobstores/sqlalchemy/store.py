@@ -75,7 +75,7 @@ class SQLAlchemyJobStore:
         if engine is not None and (tableschema or engine_options):
             raise ValueError("tableschema and engine_options are for a store that is given a url")
         self.alias = alias
-        self.scope = tablename
+        self.scope = "" if tablename == "apscheduler_jobs" else tablename  # APScheduler's default is no name
         self._codec = Codec.of(codec, pickle_protocol)
         self._url = url
         self._options = dict(engine_options or {})
