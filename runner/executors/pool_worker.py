@@ -28,6 +28,10 @@ class RemoteTraceback(Exception):
         return self.text
 
 
+_ENDS: set[Connection] = set()
+"""This process's ends of the pipes to its workers."""
+
+
 class Worker:
     """Owned by one thread, but for `kill`. `spent`: it has done all it shall, or has died."""
 
@@ -45,6 +49,7 @@ class Worker:
         self._process: Any = context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(theirs, ours, initializer, initargs), name="runner-worker", daemon=True
         )
+        _ENDS.add(ours)
         self._process.start()
         theirs.close()
 
@@ -81,6 +86,7 @@ class Worker:
 
     def close(self) -> None:
         self.spent = True
+        _ENDS.discard(self._connection)
         with contextlib.suppress(OSError):
             # Said, not only shown by closing: a worker forked later holds a copy of this end.
             self._connection.send_bytes(b"")
@@ -142,8 +148,13 @@ def _serve(
     initargs: tuple[Any, ...],
 ) -> None:
     """The process's whole life: ends when the pipe does, that is when its parent does."""
-    # A forked child has a copy of the parent's end: kept open, the pipe would never end.
-    parents.close()
+    # A forked child has copies of the parent's ends, of its own pipe and of its sisters': kept open, the pipes would
+    # never end, and a killed parent would leave all of them waiting for ever.
+    for end in {parents, *_ENDS}:
+        end.close()
+    # What the parent does about signals is the parent's: under Twisted a SIGTERM would only be noted.
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if initializer is not None:
         initializer(*initargs)

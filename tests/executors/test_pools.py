@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import callables
+import psutil
 import pytest
 
 from runner.core.run import Status
@@ -108,3 +114,32 @@ def test_a_command_is_refused() -> None:
     executor.start(task(Command(script="true")))
     assert ears.next()[1].error == "this executor calls Python functions; Command is none"
     executor.close()
+
+
+def test_workers_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    """Each is forked with a copy of the pipes to those before it."""
+    program = """
+import os, signal, sys
+sys.path[:0] = sys.argv[1].split(os.pathsep)
+from runner.executors.pool import ProcessPoolExecutor
+from runner.spec import Call
+from runner.testing.executor_suite import Ears, task
+executor, ears = ProcessPoolExecutor(3), Ears()
+executor.open(ears)
+for number in range(3):
+    executor.start(task(Call("time:sleep", (0.3,)), job=f"job{number}"))
+for number in range(3):
+    ears.next()
+print(*[worker._process.pid for worker in executor._workers], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, os.pathsep.join(sys.path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    workers = [int(pid) for pid in done.stdout.split()]
+    assert len(workers) == 3
+    until = time.monotonic() + 15
+    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in workers):
+        assert time.monotonic() < until, "a worker is left behind"
+        time.sleep(0.02)
