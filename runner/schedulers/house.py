@@ -28,6 +28,7 @@ from runner.jobstores.memory import MemoryJobStore
 from runner.moment import SECOND, Moment, Span
 from runner.schedulers import asking
 from runner.schedulers.alerts import Alerts
+from runner.schedulers.tidying import Tidy
 from runner.spec import Call, JobKey
 
 log = logging.getLogger("runner.scheduler")
@@ -51,10 +52,14 @@ class House:
         announce: Callable[[Announce], None],
         allowed: Sequence[str] | None = None,
         alerts: Alerts | None = None,
+        *,
+        daemon: bool = True,
     ) -> None:
         self.source = f"api:{name}"
         self.stores: dict[str, JobStore] = {}
         self._alerts = alerts or Alerts({}, "UTC", clock)
+        self._tidy = Tidy(lambda: list(self.stores.values()), clock)
+        self._daemon = daemon
         self.hands = Hands(announce=self._announce, send=self._alerts.send)
         self._clock = clock
         self._tell = announce
@@ -90,8 +95,9 @@ class House:
         if paused:
             engine.pause()
         engine.turn()
-        self._thread = threading.Thread(target=engine.run, name="runner-clock", daemon=True)
+        self._thread = threading.Thread(target=engine.run, name="runner-clock", daemon=self._daemon)
         self._thread.start()
+        self._tidy.open()
 
     def _listen(self, store: JobStore) -> bool:
         """Whether the store tells of what others ask; where it cannot, or cannot now, it is asked each second."""
@@ -109,6 +115,7 @@ class House:
     def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
         """End. `wait`: until every run is over, but for those of executors that are `mine`: they need the caller."""
         engine = self.engine
+        self._tidy.close()
         if wait:
             engine.pause()
             while self._busy(mine):
@@ -135,6 +142,7 @@ class House:
     def abandon(self) -> None:
         """The host is gone and will never shut us down: end the clock thread, whoever is on it."""
         engine, self._engine = self._engine, None
+        self._tidy.close()
         if engine is not None:
             engine.end()
 
@@ -297,7 +305,9 @@ class House:
         """The newest runs of a job of ours."""
         from runner.history import history_of  # brings SQLAlchemy along, which a memory store does without
 
-        return history_of(self.stores[alias]).runs(source=self.source_in(alias), job=job, limit=limit)
+        found = history_of(self.stores[alias]).runs(source=self.source_in(alias), job=job, limit=limit)
+        # What is kept longer than the job says is not shown: it is forgotten in the next round.
+        return found[: found[0].spec.policy.retention.runs] if found else []
 
     def leads(self, alias: str) -> bool:
         """Whether this scheduler is the one that turns the store's jobs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -51,6 +52,15 @@ _OWN_CHANGES = {
 }
 
 
+def _check_threads() -> None:
+    """RuntimeError under uWSGI without threads: nothing would ever run, and nobody would say why."""
+    if not getattr(sys.modules.get("uwsgi"), "has_threads", True):
+        raise RuntimeError(
+            "The scheduler seems to be running under uWSGI, but threads have been disabled. You must run uWSGI with "
+            "the --enable-threads option for the scheduler to work."
+        )
+
+
 class Lifecycle:
     """A scheduler but for its jobs; base.BaseScheduler adds those."""
 
@@ -87,7 +97,9 @@ class Lifecycle:
         read = options.read(gconfig or {}, prefix, given)
         self._configured(read)
         alerts = Alerts(read.channels, read.zone, self._clock)
-        self._house = House(self._clock, read.name, self._hear, read.allowed_modules, alerts)
+        self._house = House(
+            self._clock, read.name, self._hear, read.allowed_modules, alerts, daemon=read.daemon
+        )
         for alias, executor in read.executors.items():
             self.add_executor(executor, alias)
         for alias, store in read.jobstores.items():
@@ -111,6 +123,7 @@ class Lifecycle:
         with self._lock:
             if self.state != STATE_STOPPED:
                 raise SchedulerAlreadyRunningError
+            _check_threads()
             self._host = self._make_host()
             if "default" not in self._house.hands.executors:
                 self.add_executor(self._default_executor(), "default")

@@ -224,6 +224,22 @@ def a_logger_of_ones_own(lib: Library) -> None:
     lib.say(lines)
 
 
+def under_uwsgi_without_threads(lib: Library) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    for has_threads in (False, True):
+        sys.modules["uwsgi"] = SimpleNamespace(has_threads=has_threads)  # type: ignore[assignment]
+        scheduler = lib.scheduler()
+        try:
+            lib.try_(scheduler.start)
+        finally:
+            del sys.modules["uwsgi"]
+        lib.say(scheduler.running)
+        if scheduler.running:
+            scheduler.shutdown()
+
+
 def constants(lib: Library) -> None:
     events = lib("events")
     lib.say({name: getattr(events, name) for name in dir(events) if name.startswith("EVENT_")})

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -144,3 +148,55 @@ def test_the_past_of_a_job(moved: Make, tmp_path: Any, durable: bool) -> None:
     assert bad.took is not None
     assert one.scheduler.get_job("bad") is None, "its history stays when it is done"
     assert one.scheduler.history("never") == []
+
+
+def test_only_so_many_runs_are_kept(moved: Make, tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    one = moved(jobstores={"default": {"type": "sqlalchemy", "url": url}, "memory": {"type": "memory"}})
+    for store in ("default", "memory"):
+        one.scheduler.add_job(
+            "tests.schedulers.targets:nothing", "interval", seconds=10, id=store, history=3, jobstore=store
+        )
+    for count in range(1, 7):
+        one.pass_(10)
+        one.ears.wait(EVENT_JOB_EXECUTED, 2 * count)
+    assert [len(one.scheduler.history(store)) for store in ("default", "memory")] == [3, 3]
+
+    def rows() -> int:
+        with sqlite3.connect(tmp_path / "jobs.db") as connection:
+            ((count,),) = connection.execute("SELECT count(*) FROM runner_runs").fetchall()
+            return int(count)
+
+    assert rows() == 6
+    one.scheduler._house._tidy.round()
+    assert rows() == 3
+
+
+def test_a_program_may_wait_for_its_scheduler(tmp_path: Any) -> None:
+    """`daemon=False`: the process goes on until the scheduler is shut down."""
+    program = """
+import sys
+from datetime import datetime, timedelta
+from runner.schedulers.background import BackgroundScheduler
+
+def last():
+    print("still here", flush=True)
+    import threading
+    threading.Thread(target=scheduler.shutdown).start()
+
+scheduler = BackgroundScheduler(daemon=sys.argv[1])
+scheduler.start()
+scheduler.add_job(last, "date", run_date=datetime.now() + timedelta(seconds=0.3))
+"""
+    said = {}
+    for daemon in ("false", "true"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, daemon],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        assert done.returncode == 0, done.stderr
+        said[daemon] = done.stdout
+    assert said == {"false": "still here\n", "true": ""}
