@@ -91,7 +91,7 @@ def _show(taken: Taken, kind: str, into: str, dry_run: bool) -> None:
     from runner.cli import reading
     from runner.views.table import Cell, Column, Table
 
-    names = ("job", "schedule", "function", "next", "result")
+    names = ("JOB", "SCHEDULE", "FUNCTION", "NEXT", "RESULT")
     rows = [
         (
             each.spec.id,
@@ -102,7 +102,7 @@ def _show(taken: Taken, kind: str, into: str, dry_run: bool) -> None:
         )
         for each in taken.jobs
     ]
-    columns = tuple(Column(name, gives=name in ("schedule", "function")) for name in names)
+    columns = tuple(Column(name, gives=name in ("SCHEDULE", "FUNCTION")) for name in names)
     reading.show(
         Table(columns, tuple(tuple(map(Cell, row)) for row in rows), empty="there is no job to take over")
     )
