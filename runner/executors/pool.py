@@ -110,7 +110,8 @@ class ProcessPoolExecutor(_Pool):
     """Runs functions in at most `max_workers` processes, each made when it is first needed and used again.
 
     A process that dies (a crash, `os._exit`, a kill) fails the one function it ran and is replaced; one that is
-    cancelled is killed. `pool_kwargs`: `mp_context`, `initializer`, `initargs`, `max_tasks_per_child`.
+    cancelled is killed. `pool_kwargs`: `mp_context` (spawn, unless said: to fork a process with threads may leave it
+    with a lock that nobody releases), `initializer`, `initargs`, `max_tasks_per_child`.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class ProcessPoolExecutor(_Pool):
     ) -> None:
         known = frozenset({"mp_context", "initializer", "initargs", "max_tasks_per_child"})
         super().__init__(max_workers, pool_kwargs, clock, known)
-        self._context = self._options.get("mp_context") or multiprocessing.get_context()
+        self._context = self._options.get("mp_context") or multiprocessing.get_context("spawn")
         self._mine = threading.local()
         self._workers: set[Worker] = set()
         self._busy: dict[AttemptKey, Worker] = {}

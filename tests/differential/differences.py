@@ -25,6 +25,8 @@ KNOWN: dict[str, dict[int, str]] = {
     "attributes_are_changed": {18: _TUPLE, 31: _TUPLE, 44: _TUPLE},
     "pending_jobs_are_changed_and_removed": {1: _TUPLE, 11: _TUPLE},
     "what_a_store_cannot_keep": dict.fromkeys((0, 1, 2), "Functions a store cannot keep"),
+    "what_is_submitted": {1: "One SUBMITTED for each run"},
+    "an_executor_that_is_not_there": dict.fromkeys((0, 1), "An executor that is not there"),
     "cron_triggers": {42: "Month and weekday names with a step", 43: "Month and weekday names with a step"},
     "calendar_intervals": dict.fromkeys((0, 6, 12, 18, 24), _TEXT_OF_CALENDAR),
 }

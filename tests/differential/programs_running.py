@@ -85,6 +85,40 @@ def times_that_came_together(lib: Library) -> None:
         lib.say(coalesce, offsets, work.CALLS)
 
 
+def what_is_submitted(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, 2**15 | RUN)
+        start = moments_ago(5.5)
+        scheduler.add_job(
+            work.nothing,
+            "interval",
+            seconds=2,
+            start_date=start,
+            end_date=start + timedelta(seconds=5),
+            next_run_time=start,
+            coalesce=False,
+            misfire_grace_time=None,
+            id="one",
+        )
+        ears.wait(RUN, 3)
+    submitted = [event for event in ears.heard if event.code == 2**15]
+    lib.say(sum(len(event.scheduled_run_times) for event in submitted))
+    lib.say(len(submitted))
+
+
+def an_executor_that_is_not_there(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, 2**10 | RUN)
+        scheduler.add_job(
+            work.nothing, "interval", hours=1, next_run_time=moments_ago(0), id="one", executor="x"
+        )
+        ears.wait(2**10 | RUN)
+        lib.say(scheduler.get_job("one") is None)
+    lib.say([event.code for event in ears.heard])
+
+
 def more_at_once_than_allowed(lib: Library) -> None:
     ears = Ears()
     with lib.running() as scheduler:
