@@ -19,7 +19,7 @@ from runner.schedulers import carrying, plans, plugins
 from runner.schedulers.alerts import notify_of
 from runner.schedulers.asking import Wish, plan_of
 from runner.schedulers.house import by_time, is_memory
-from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
+from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle, Mine
 from runner.schedulers.making import Asked, changed, draft, is_trigger, moment, storable, undefined
 from runner.schedulers.past import PastRun, past
 from runner.schedulers.plans import NextAt
@@ -139,28 +139,33 @@ class BaseScheduler(Lifecycle):
 
     def _add_all(self, jobs: Sequence[tuple[Job, NextAt, bool]]) -> None:
         """Those of a store that we lead are written together, which is what makes ten thousand of them quick."""
-        written: set[str] = set()
+        written: dict[str, Mine] = {}
         for alias in dict.fromkeys(job._record.spec.store for job, _, _ in jobs):
             mine = [each for each in jobs if each[0]._record.spec.store == alias]
             self._store(alias)
             if len({job.id for job, _, _ in mine}) == len(mine) > 1 and self._house.leads(alias):
-                self._write_together(alias, mine)
-                written.add(alias)
-        for job, next_at, replacing in jobs:
-            spec = job._record.spec
-            if spec.store not in written:
+                written[alias] = self._write_together(alias, mine)
+        try:
+            for job, next_at, replacing in jobs:
+                spec = job._record.spec
+                if spec.store in written:
+                    self._added(job, spec)
+                    continue
                 spec = self._stored_form(job)
-                self._change(
-                    spec.store,
-                    Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing}),
-                    spec.key,
-                )
-            self._added(job, spec)
+                wish = Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
+                alone = self._change(spec.store, wish, spec.key)
+                try:
+                    self._added(job, spec)
+                finally:
+                    alone.told.set()
+        finally:
+            for together in written.values():
+                together.told.set()
 
-    def _write_together(self, alias: str, jobs: Sequence[tuple[Job, NextAt, bool]]) -> None:
+    def _write_together(self, alias: str, jobs: Sequence[tuple[Job, NextAt, bool]]) -> Mine:
         specs = [(self._stored_form(job), next_at, replacing) for job, next_at, replacing in jobs]
         kinds = {(kind, spec.key) for spec, _, _ in specs for kind in ("added", "changed")}
-        self._act(alias, Wish("add_all"), frozenset(kinds), plans.add_all(specs))
+        return self._act(alias, Wish("add_all"), frozenset(kinds), plans.add_all(specs))
 
     def _stored_form(self, job: Job) -> JobSpec:
         spec = job._record.spec
@@ -179,21 +184,25 @@ class BaseScheduler(Lifecycle):
         self._logger.info('Added job "%s" to job store "%s"', job.name, spec.store)
         self._dispatch(JobEvent(events.EVENT_JOB_ADDED, spec.id, spec.store))
 
-    def _change(self, alias: str, wish: Wish, key: JobKey) -> None:
+    def _change(self, alias: str, wish: Wish, key: JobKey) -> Mine:
         """Have it done and written. We tell of it ourselves, in the caller's thread, so the echo is not told."""
         kinds = {("added", key), ("changed", key)} if wish.verb != "remove" else {("removed", key)}
-        self._act(alias, wish, frozenset(kinds))
+        return self._act(alias, wish, frozenset(kinds))
 
     def _act(
         self, alias: str, wish: Wish, kinds: frozenset[tuple[str, JobKey]], plan: Plan | None = None
-    ) -> None:
-        mine = object()
-        self._mine[mine] = kinds
+    ) -> Mine:
+        mine, token = Mine(kinds), object()
+        self._mine[token] = mine
         try:
             self._house.act(alias, plan or plan_of(wish, self._house.source_in(alias), alias), wish)
+        except BaseException:
+            mine.told.set()
+            raise
         finally:
             # What is told of this change is told in the turn that made it; only then may others be heard.
-            self._house.engine.call(lambda now: self._mine.__delitem__(mine))
+            self._house.engine.call(lambda now: self._mine.__delitem__(token))
+        return mine
 
     def _store(self, alias: str) -> JobStore:
         try:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import partial
 from inspect import isawaitable
@@ -52,6 +52,19 @@ _OWN_CHANGES = {
 }
 
 
+@dataclass(slots=True, eq=False)
+class Mine:
+    """The changes that a call makes. `told`: its caller has told listeners of them."""
+
+    changes: frozenset[tuple[str, JobKey]]
+    told: threading.Event = field(default_factory=threading.Event)
+    awaited: bool = False
+
+    def wait(self) -> None:
+        """Until they were told; not for long, for a listener may be waiting for the host itself."""
+        self.told.wait(1)
+
+
 def _check_threads() -> None:
     """RuntimeError under uWSGI without threads: nothing would ever run, and nobody would say why."""
     if not getattr(sys.modules.get("uwsgi"), "has_threads", True):
@@ -71,7 +84,7 @@ class Lifecycle:
         self._lock = threading.RLock()
         self._listeners: list[tuple[Listener, int]] = []
         self._mask = 0
-        self._mine: dict[object, frozenset[tuple[str, JobKey]]] = {}
+        self._mine: dict[object, Mine] = {}
         self._left: list[Announce] = []
         self._host: Host | None = None
         self.state = STATE_STOPPED
@@ -313,13 +326,23 @@ class Lifecycle:
             for each in left:
                 self._hand_on(each, announce.value)
         change = _OWN_CHANGES.get(announce.name)
-        if change is not None and self._is_mine(change, announce.value.key):
+        mine = self._whose(change, announce.value.key) if change is not None else None
+        if mine is not None:
+            if change == "added" and self._mask:
+                self._wait_for(mine)
             return
         self._hand_on(announce)
 
-    def _is_mine(self, change: str, key: JobKey) -> bool:
-        """Whether a call under way makes this change: it tells of it itself, in the caller's thread."""
-        return any((change, key) in changes for changes in list(self._mine.values()))
+    def _whose(self, change: str, key: JobKey) -> Mine | None:
+        """The call under way that makes this change: it tells of it itself, in the caller's thread."""
+        return next((mine for mine in list(self._mine.values()) if (change, key) in mine.changes), None)
+
+    def _wait_for(self, mine: Mine) -> None:
+        """Let listeners hear of a job's runs only after they heard that it was added, by the one who adds it."""
+        if not mine.awaited and self._host is not None:
+            mine.awaited = True
+            with suppress(HostGone):
+                self._host.post(mine.wait)
 
     def _hand_on(self, announce: Announce, record: Record | None = None) -> None:
         mask = telling.MASKS.get(announce.name)

@@ -131,11 +131,15 @@ def qt_loop() -> Iterator[Callable[[Callable[[], None]], None]]:
     ready, made = threading.Event(), list[Any]()
 
     def turn() -> None:
-        application = QCoreApplication.instance() or QCoreApplication([])
+        application = QCoreApplication([])
         loop = QEventLoop()
         made.extend((poster(), loop, application))
         ready.set()
         loop.exec()
+        # Where it was made it must end: a later end, in the main thread, is a crash.
+        made.clear()
+        del loop
+        application.shutdown()
 
     thread = threading.Thread(target=turn, daemon=True)
     thread.start()
@@ -143,5 +147,7 @@ def qt_loop() -> Iterator[Callable[[Callable[[], None]], None]]:
     try:
         yield made[0]
     finally:
-        made[0](made[1].quit)
+        post, loop = made[0], made[1]
+        post(loop.quit)
+        del loop
         thread.join(PATIENCE)
