@@ -73,10 +73,7 @@ class Processes:
         """Ends told before the loop knew of the start."""
         with contextlib.suppress(FileExistsError):
             os.mkfifo(self._rest, 0o600)
-        self._ended_pipe = spawn.open_pipe(self._ended, make=True)
-        # Held open for writing too: without any writer the pipe would be at its end, and ready, for ever.
-        self._ended_hold = os.open(self._ended, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._loop.watch(self._ended_pipe, self._told)
+        self._ended_pipe = self._ended_hold = -1
         self._loop.start()
 
     def start(self, key: AttemptKey, prepare: Prepare, *, slow: bool = False) -> None:
@@ -113,6 +110,7 @@ class Processes:
         One that has ended and whose shim is gone too is told at once, as the outcome.
         """
         directory = launch.order.directory
+        self._listen()
         if not spawn.locked(directory):
             child = self._child(key, launch, 0, [-1, -1])
             child.adopted = True
@@ -150,7 +148,8 @@ class Processes:
                 os.close(child.pidfd)
         self._children.clear()
         for descriptor in (self._ended_pipe, self._ended_hold, self._null):
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def _shim_of(self, directory: str) -> int:
         """The pid of a shim that holds the lock; it may be so young that it has not written it yet."""
@@ -160,6 +159,17 @@ class Processes:
                 return pid
             threading.Event().wait(0.01)
         raise ExecutorError("its shim holds the lock but never said its pid")
+
+    def _listen(self) -> None:
+        """Hear of ends from now on. Not before something is begun or taken over here: a runner that stands by with
+        the same state directory would read away what is told to the one that leads."""
+        with self._lock:
+            if self._ended_pipe >= 0:
+                return
+            self._ended_pipe = spawn.open_pipe(self._ended, make=True)
+            # Held open for writing too: without any writer the pipe would be at its end, and ready, for ever.
+            self._ended_hold = os.open(self._ended, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._loop.call(partial(self._loop.watch, self._ended_pipe, self._told))
 
     # -- on a starter thread
 
@@ -178,6 +188,7 @@ class Processes:
             if self._waiting[name]:
                 return verdict.unstarted(self._waiting[name])
             launch = prepare()
+            self._listen()
             try:
                 child = self._spawn(key, launch)
             except spawn.AlreadyBegun:

@@ -210,7 +210,7 @@ def test_case_07_workflow(stage: Stage) -> None:
     runner = scene.serve()
     runner.wait_lead()
     scene.ask("pause", job="flow")
-    took = wait_until(lambda: not read(scene).live, "what was under way has ended", 60)
+    took = wait_until(lambda: not read(scene).live, "what was under way has ended", 60 + 15 * kills)
     assert runner.stop() == 0
     book = read(scene)
     verdict = check(book)

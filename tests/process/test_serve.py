@@ -253,3 +253,23 @@ def _utc(text: str) -> int:
     from datetime import datetime
 
     return int(datetime.fromisoformat(re.sub("Z$", "+00:00", text)).timestamp())
+
+
+def test_one_that_stands_by_hears_no_ends_of_the_leader(desk: Desk, tmp_path: Path, until: Until) -> None:
+    """Both have one state directory: the pipe that ends are told through must have one reader."""
+    desk.write("jobs:\n  slow:\n    run: until test -e go; do sleep 0.05; done; touch gone\n")
+    first = desk.serve()
+    first.wait_for("nothing is scheduled")
+    desk.runner("trigger", "slow")
+    first.wait_for("slow started")
+    second = desk.serve()
+    second.wait_for("standing by")
+    first.process.send_signal(signal.SIGSTOP)
+    (tmp_path / "go").touch()
+    until((tmp_path / "gone").exists, "the command is through")
+    marker = next((tmp_path / "state" / "runs").glob("*/started"))
+    until(lambda: marker.read_text().count("\n") == 2, "its end is marked")
+    time.sleep(0.5)  # the one that stands by has all the time to read what is not for it
+    first.process.send_signal(signal.SIGCONT)
+    first.wait_for("slow succeeded", patience=10)
+    assert second.stop() == 0
