@@ -236,6 +236,10 @@ jobs:
     served = desk.serve()
     served.wait_for("tick started")
     served.wait_for("tick succeeded")
+    desk.runner("pause", "tick")
+    live = ("running", "pending", "waiting")
+    through = lambda: not [run for run in desk.history("-n", "100000") if run["status"] in live]  # noqa: E731
+    until(through, "what was missed is caught up", 120)
     assert served.stop() == 0
     document = json.loads(desk.runner("history", "--json", "--all", "-n", "100000").stdout)
     begun = [line.split()[0] for line in starts.read_text().splitlines()]
