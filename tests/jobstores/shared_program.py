@@ -1,4 +1,4 @@
-"""A scheduler on a shared store, whose job adds a line each second: python shared_program.py KIND URL MARKS.
+"""A scheduler on a shared store, whose job adds a line four times a second: python shared_program.py KIND URL MARKS.
 
 Prints `ready` when its job stands in the store.
 """
@@ -36,7 +36,7 @@ def main(kind: str, url: str, marks: str) -> None:
     scheduler.add_job(
         shared_program.mark,
         "interval",
-        seconds=1,
+        seconds=0.25,
         id="mark",
         start_date="2020-01-01",
         misfire_grace_time=1,

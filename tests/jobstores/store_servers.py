@@ -96,12 +96,14 @@ class Server:
         self._where = where
         self._options = ["--user", user or "", "--stop", str(int(stop))]
         self._env = {**os.environ, **(env or {})}
+        self.besides: list[str] = []
+        """More options of the command, from its next start on."""
         self._keeper: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Return when it answers; skip with its last words where it never does."""
         self._keeper = subprocess.Popen(
-            [sys.executable, "-S", KEEPER, *self._options, str(self._where), *self._command],
+            [sys.executable, "-S", KEEPER, *self._options, str(self._where), *self._command, *self.besides],
             stdin=subprocess.PIPE,
             cwd=self._where,
             env=self._env,

@@ -3,16 +3,18 @@ on a real RethinkDB where RUNNER_TEST_RETHINKDB names one as host:port."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import store_servers
 from keyed_laws import KeyedLaws
+from writing_program import batch
 
 from runner.errors import StoreError
 from runner.jobstores.rethinkdb import RethinkDBJobStore, _digest
-from runner.testing.jobstore_suite import SOURCE
+from runner.testing.jobstore_suite import NOON, SOURCE
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,37 @@ def test_no_server_is_a_store_error() -> None:
         store.open()
 
 
-@pytest.mark.skipif("RUNNER_TEST_RETHINKDB" in __import__("os").environ, reason="of the stand-in only")
+STAND_IN_ONLY = pytest.mark.skipif("RUNNER_TEST_RETHINKDB" in os.environ, reason="of the stand-in only")
+
+
+@STAND_IN_ONLY
+@pytest.mark.parametrize("documents", [0, 1, 2, 15, 30, 60, 61])
+def test_a_server_that_dies_within_a_turn_has_all_of_it_or_nothing(documents: int) -> None:
+    with store_servers.rethinkdb() as server:
+        assert isinstance(server, store_servers.Url)
+        assert server.server is not None
+        host, port = server.split(":")
+        store = RethinkDBJobStore(host=host, port=int(port))
+        store.open()
+        store.write(batch(1, 30))
+        server.server.besides = ["--die-after", str(documents)]
+        server.server.restart()
+        store.close()
+        store.open()
+        with pytest.raises(StoreError):
+            store.write(batch(2, 30))
+        server.server.besides = []
+        server.server.restart()
+        store.close()
+        store.open()
+        loaded = store.load(SOURCE)
+        moments = {job.next_at for job in loaded.jobs}
+        assert moments == ({NOON + 2} if documents else {NOON + 1})
+        assert len(loaded.runs) == (60 if documents else 30)
+        store.close()
+
+
+@STAND_IN_ONLY
 def test_a_wrong_password_is_refused() -> None:
     with store_servers.rethinkdb("--password", "secret") as server:
         host, port = server.split(":")
