@@ -84,10 +84,11 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
 @contextlib.contextmanager
 def opened(place: Place) -> Iterator[History | None]:
     """The history, where there is a database; a file that is not there is not made for being looked at."""
-    database = place.url.removeprefix("sqlite:///").partition("?")[0]
-    if database != place.url and not os.path.exists(database):
-        yield None
-        return
+    if place.url.startswith("sqlite:///"):
+        database = place.url.removeprefix("sqlite:///").partition("?")[0]
+        if not os.path.exists(database):
+            yield None
+            return
     from runner.history import History
     from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 
