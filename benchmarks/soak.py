@@ -61,8 +61,6 @@ def main() -> int:
     left = (threading.active_count() - threads, _descriptors() - descriptors)
     faults += [f"{left[0]} threads and {left[1]} descriptors are left over"] if max(left) > 0 else []
     faults += drift(samples)
-    for sample in samples:
-        print(shown(sample))
     print(f"{sum(sample.starts for sample in samples):,} runs; {cpu:.0%} of a processor")
     for fault in faults:
         print(f"FAULT: {fault}")
@@ -114,6 +112,7 @@ def _sampled(made: House, executor: Timed, where: Path, seconds: int) -> list[Sa
         time.sleep(min(step, max(0.1, seconds - (time.monotonic() - began))))
         late, executor.late = executor.late, []
         samples.append(_sample(where, time.monotonic() - began, late))
+        print(shown(samples[-1]), flush=True)
     return samples
 
 
