@@ -27,16 +27,16 @@ from runner.spec import Command, JobKey, JobSpec, Step
 
 
 def run(quick: bool) -> Table:
-    count = 400 if quick else 2000
+    count = 300 if quick else 2000
     found: list[tuple[float, float, float]] = []
     raw: list[float] = []
     plain: list[float] = []
-    for _ in range(3 if quick else 5):
+    for _ in range(2 if quick else 5):
         with directory() as where:
             raw.append(shims(where, count, 8))
         plain.append(spawned(count, 8))
         found.append(ours(count, at_once=8))
-    burst = [ours(500, at_once=500) for _ in range(2 if quick else 5)]
+    burst = [ours(500, at_once=500) for _ in range(1 if quick else 5)]
     gate = "500 commands at once"
     late, cpu = None, figure(2.3, "ms")
     if not quick:

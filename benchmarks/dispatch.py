@@ -19,8 +19,8 @@ TICKS = 3
 def run(quick: bool) -> Table:
     settle()
     rows = [
-        durable(1_000, rounds=3 if quick else 7, rival_jobs=200 if quick else 1_000),
-        durable(10_000, rounds=1 if quick else 3, rival_jobs=200 if quick else 1_000),
+        durable(1_000, rounds=2 if quick else 7, rival_jobs=100 if quick else 1_000),
+        durable(10_000, rounds=1 if quick else 3, rival_jobs=100 if quick else 1_000),
         in_memory(rounds=3 if quick else 7),
     ]
     return Table(

@@ -88,9 +88,7 @@ def lateness(count: int, seconds: int) -> list[float]:
         patience = time.monotonic() + 3 * seconds + 5
         while len(executor.late) < count * seconds and time.monotonic() < patience:
             time.sleep(0.01)
-        made.engine.end()
-        thread.join()
-        made.drain()
+        made.stop(thread)
         made.close()
         check_records(where, executor.started)
     check(before in (0, count), "jobs were due while they were added")

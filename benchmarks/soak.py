@@ -88,10 +88,8 @@ def soak(where: Path, count: int, seconds: int) -> tuple[list[Sample], list[str]
     first = clock.now() // SECOND + 1
     thread.start()
     samples = _sampled(made, executor, where, seconds)
-    made.engine.end()
-    thread.join()
     last = clock.now() // SECOND
-    made.drain()
+    made.stop(thread)
     ended.set()
     keeper.join()
     faults = _counted(where, executor, count, last - first + 1, purged)

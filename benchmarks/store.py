@@ -33,7 +33,7 @@ NOON = 1_800_014_400 * SECOND
 
 def run(quick: bool) -> Table:
     jobs = 1_000 if quick else 10_000
-    rounds, rivals = (2, 100) if quick else (5, 300)
+    rounds, rivals = (2, 50) if quick else (5, 300)
     rows = [
         _written(jobs, 1_000, rounds, rivals),
         _written(jobs, 100, rounds, rivals),

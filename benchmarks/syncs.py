@@ -83,9 +83,7 @@ def work(count: int, seconds: int) -> tuple[float, float]:
         time.sleep(seconds)
         end = time.time()
         check(executor.started - before == count * seconds, "not every run was started in time")
-        made.engine.end()
-        thread.join()
-        made.drain()
+        made.stop(thread)
         made.close()
         check_records(where, executor.started)
     return begin, end

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -80,10 +82,16 @@ class House:
         self.engine.turn()
         settle()
 
-    def drain(self) -> None:
-        """Write what has ended, and let nothing more become due."""
+    def stop(self, thread: threading.Thread) -> None:
+        """Let nothing more become due, wait until what runs has ended and is written, and end the clock thread."""
+        machine = self.partition.machine
+        assert machine is not None
         self.engine.pause()
-        self.turn()
+        patience = time.monotonic() + 30
+        while machine.runs and time.monotonic() < patience:
+            time.sleep(0.01)
+        self.engine.end()
+        thread.join()
 
     def close(self) -> None:
         self.store.close()

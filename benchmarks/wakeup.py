@@ -148,8 +148,7 @@ def starts(idle: int, seconds: int) -> list[float]:
         patience = time.monotonic() + 3 * seconds + 5
         while len(executor.late) < seconds and time.monotonic() < patience:
             time.sleep(0.01)
-        made.engine.end()
-        thread.join()
+        made.stop(thread)
         made.close()
     check(len(executor.late) >= seconds, f"{len(executor.late)} of {seconds} were started")
     return executor.late
