@@ -21,7 +21,7 @@ from runner.moment import Span
 
 EXPRESSION = "\\$\\{\\{"
 NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
-ID = r"^[a-z0-9][a-z0-9_.-]*$"
+ID = r"^[a-z0-9][a-z0-9_.-]{0,199}$"
 
 
 class Model(BaseModel):

@@ -122,11 +122,8 @@ class Mark:
     def _inside(self, connection: Connection) -> tuple[str, int]:
         t = tables.meta
         try:
-            found = dict(
-                connection.execute(select(t.c.name, t.c.value).where(t.c.name.in_(["id", "mark"])))
-                .tuples()
-                .all()
-            )
+            rows = connection.execute(select(t.c.name, t.c.value).where(t.c.name.in_(["id", "mark"]))).all()
+            found = {row.name: row.value for row in rows}
         except DatabaseError as error:
             # SQLite, PostgreSQL, MariaDB.
             said = str(error.orig)
