@@ -50,7 +50,9 @@ def definitions(jobs: Node | None, trouble: Trouble) -> Iterator[tuple[str, Map]
             continue
         at = jobs.keys[id]
         if re.match(ID, id) is None:
-            help = "lower case letters, digits and _ . -, beginning with a letter or digit, at most 200"
+            help = "lower case letters, digits and _ . -, beginning with a letter or digit"
+            if len(id) > 200:
+                help = "at most 200 characters"
             trouble.add("name", f"{id!r} cannot be the id of a job", at, length=len(id), help=help)
         elif not isinstance(node, Map):
             help = "write `run: ...` below it" if node.value is None else f"did you mean `run: {node.value}`?"
