@@ -22,19 +22,24 @@ class Digests:
         self._known: dict[int, tuple[JobSpec, str]] = {}
         self._specs: dict[str, JobSpec] = {}
         self.written: set[str] = set()
+        self.texts: dict[str, str] = {}
+        """Those of the batch under way: ten thousand new jobs are encoded once, not twice."""
         self.swept: str | None = None
 
     def of(self, spec: JobSpec) -> str:
         known = self._known.get(id(spec))
         if known is not None and known[0] is spec:
             return known[1]
-        digest = digest_of(self._codec.dumps(spec))
+        text = self._codec.dumps(spec)
+        digest = digest_of(text)
+        if digest not in self.written:
+            self.texts[digest] = text
         self._known[id(spec)] = (spec, digest)
         self._specs.setdefault(digest, spec)
         return digest
 
     def text(self, spec: JobSpec) -> str:
-        return self._codec.dumps(spec)
+        return self.texts.get(self.of(spec)) or self._codec.dumps(spec)
 
     def spec(self, digest: str, text: str) -> JobSpec:
         """The spec of a digest; runs of one spec share one value."""

@@ -323,6 +323,7 @@ class SQLAlchemyJobStore:
                 (digest, self._digests.text(spec)) for digest, spec in fresh.items() if digest not in there
             ]
             self._prepared(connection).replace(channel, tables.specs, found)
+        self._digests.texts.clear()
         return set(fresh)
 
     def _write_jobs(self, do: Statements, channel: Channel, jobs: Iterable[Job]) -> None:
