@@ -32,12 +32,13 @@ def _deltas(times: tuple[int, ...]) -> tuple[timedelta, ...]:
 class Dates:
     """One walk's firings as datetimes of its zone. What it remembers are tuples, so that threads need no lock."""
 
-    __slots__ = ("_deltas", "_info", "_page", "_quiet", "_walk")
+    __slots__ = ("_deltas", "_info", "_page", "_paged", "_quiet", "_walk")
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._info = walk.info
         self._deltas = () if walk.last > walk.times[-1] else _deltas(walk.times)
+        self._paged = len(self._deltas) > _FEW
         never = datetime.max.replace(tzinfo=walk.info)
         self._page: Page = (never, never, never, 0)
         self._quiet = (0, 0, 0)
@@ -60,7 +61,7 @@ class Dates:
         if found is None or found >= end:
             return self._far(local - offset)
         at = datetime.fromtimestamp(found - offset, self._info)
-        if len(self._deltas) > _FEW:
+        if self._paged:
             self._turn(when, found, end, offset)
         else:
             self._page = (at, at, at, found)

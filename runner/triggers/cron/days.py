@@ -136,12 +136,13 @@ def _nearest_workday(day: int, first: int, length: int) -> int:
 class Days:
     """The days of a rule, in order; made by `days(rule)`, which keeps one of each."""
 
-    __slots__ = ("_blocks", "_masks", "_next", "_over", "ever", "every", "rule")
+    __slots__ = ("_masks", "_next", "_over", "blocks", "ever", "every", "rule")
 
     def __init__(self, rule: DayRule) -> None:
         self.rule = rule
         self.every = rule.every_day()
-        self._blocks: dict[int, int] = {}
+        self.blocks: dict[int, int] = {}
+        """Of 64 days each, the days of the rule as bits, as far as somebody looked."""
         self._next: dict[int, int | None] = {}
         self._masks: dict[tuple[int, int], int] = {}
         """By the weekday a month begins on and its length: there are 28 kinds of months."""
@@ -160,7 +161,7 @@ class Days:
     def on_or_after(self, day: int) -> int | None:
         """The first day of the rule that is not before `day`; None where there is none up to year 9999."""
         block = day >> 6
-        mask = self._blocks.get(block)
+        mask = self.blocks.get(block)
         if mask is None:
             mask = self._block(block)
         rest = mask >> (day & 63)
@@ -191,7 +192,7 @@ class Days:
                 begin += _length(year, month)
                 year, month = (year, month + 1) if month < 12 else (year + 1, 1)
         mask &= (1 << 64) - 1
-        self._blocks[block] = mask
+        self.blocks[block] = mask
         return mask
 
     def _admits(self, year: int, month: int) -> bool:

@@ -50,11 +50,13 @@ class Walk:
     """The firings of one wall-clock schedule; made by `walk(...)`, which keeps one of each."""
 
     __slots__ = (
+        "_blocks",
         "_days",
         "_every",
         "_first",
         "_key",
         "_page",
+        "_paged",
         "_seconds",
         "dates",
         "fixed",
@@ -72,8 +74,10 @@ class Walk:
         self._first = self.times[0] + (self._seconds[0] if self._seconds else 0)
         self.last = self.times[-1] + (self._seconds[-1] if self._seconds else 0)
         """The last time of a day, in seconds."""
+        self._paged = self._seconds is None and len(self.times) > 1
         self._days = days(rule)
         self._every = self._days.every
+        self._blocks = self._days.blocks
         self.zone = zone(zone_name)
         self.info = self.zone.info
         self.dates: Dates | None = None
@@ -120,10 +124,11 @@ class Walk:
             return self._later(index, local, found)
         if at <= begin:
             return begin
-        midnight = found - found % _DAY - offset
-        last = midnight + self.last
-        if at < last < starts[index + 1] and local <= shown and self._seconds is None:
-            self._page = (begin, last, midnight)
+        if self._paged and local <= shown:
+            midnight = found - found % _DAY - offset
+            last = midnight + self.last
+            if at < last < starts[index + 1]:
+                self._page = (begin, last, midnight)
         return at
 
     def _later(self, index: int, local: int, match: int) -> int | None:
@@ -162,7 +167,9 @@ class Walk:
             day += 1
             time = 0
         if not self._every:
-            first = self._days.on_or_after(day)
+            # The usual case of `on_or_after`, without the call.
+            rest = self._blocks.get(day >> 6, 0) >> (day & 63)
+            first = day + (rest & -rest).bit_length() - 1 if rest else self._days.on_or_after(day)
             if first != day:
                 return None if first is None else first * _DAY + self._first
         times = self.times
