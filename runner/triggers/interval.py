@@ -20,10 +20,15 @@ from runner.triggers.times import (
     tz_of,
     zone_of_times,
 )
-from runner.triggers.zones import zone
+from runner.triggers.zones import LAST, zone
 
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST: Span = 100 * 366 * DAY
+_END: Moment = LAST * SECOND
+
+
+def _too_long() -> TriggerError:
+    return TriggerError("an interval is longer than a hundred years", hint="is the unit right?")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -58,6 +63,8 @@ class IntervalTrigger(BaseTrigger):
             raise TriggerError(
                 "the interval is no length of time", hint="it may last a hundred years"
             ) from None
+        if length > timedelta(microseconds=_LONGEST):
+            raise _too_long()
         name = zone_of_times(timezone, start_date, end_date)
         start, end = bounds(start_date, end_date, name)
         self._set(
@@ -71,8 +78,6 @@ class IntervalTrigger(BaseTrigger):
     def _set(self, *, span: Span, zone: str, start: Moment | None, end: Moment | None, spread: Span) -> None:
         if span <= 0:
             raise TriggerError("an interval must be longer than nothing", hint="give seconds=1 or more")
-        if span > _LONGEST:
-            raise TriggerError("an interval is longer than a hundred years", hint="is the unit right?")
         for key, value in {"span": span, "zone": zone, "start": start, "end": end, "spread": spread}.items():
             object.__setattr__(self, key, value)
 
@@ -96,7 +101,7 @@ class IntervalTrigger(BaseTrigger):
         if self.start is not None and moment < anchor:
             moment = anchor - 1
         found = moment + self.span - (moment - anchor) % self.span
-        return found if self.end is None or found <= self.end else None
+        return found if found <= (_END if self.end is None else self.end) else None
 
     @property
     def anchor(self) -> Moment:
@@ -154,7 +159,10 @@ class IntervalTrigger(BaseTrigger):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> IntervalTrigger:
-        return cls.of(round(data["seconds"] * SECOND), **options_from_json(data))
+        span = round(data["seconds"] * SECOND)
+        if span > _LONGEST:
+            raise _too_long()
+        return cls.of(span, **options_from_json(data))
 
     def __str__(self) -> str:
         return f"interval[{self.interval}]"

@@ -167,6 +167,11 @@ def test_an_and_that_never_meets_ends() -> None:
     assert crons.next_after(from_datetime(NOW)) is None
 
 
+def test_an_and_whose_intervals_meet_after_the_end_of_time_has_no_next_time() -> None:
+    one, other = IntervalTrigger.of(2_571_326_000_001), IntervalTrigger.of(1_229_809_403_007)
+    assert AndTrigger([one, other]).next_after(from_datetime(NOW)) is None
+
+
 class _Counted(BaseTrigger):
     """Counts how often it is asked."""
 
