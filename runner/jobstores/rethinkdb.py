@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 from uuid import uuid4
 
@@ -256,11 +257,7 @@ class RethinkDBJobStore(KeyedJobStore):
     # ── notice ──────────────────────────────────────────────────────────────────────────────
 
     def _notices(self, source: str, ear: Ear) -> Iterator[None]:
-        # A driver's connection is for one thread.
-        arguments = self._arguments
-        if self._given is not None:
-            arguments = {"host": self._given._parent.host, "port": self._given._parent.port, **arguments}
-        connection = self._r.connect(**arguments)
+        connection = self._another_connection()
         try:
             feed = self._documents.get(_knock(source)).changes().run(connection)
             yield
@@ -272,6 +269,15 @@ class RethinkDBJobStore(KeyedJobStore):
                 yield
         finally:
             connection.close(noreply_wait=False)
+
+    def _another_connection(self) -> Any:
+        """A driver's connection is for one thread: one more to the same server, as the same user."""
+        if self._given is None:
+            return self._r.connect(**self._arguments)
+        another = copy(self._given)
+        another.handshake, another._instance = copy(another.handshake), None
+        another.reconnect(noreply_wait=False)
+        return another
 
 
 def _portions(moves: Sequence[Sequence[Any]], most: int = _AT_ONCE) -> Iterator[list[Sequence[Any]]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -11,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+from etcd3gw.client import Etcd3Client
+from kazoo.client import KazooClient
+from pymongo import MongoClient
+from rethinkdb import RethinkDB
 from store_kinds import KINDS
 
 from runner.core.action import Save
@@ -67,6 +74,42 @@ def test_a_client_of_another_kind_is_refused() -> None:
         EtcdJobStore(client=object())
     with pytest.raises(LookupError, match="no client is found as 'nowhere:client'"):
         EtcdJobStore(client="nowhere:client")
+
+
+def clients(name: str, url: str) -> Any:
+    """An open client of a program's own, for the server at the URL."""
+    host, port = re.findall(r"(127\.0\.0\.1):(\d+)", url)[0]
+    match name:
+        case "redis":
+            return redis.Redis(port=int(port), decode_responses=True)
+        case "mongodb":
+            return MongoClient(url, directConnection=True)
+        case "zookeeper":
+            client = KazooClient(url, timeout=4.0)
+            client.start(timeout=10)
+            return client
+        case "etcd":
+            return Etcd3Client(host=host, port=int(port))
+        case _:
+            return RethinkDB().connect(host=host, port=int(port))
+
+
+@pytest.mark.parametrize("name", ["redis", "mongodb", "zookeeper", "etcd", "rethinkdb"])
+def test_a_client_of_ones_own_is_used_and_left_open(name: str) -> None:
+    kind = {"mongodb": "mongodb-secantus", "rethinkdb": "rethinkdb-stand-in"}.get(name, name)
+    with KINDS[kind].server() as url:
+        client = clients(name, url)
+        for number in range(2):
+            store = plugins.load("job store", name)(client=client)
+            store.open()
+            heard = threading.Event()
+            assert store.listen(SOURCE, heard.set)
+            assert heard.wait(10)
+            store.write([Save(Job(spec(f"job{number}"), NOON))])
+            assert len(store.load(SOURCE).jobs) == number + 1
+            store.close()
+        end = {"zookeeper": "stop", "etcd": "status"}.get(name, "close")
+        getattr(client, end)()
 
 
 def test_two_table_names_in_one_database_are_two_stores(tmp_path: Path) -> None:
