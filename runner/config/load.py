@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tzlocal import get_localzone_name
 
-from runner.config import expected, lint, references
+from runner.config import expected, lint, names, references
 from runner.config.diagnose import Trouble, unique
 from runner.config.files import Document, Files, home_of, matching, read, read_bytes
 from runner.config.jobs import Shared, defaults_of, definitions, specs_of
@@ -154,6 +154,7 @@ class _Load:
         secrets, executors = sections.secrets(), sections.executors()
         maintenance = sections.maintenance(zone)
         before = tuple(problem for problem in trouble.problems if problem.level == "warning")
+        _check_expressions(sections, trouble)
         templates = {
             name: node for name, node in sections.mapping("templates").items() if isinstance(node, Map)
         }
@@ -267,6 +268,14 @@ class _Load:
         place = first.root.keys.get("jobs", first.root.at)
         help = "write `jobs:`, and below it `hello:` with `run: echo hello`"
         self.trouble.add("empty", "there are no jobs", place, help=help)
+
+
+def _check_expressions(sections: Sections, trouble: Trouble) -> None:
+    """Those beside the jobs that nobody reads before something happens."""
+    secrets = sections.mapping("secrets")
+    for name, roots in (("channels", frozenset({"secrets"})), ("env", names.OF_ENV)):
+        if (node := sections.nodes.get(name)) is not None:
+            names.check_shared(node, roots, secrets, trouble)
 
 
 def _ordered(trouble: Trouble, files: Files) -> ConfigError:

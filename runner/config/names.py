@@ -30,6 +30,8 @@ _OF_NEWS: Mapping[str, frozenset[str]] = {
 """What a title or body of one's own may read (docs/alerts.md)."""
 _QUESTIONS = frozenset({"success", "failure", "cancelled", "always"})
 
+OF_ENV = frozenset("vars env params matrix job run trigger secrets".split(" "))
+"""What the variables of all commands may read: what every job has."""
 _BARE = frozenset({"steps", "outputs", "notify"})
 """Keys in which an expression may stand without its markers."""
 _TEXTS = ("run", "command", "with", "http", "env", "working_dir")
@@ -40,6 +42,31 @@ def check(whole: Whole, spec: JobSpec, secrets: Iterable[str], trouble: Trouble)
     """Note every name in the job's expressions that will not exist when it is read."""
     if whole.node.dynamic or not _BARE.isdisjoint(whole.node.nodes):
         _Check(whole, spec, frozenset(secrets), trouble).all()
+
+
+def check_shared(node: Node, roots: frozenset[str], secrets: Iterable[str], trouble: Trouble) -> None:
+    """Note what is wrong with expressions beside the jobs: those of channels and of the variables of all commands."""
+    known = list(secrets)
+    for child in _scalars(node) if is_dynamic(node) else ():
+        if not isinstance(child.value, str) or not has_expression(child.value):
+            continue
+        try:
+            found = names(child.value)
+        except ExpressionError as error:
+            trouble.add("expression", error.fact, place_of(child, error.offset), help=error.hint)
+            continue
+        for path in found:
+            at = place_of(child, max(0, child.value.find(".".join(map(str, path)))))
+            if path[0] not in roots:
+                trouble.add(
+                    "unknown-name",
+                    f"there is no `{path[0]}` here",
+                    at,
+                    help=did_you_mean(str(path[0]), roots),
+                )
+            elif path[0] == "secrets" and len(path) > 1 and path[1] not in known:
+                help = did_you_mean(str(path[1]), known) or _declare("secrets")
+                trouble.add("unknown-secret", f"there is no secret `{path[1]}`", at, help=help)
 
 
 class _Check:
@@ -56,6 +83,10 @@ class _Check:
             if key in root.nodes:
                 only = self.spec.steps[0] if len(self.spec.steps) == 1 else None
                 self._work(key, root.nodes[key], only)
+        if "artifacts" in root.nodes:
+            self._texts(root.nodes["artifacts"], None)
+        if "heartbeat" in root.nodes:
+            self._texts(root.nodes["heartbeat"], None, roots=frozenset({"secrets"}))
         params = root.nodes.get("params")
         for param in params.nodes.values() if isinstance(params, Map) else ():
             self._texts(find(param, ("default",)), None, roots=frozenset({"run", "vars", "job", "matrix"}))
@@ -83,6 +114,8 @@ class _Check:
         for key in ("foreach", "matrix"):
             if key in node.nodes:
                 self._texts(node.nodes[key], step, roots=_EVERYWHERE - {"item"})
+        if "artifacts" in node.nodes:
+            self._texts(node.nodes["artifacts"], step)
         if "outputs" in node.nodes:
             self._outputs(node.nodes["outputs"], step)
 
