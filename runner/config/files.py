@@ -49,7 +49,7 @@ class Files:
 
 def digest_of(data: Mapping[Path, bytes]) -> str:
     """A digest of files by name and content."""
-    found = hashlib.sha256()
+    found = hashlib.blake2b(digest_size=32)
     for path, content in data.items():
         found.update(str(path).encode() + b"\0" + content)
     return found.hexdigest()
