@@ -6,9 +6,10 @@ The newest output stays. What nobody can tell any more whose it was goes with ag
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Engine, and_, select
 
@@ -47,9 +48,12 @@ def trim(
     *,
     default: Retention = USUAL,
     alias: str = "default",
+    wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
     pause: Callable[[], object] = lambda: None,
 ) -> Trimmed:
     """Delete output beyond each job's `retention` and beyond `total` bytes. `pause` is called between pieces of work.
+
+    `wanted`: as for `purge`.
 
     Raises StoreError where the database fails; what was deleted until then stays deleted.
     """
@@ -57,7 +61,7 @@ def trim(
     if not found:
         return Trimmed()
     with translated("the output cannot be looked through"), engine.connect() as connection:
-        rules = rules_of(connection, alias)
+        rules = {**rules_of(connection, alias), **wanted}
         if not _needed(found, [*rules.values(), default], now, total):
             return Trimmed(kept=sum(each.size for each in found.values()))
         doomed: list[str] = []

@@ -6,8 +6,9 @@ the next purge goes on; purging twice is harmless.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -58,16 +59,18 @@ def purge(
     *,
     default: Retention = USUAL,
     alias: str = "default",
+    wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
     pause: Callable[[], object] = lambda: None,
 ) -> Purged:
     """Delete what every job's retention no longer covers; `default` holds for jobs that are gone.
 
+    `wanted`: what a file says now, for jobs that are not on record because they only ever ran in the foreground.
     `pause` is called between two transactions: who waits for a lock of SQLite's looks for it from time to time only,
     and would go on missing it.
     Raises StoreError where the database fails; what was deleted until then stays deleted.
     """
     with translated("the history cannot be purged"), engine.connect() as connection:
-        return _Purge(connection, now, default, alias, pause).all()
+        return _Purge(connection, now, default, alias, wanted, pause).all()
 
 
 class _Purge:
@@ -77,19 +80,21 @@ class _Purge:
         now: Moment,
         default: Retention,
         alias: str,
+        wanted: Mapping[JobKey, Retention],
         pause: Callable[[], object],
     ) -> None:
         self.connection = connection
         self.now = now
         self.default = default
         self.alias = alias
+        self.wanted = wanted
         self.pause = pause
 
     def all(self) -> Purged:
         runs: list[RunKey] = []
         attempts: list[AttemptKey] = []
         occurrences = 0
-        rules = rules_of(self.connection, self.alias)
+        rules = {**rules_of(self.connection, self.alias), **self.wanted}
         for key in self._jobs():
             rule = rules.get(key, self.default)
             for rows in self._runs(key, rule):

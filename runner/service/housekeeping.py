@@ -31,10 +31,11 @@ def tidy(
     pause: Callable[[], object] = lambda: None,
 ) -> tuple[Purged, Trimmed]:
     """One round. StoreError where the database fails."""
-    purged = purge(engine, clock.now(), pause=pause)
+    wanted = {spec.key: spec.policy.retention for spec in config.jobs}
+    purged = purge(engine, clock.now(), wanted=wanted, pause=pause)
     remove(state_dir, purged.attempts)
     artifacts.expire(state_dir, clock.now())
-    return purged, trim(engine, state_dir, clock.now(), config.storage.logs, pause=pause)
+    return purged, trim(engine, state_dir, clock.now(), config.storage.logs, wanted=wanted, pause=pause)
 
 
 class Housekeeper:

@@ -125,3 +125,13 @@ def test_to_postgresql_and_back(say: Say, tmp_path: Path, postgresql: str) -> No
 
 def test_upgrade_is_done_already(say: Say) -> None:
     assert "runner.db is up to date" in say("db", "upgrade").stdout
+
+
+def test_purge_forgets_what_the_file_says(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "jobs.yaml").write_text("jobs:\n  hello:\n    run: echo hello\n    retention: {runs: 1}\n")
+    assert "forgot 1 runs" in say("db", "purge").stdout
+    assert len(runs(say)) == 1
+    assert len(list((tmp_path / "state" / "logs").rglob("*.log"))) == 1
+    (tmp_path / "jobs.yaml").write_text("jobs:\n  hello:\n    run: echo hello\nstorage: {logs: 0}\n")
+    found = json.loads(say("db", "purge", "--json").stdout)
+    assert (found["runs"], found["output"]["attempts"], found["output"]["kept"]) == (0, 1, 0)

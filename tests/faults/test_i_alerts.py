@@ -88,7 +88,7 @@ def test_case_59_targets_that_hang_or_fail(stage: Stage, sink: Sink, deaf: str) 
     book = checker.read(scene)
     late = max((run.started_at - run.slot) / 1e6 for run in book.runs if run.started_at)
     assert most <= 2
-    assert late < 0.5
+    assert late < 5  # the target that hangs does so for 10 s at a time
     assert checker.check(book, over=False).good
     figures = {"runs late at most, s": late, "threads at most": most, "runs": len(book.runs)}
     record(

@@ -1,0 +1,50 @@
+"""What docs/deploying.md shows is real: its YAML loads, its verbs are there, its unit is one systemd takes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from runner import config
+from runner.cli import group
+
+PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_its_yaml_loads(tmp_path: Path) -> None:
+    for number, text in enumerate(blocks("yaml")):
+        file = tmp_path / f"jobs{number}.yaml"
+        file.write_text(text)
+        loaded = config.load(file)
+        assert loaded.heartbeat is not None
+        assert loaded.heartbeat.every == 60_000_000
+    assert blocks("yaml")
+
+
+def test_its_verbs_are_there() -> None:
+    text = PAGE.read_text()
+    verbs = {tuple(found.split()) for found in re.findall(r"runner (db [a-z]+|status|serve)", text)}
+    assert ("db", "restore") in verbs
+    for words in verbs:
+        assert CliRunner().invoke(group, [*words, "--help"]).exit_code == 0, words
+
+
+def test_its_unit_is_one_systemd_takes(tmp_path: Path) -> None:
+    (text,) = blocks("ini")
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / "runner.service"
+    unit.write_text(text.replace("/opt/runner/bin/runner", "/bin/true").replace("User=runner\n", ""))
+    done = subprocess.run([program, "verify", "--man=no", unit], capture_output=True, text=True, timeout=60)
+    about = [line for line in (done.stdout + done.stderr).splitlines() if "runner.service" in line]
+    assert about == []
