@@ -84,7 +84,11 @@ def serving(where: Path, text: str) -> Iterator[subprocess.Popen[bytes]]:
         yield daemon
     finally:
         daemon.send_signal(signal.SIGTERM)
-        code = daemon.wait(30)
+        try:
+            code = daemon.wait(30)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            code = daemon.wait()
         said = (where / "said.txt").read_text()
     check(code == 0, f"the daemon ended with {code}: {said[-500:]}")
 
