@@ -125,7 +125,8 @@ def test_case_17_19_kills(
         victim = runners[index]
         led = victim.leads
         victim.kill()
-        if led:
+        ready = any(each is not victim and "standing by" in each.said() for each in runners)
+        if led and ready:
             holes.append(wait_leader(runners, victim)[1])
         runners[index] = host(scene, index)
         scene.wait_start()

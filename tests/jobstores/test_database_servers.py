@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +15,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, delete, text
 
+from runner.clock import SystemClock
 from runner.core.action import Save
 from runner.core.run import Job, Status
 from runner.errors import LeaseLost, StoreError
 from runner.history import History, check, copy, purge
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy.leases import check as check_fence
 from runner.jobstores.sqlalchemy.tables import metadata
 from runner.moment import DAY
 from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
@@ -35,6 +39,9 @@ def emptied(url: str) -> None:
         for table in metadata.sorted_tables:
             connection.execute(delete(table))
     engine.dispose()
+
+
+now = SystemClock().now
 
 
 class TestServers(JobStoreSuite):
@@ -77,6 +84,27 @@ class TestServers(JobStoreSuite):
         with pytest.raises(LeaseLost, match=f"the lead of {SOURCE} went to another runner"):
             store.write([Save(Job(spec()))], first)
         assert store.hold(SOURCE, "me", NOON) is None
+
+    def test_a_frozen_leader_amid_its_transaction_does_not_hold_up_the_next(self, store: Any) -> None:
+        other = self.reopened(store)
+        first = store.hold(SOURCE, "me", now())
+        connection = store._connected()
+        transaction = connection.begin()
+        check_fence(connection, first)
+        # Nothing comes after it, as when the process is frozen here: PostgreSQL counts no idle time then.
+        connection.connection.cursor().executemany(
+            "INSERT INTO runner_meta (name, value) VALUES (%s, 'x')", [("frozen1",), ("frozen2",)]
+        )
+        second = None
+        until = time.monotonic() + 20
+        while second is None and time.monotonic() < until:
+            with contextlib.suppress(StoreError):
+                second = other.hold(SOURCE, "you", now())
+            time.sleep(0.1)
+        assert second is not None
+        assert second.number == first.number + 1
+        with contextlib.suppress(Exception):
+            transaction.rollback()
 
     def test_ids_that_differ_in_case_or_a_space_are_two(self, store: Any) -> None:
         ids = ["job", "Job", "job ", "jöb"]

@@ -86,12 +86,32 @@ _SESSION = {
 }
 
 
+_NAME = "runner: store"
+_FROZEN = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name "
+    "AND usename = current_user AND datname = current_database() AND state = 'idle in transaction' "
+    "AND state_change < clock_timestamp() - interval '4 seconds'"
+)
+
+
+def end_frozen(engine: Engine, error: Exception) -> None:
+    """After a lock that was waited for in vain: end what a frozen runner holds open longer than a lease.
+
+    The server does so by itself, but not between psycopg's executemany and the next statement.
+    """
+    if engine.dialect.name == "postgresql" and "lock timeout" in str(error):
+        with contextlib.suppress(SQLAlchemyError), engine.begin() as connection:
+            connection.execute(text(_FROZEN), {"name": _NAME})
+
+
 def prepare_session(connection: Connection) -> None:
     """A runner that is frozen amid a transaction holds the lease's row: the server ends it as the lease ends."""
     dialect = connection.dialect
     name = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
     for statement in _SESSION.get(name, ()):
         connection.exec_driver_sql(statement)
+    if name == "postgresql":
+        connection.exec_driver_sql(f"SET application_name = '{_NAME}'")
     if name == "postgresql" and (dialect.server_version_info or (0,)) >= (17,):
         connection.exec_driver_sql("SET transaction_timeout = 30000")
     if name in _SESSION:

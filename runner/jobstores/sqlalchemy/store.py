@@ -26,6 +26,7 @@ from runner.jobstores.sqlalchemy import leases, notify, rows, tables
 from runner.jobstores.sqlalchemy.database import (
     Channel,
     connect,
+    end_frozen,
     file_of,
     migrate,
     prepare_session,
@@ -264,8 +265,9 @@ class SQLAlchemyJobStore:
                     if fence is not None:
                         # Last, so that the lease's row is locked for the shortest time.
                         leases.check(connection, fence)
-        except StoreError:
+        except StoreError as error:
             self._drop_connection()
+            end_frozen(self.engine, error)
             raise
         except IntegrityError:
             self._drop_connection()
@@ -399,8 +401,9 @@ class SQLAlchemyJobStore:
                 # Somebody else wrote the source's first lease at this very moment.
                 self._drop_connection()
                 return None
-            except Exception:
+            except Exception as error:
                 self._drop_connection()
+                end_frozen(self.engine, error)
                 raise
 
     def _watch_skew(self, skew: Span) -> None:
