@@ -42,7 +42,7 @@ class Runs:
         self.places = Places(settings)
         self._host = settings.host
         self._agenda = agenda
-        self._settings = settings
+        self.settings = settings
         self._out = out
         self._evaluate = evaluate
         self._ended = ended
@@ -62,7 +62,7 @@ class Runs:
 
     def configure(self, settings: Settings, now: Moment) -> None:
         """Other capacities and windows of maintenance from now on, and where attempts begin."""
-        self._settings = settings
+        self.settings = settings
         self._host = settings.host
         self.places.configure(settings)
         for key in list(self._shut):
@@ -221,9 +221,9 @@ class Runs:
 
     def _closed(self, run: Run, now: Moment) -> bool:
         """Whether maintenance keeps a run that waited from starting; it is offered again when that is over."""
-        if not self._settings.maintenance or run.origin == "manual":
+        if not self.settings.maintenance or run.origin == "manual":
             return False
-        until = self._settings.closed_until(run.spec, now)
+        until = self.settings.closed_until(run.spec, now)
         if until is None:
             return False
         self._shut.add(run.key)
