@@ -196,7 +196,8 @@ def test_case_18_frozen_between_decision_and_start(stage: Stage, servers: Server
     other = host(scene, 9)
     other.wait_lead()
     for number, point in enumerate(points):
-        frozen = scene.faulty("freeze", point, 25, name=f"frozen{number}", state=f"frozen{number}")
+        at = 5 if point.startswith("hold") else 25
+        frozen = scene.faulty("freeze", point, at, name=f"frozen{number}", state=f"frozen{number}")
         frozen.wait_says("standing by")
         other.stop()
         wait_until(lambda n=number: len(scene.faults) > n, f"it froze at {point}")  # type: ignore[misc]
