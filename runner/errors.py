@@ -22,10 +22,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+Level = Literal["error", "warning", "note"]
+"""How bad a problem is: an error stops; a warning is allowed and doubtful; a note says what a sound file will do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong (or, as a warning, doubtful) in a file: kind, fact, place, and what to do about it.
+    """One thing wrong in a file (or doubtful, or only worth knowing): kind, fact, place, and what to do about it.
 
     `line` and `column` count from 1; 0 where the file as a whole is meant. `excerpt` is the source line and
     `length` how many of its characters from `column` on the caret marks. `key` is the path inside the file.
@@ -39,7 +42,7 @@ class Problem:
     help: str = ""
     excerpt: str = ""
     length: int = 1
-    level: Literal["error", "warning"] = "error"
+    level: Level = "error"
     key: str = ""
 
     def __str__(self) -> str:

@@ -26,7 +26,7 @@ def command(paths: tuple[str, ...], file: str | None, strict: bool, form: str, a
     """Check a jobs file, and say everything that is wrong with it.
 
     Nothing is executed, and nothing is imported. Exit 0 where it is good, 3 where it is not. A warning is about what
-    is allowed and yet doubtful.
+    is allowed and yet doubtful; a note says what a sound file will do, and is never an error.
 
     \b
     runner validate                             # ./jobs.yaml
@@ -40,7 +40,7 @@ def command(paths: tuple[str, ...], file: str | None, strict: bool, form: str, a
     now = SystemClock().now()
     form = "json" if as_json else form
     errors: list[Problem] = []
-    warnings: list[Problem] = []
+    doubts: list[Problem] = []
     for path in paths or (file,):
         place = frame.place_of(path)
         try:
@@ -48,12 +48,13 @@ def command(paths: tuple[str, ...], file: str | None, strict: bool, form: str, a
         except ConfigError as error:
             errors += error.problems
         else:
-            warnings += loaded.warnings
+            doubts += loaded.warnings
             if form == "text":
                 count = len(loaded.jobs)
                 click.echo(f"{place.file}: {count} job{'s' if count != 1 else ''}, good")
-    _print(form, errors, warnings, strict)
-    if errors or (strict and warnings):
+    doubts.sort(key=lambda problem: problem.level == "note")
+    _print(form, [*errors, *doubts], strict)
+    if errors or (strict and any(problem.level == "warning" for problem in doubts)):
         sys.exit(frame.EXIT_CONFIG)
 
 
@@ -64,19 +65,17 @@ def _address(url: str) -> str:
     return check(url)
 
 
-def _print(form: str, errors: list[Problem], warnings: list[Problem], strict: bool) -> None:
+def _print(form: str, found: list[Problem], strict: bool) -> None:
     from runner.views import problems
 
     if form == "json":
-        frame.print_json(problems.document(errors, warnings))
+        frame.print_json(problems.document(found))
     elif form == "sarif":
-        frame.print_document(
-            problems.sarif(errors, warnings, version=__version__, base=os.getcwd(), strict=strict)
-        )
+        frame.print_document(problems.sarif(found, version=__version__, base=os.getcwd(), strict=strict))
     elif form == "github":
-        for line in problems.github(errors, warnings, base=os.getcwd(), strict=strict):
+        for line in problems.github(found, base=os.getcwd(), strict=strict):
             click.echo(line)
-    elif errors or warnings:
-        for problem in [*errors, *warnings]:
+    elif found:
+        for problem in found:
             click.echo(f"{problem}\n", err=True)
-        click.echo(problems.counted(errors, warnings, strict=strict), err=True)
+        click.echo(problems.counted(found, strict=strict), err=True)

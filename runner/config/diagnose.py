@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Literal
 
 from runner.config.node import At
-from runner.errors import ConfigError, Problem
+from runner.errors import ConfigError, Level, Problem
 
 MOST = 1000
 """Errors that are collected, and warnings: nobody reads more, and a file may be made to have millions."""
@@ -19,7 +18,7 @@ class Trouble(Exception):
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         super().__init__()
         self.problems: list[Problem] = list(problems)
-        self._counts = {"error": 0, "warning": 0}
+        self._counts: dict[Level, int] = {"error": 0, "warning": 0, "note": 0}
 
     @property
     def full(self) -> bool:
@@ -44,7 +43,7 @@ class Trouble(Exception):
         help: str = "",
         length: int = 0,
         key: str = "",
-        level: Literal["error", "warning"] = "error",
+        level: Level = "error",
     ) -> None:
         """Note a problem; a second one of the same words at the same place is the same problem."""
         if self._counts[level] >= MOST:
@@ -93,7 +92,7 @@ def make(
     help: str = "",
     length: int = 0,
     key: str = "",
-    level: Literal["error", "warning"] = "error",
+    level: Level = "error",
 ) -> Problem:
     """A problem at a place; the caret marks `length` characters, or the word that begins there."""
     source, line, column = at
@@ -121,7 +120,7 @@ def _word(line: str, column: int) -> int:
         return _bracket(rest)
     for end, char in enumerate(rest):
         if char in ",]}" or rest[end : end + 2] in (": ", " #") or rest[end:] == ":":
-            return max(1, end)
+            return max(1, len(rest[:end].rstrip()) if rest[end] == " " else end)
     return max(1, len(rest.rstrip()))
 
 

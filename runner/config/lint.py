@@ -1,4 +1,4 @@
-"""What is allowed and yet doubtful: said as warnings, with a place and a way out."""
+"""What is allowed and yet doubtful: said as warnings, with a place and a way out. What is only worth knowing: notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from runner.config.diagnose import make
 from runner.config.node import At
-from runner.errors import Problem
+from runner.errors import Level, Problem
 from runner.moment import Moment, to_datetime
 from runner.spec import JobSpec
 from runner.triggers.base import BaseTrigger, Trigger
@@ -66,7 +66,8 @@ def of_schedules(specs: Sequence[JobSpec], places: Mapping[str, At], now: Moment
     problems = []
     for finding, ids in found.items():
         fact = finding.fact + (f" (also {_listed(ids[1:])})" if len(ids) > 1 else "")
-        problems.append(make(finding.kind, fact, places[ids[0]], help=finding.help, level="warning"))
+        level: Level = "warning" if finding.doubtful else "note"
+        problems.append(make(finding.kind, fact, places[ids[0]], help=finding.help, level=level))
     groups = {spec.id: spec.policy.concurrency.group for spec in specs}
     for met in together(triggers, now):
         if groups[met.names[0]] is None or len({groups[id] for id in met.names}) > 1:

@@ -67,6 +67,7 @@ class Config:
     heartbeat: Heartbeat | None = None
     storage: Storage = Storage()
     warnings: tuple[Problem, ...] = ()
+    """What is doubtful, and the notes."""
     files: tuple[Path, ...] = ()
     patterns: tuple[str, ...] = ()
     """The patterns files were looked for with, absolute: a file that comes to match is a change as well."""

@@ -27,11 +27,16 @@ _RHYTHM: Span = 6 * HOUR
 
 
 class Finding(NamedTuple):
-    """`kind` is stable; `fact` what is so, `help` what to write instead, where there is something."""
+    """`kind` is stable; `fact` what is so, `help` what to write instead, where there is something.
+
+    `doubtful`: whether it may well be a mistake. A time of day that a clock change meets is none: what happens
+    then is settled, and worth knowing.
+    """
 
     kind: str
     fact: str
     help: str = ""
+    doubtful: bool = True
 
 
 def lint(trigger: Trigger, now: Moment | None = None) -> list[Finding]:
@@ -176,6 +181,7 @@ def _change(trigger: CrontabTrigger, second: int, before: int, then: int) -> Ite
         "clock-change",
         f"{trigger.line.text}: on {on} {effect}",
         "an hour that no clock change touches has no such day",
+        doubtful=False,
     )
 
 
@@ -191,6 +197,7 @@ def _around(trigger: CrontabTrigger, second: int, before: int) -> Iterator[Findi
             "clock-change",
             f"{trigger.line.text}: on {on} its firings around the clock change are {apart}",
             "`every` counts elapsed time",
+            doubtful=False,
         )
 
 

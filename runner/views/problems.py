@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from os.path import relpath
 from typing import Any
 
-from runner.errors import Problem
+from runner.errors import Level, Problem
 
 
-def document(errors: Sequence[Problem], warnings: Sequence[Problem]) -> dict[str, Any]:
-    """`{errors: [{kind, message, file, line, column, help}], warnings}`; lines and columns count from 1."""
-    return {"errors": [_row(each) for each in errors], "warnings": [_row(each) for each in warnings]}
+def document(found: Sequence[Problem]) -> dict[str, Any]:
+    """`{errors: [{kind, message, file, line, column, help}], warnings, notes}`; lines and columns count from 1."""
+    return {f"{level}s": [_row(each) for each in found if each.level == level] for level in _LEVELS}
 
 
-def counted(errors: Sequence[Problem], warnings: Sequence[Problem], *, strict: bool) -> str:
-    """How many there are."""
-    text = f"{_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}"
-    return f"{text}; with --strict a warning is an error" if strict and warnings else text
+_LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 
-def github(
-    errors: Sequence[Problem], warnings: Sequence[Problem], *, base: str, strict: bool
-) -> Iterator[str]:
+def counted(found: Sequence[Problem], *, strict: bool) -> str:
+    """How many there are of each level; notes only where there are some."""
+    counts = Counter(problem.level for problem in found)
+    text = ", ".join(_count(counts[level], level) for level in _LEVELS if level != "note" or counts[level])
+    return f"{text}; with --strict a warning is an error" if strict and counts["warning"] else text
+
+
+def github(found: Sequence[Problem], *, base: str, strict: bool) -> Iterator[str]:
     """Workflow commands: GitHub shows each at its line. Paths are relative to `base`, the root of the repository."""
-    for level, problem in _levels(errors, warnings, strict):
+    for level, problem in _levels(found, strict):
         where = {
             "file": _near(problem.file, base),
             "line": str(max(1, problem.line)),
@@ -32,20 +35,18 @@ def github(
             "title": problem.kind,
         }
         said = ",".join(f"{name}={_property(value)}" for name, value in where.items())
-        yield f"::{level} {said}::{_data(_words(problem, ' '))}"
+        yield f"::{'notice' if level == 'note' else level} {said}::{_data(_words(problem, ' '))}"
 
 
-def sarif(
-    errors: Sequence[Problem], warnings: Sequence[Problem], *, version: str, base: str, strict: bool
-) -> dict[str, Any]:
+def sarif(found: Sequence[Problem], *, version: str, base: str, strict: bool) -> dict[str, Any]:
     """A SARIF 2.1.0 log of one run. Paths are relative to `base`."""
-    found = list(_levels(errors, warnings, strict))
-    kinds = sorted({problem.kind for _, problem in found})
+    kinds = sorted({problem.kind for problem in found})
+    results = [_result(level, problem, kinds, base) for level, problem in _levels(found, strict)]
     driver = {"name": "runner", "version": version, "rules": [{"id": kind} for kind in kinds]}
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": [_result(*each, kinds, base) for each in found]}],
+        "runs": [{"tool": {"driver": driver}, "results": results}],
     }
 
 
@@ -69,11 +70,9 @@ def _result(level: str, problem: Problem, kinds: Sequence[str], base: str) -> di
     }
 
 
-def _levels(
-    errors: Sequence[Problem], warnings: Sequence[Problem], strict: bool
-) -> Iterator[tuple[str, Problem]]:
-    yield from (("error", problem) for problem in errors)
-    yield from (("error" if strict else "warning", problem) for problem in warnings)
+def _levels(found: Sequence[Problem], strict: bool) -> Iterator[tuple[Level, Problem]]:
+    for problem in found:
+        yield "error" if strict and problem.level == "warning" else problem.level, problem
 
 
 def _words(problem: Problem, between: str) -> str:

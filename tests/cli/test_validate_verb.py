@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from verb_place import Place
@@ -51,7 +52,7 @@ def test_as_json(place: Place) -> None:
         5,
     )
     assert set(document["errors"][0]) == {"kind", "message", "file", "line", "column", "help"}
-    assert document["warnings"] == []
+    assert document["warnings"] == document["notes"] == []
     place.write(DOUBTFUL)
     assert [each["kind"] for each in place.call("validate", "--json").json["warnings"]] == [
         "no-timeout",
@@ -98,6 +99,39 @@ def test_as_sarif(place: Place) -> None:
     assert {result["level"] for result in log["runs"][0]["results"]} == {"error"}
     place.write(GOOD)
     assert json.loads(place.call("validate", "--format", "sarif").stdout)["runs"][0]["results"] == []
+
+
+def test_a_clock_change_is_a_note_in_every_form(place: Place) -> None:
+    place.write(GOOD.replace("every 5m", "at 02:30, timezone: Europe/Oslo"))
+    said = place.call("validate", "--strict")
+    assert said.stdout == f"{place.file}: 1 job, good\n"
+    assert said.stderr.startswith("note[clock-change]: 30 2 * * *: on 2")
+    assert said.stderr.endswith("0 errors, 0 warnings, 2 notes\n")
+    document = place.call("validate", "--strict", "--json").json
+    assert (document["errors"], document["warnings"]) == ([], [])
+    assert [each["kind"] for each in document["notes"]] == ["clock-change", "clock-change"]
+    lines = place.call("validate", "--strict", "--format", "github").stdout.splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["::notice", "::notice"]
+    log = place.call("validate", "--strict", "--format", "sarif").stdout
+    assert [result["level"] for result in json.loads(log)["runs"][0]["results"]] == ["note", "note"]
+
+
+def test_notes_come_last_and_are_no_warnings(place: Place) -> None:
+    place.write("jobs:\n  nightly: {schedule: at 02:30, timezone: Europe/Oslo, run: ls}\n")
+    said = place.call("validate", "--strict", code=3)
+    assert said.stderr.endswith("0 errors, 2 warnings, 2 notes; with --strict a warning is an error\n")
+    assert [line.partition("[")[0] for line in said.stderr.splitlines() if "]: " in line] == [
+        "warning",
+        "warning",
+        "note",
+        "note",
+    ]
+
+
+@pytest.mark.parametrize(("example", "jobs"), [("jobs.yaml", 5), ("complete.yaml", 7)])
+def test_the_examples_are_good_also_with_strict(example: str, jobs: int, place: Place) -> None:
+    path = Path(__file__).parents[2] / "examples" / example
+    assert place.call("validate", "--strict", str(path)).stdout == f"{path}: {jobs} jobs, good\n"
 
 
 def test_several_files_are_each_checked(place: Place) -> None:
