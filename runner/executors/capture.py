@@ -62,8 +62,8 @@ def capacity(number: int) -> int:
 class Log:
     """Writes one attempt's log. Files are made when the first byte comes: a silent command leaves none."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path | str) -> None:
+        self._name = path
         self._file = -1
         self._index = -1
         self._number = 0
@@ -71,6 +71,10 @@ class Log:
         self._entry: tuple[int, Moment] | None = None
         self.written = False
         """Whether there is anything to read."""
+
+    @property
+    def _path(self) -> Path:
+        return Path(self._name)
 
     @property
     def opened(self) -> bool:

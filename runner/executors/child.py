@@ -125,9 +125,12 @@ class Child:
     def drain(self, now: Moment) -> None:
         """Read what is in the pipes now."""
         for index, pipe in enumerate(self.pipes):
+            # Most have nothing to say: asking is cheaper than an attempt to read.
+            if pipe < 0 or not waiting(pipe):
+                continue
             moved = 0
             with contextlib.suppress(BlockingIOError):
-                while pipe >= 0 and moved < DRAIN:
+                while moved < DRAIN:
                     count = self.pump(index, now)
                     if not count:
                         break

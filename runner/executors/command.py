@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from runner.core.run import Outcome, Status
@@ -38,13 +38,13 @@ class Commands:
     ) -> None:
         self.state_dir = state_dir
         self.working_dir = working_dir
-        self._environ = environ
         self._secrets = secrets
         self.groups = Groups.here()
+        self._inherited = lru_cache(maxsize=8)(partial(environment.inherited, environ))
 
     def launch(self, task: Task, work: Command) -> Launch:
         """Everything rendered and looked up. RunnerError says what is wrong with it."""
-        directory = str(attempt_dir(self.state_dir, task.attempt))
+        directory = attempt_dir(self.state_dir, task.attempt)
         name = attempt_id(task.attempt)
         rendering = self.rendering(task)
         env = self.environment(task, rendering, clean=work.clean_env)
@@ -57,12 +57,12 @@ class Commands:
         argv = self.groups.wrap(name, work.limits, argv)
         working_dir = self.directory(work.working_dir, rendering)
         patterns = tuple(rendering.text(pattern) for pattern in task.step.artifacts)
-        order = Order(directory, argv, env, str(working_dir), files)
+        order = Order(directory, argv, env, str(working_dir), files, task.until)
         return self._launch(task, work, order, patterns, working_dir)
 
     def resume(self, task: Task, work: Command) -> Launch:
         """Of an attempt that began in an earlier process: enough to watch it, stop it and judge its end."""
-        order = Order(str(attempt_dir(self.state_dir, task.attempt)), (), {}, "", {})
+        order = Order(attempt_dir(self.state_dir, task.attempt), (), {}, "", {})
         rendering = Rendering(task, self.state_dir, None)
         try:
             working_dir = self.directory(work.working_dir, rendering)
@@ -91,7 +91,7 @@ class Commands:
     ) -> tuple[tuple[str, ...], dict[str, bytes]]:
         """The command as another user, with its files where that user may reach them."""
         shared = other.directory(attempt_id(task.attempt))
-        own = str(attempt_dir(self.state_dir, task.attempt))
+        own = attempt_dir(self.state_dir, task.attempt)
         for name, data in files.items():
             write_private(f"{shared}/{name}", data)
             other.own(f"{shared}/{name}")
@@ -114,16 +114,16 @@ class Commands:
     def environment(self, task: Task, rendering: Rendering, *, clean: bool) -> dict[str, str]:
         spec = task.run.spec
         """What the command inherits, then env files, the job's and the step's env."""
-        hidden = self._secrets.feeding_variables() if self._secrets else ()
+        hidden = frozenset(self._secrets.feeding_variables() if self._secrets else ())
         return {
-            **environment.inherited(self._environ, hidden, clean=clean),
+            **self._inherited(hidden, clean),
             **environment.env_files(spec.env_files, self.working_dir),
             **rendering.variables(spec.env, task.step.env),
         }
 
     def directory(self, given: str | None, rendering: Rendering) -> Path:
-        directory = self.working_dir / rendering.text(given or "")
-        if not directory.is_dir():
+        directory = self.working_dir / rendering.text(given) if given else self.working_dir
+        if not os.path.isdir(directory):
             raise ExecutorError(
                 f"the working directory {directory} does not exist", hint="make it, or change working_dir"
             )
@@ -192,7 +192,7 @@ def arguments(
             raise ExecutorError("the command is empty")
         return argv, {}, {}
     script, values = rendering.script(work.script or "", work.shell)
-    if Path(work.shell[0]).name in SHELLS and len(script.encode()) < _LONGEST:
+    if os.path.basename(work.shell[0]) in SHELLS and len(script.encode()) < _LONGEST:
         return (*work.shell, "-c", script), {}, values
     return (*work.shell, f"{directory}/script"), {"script": script.encode()}, values
 

@@ -21,7 +21,7 @@ _KEPT = frozenset({"RUNNER_FILE", "RUNNER_STATE_DIR"})
 """The runner's settings a command may see, so that it can call `runner`; the others may hold secrets."""
 
 
-def inherited(environ: Mapping[str, str], hidden: Collection[str], *, clean: bool) -> dict[str, str]:
+def inherited(environ: Mapping[str, str], hidden: Collection[str], clean: bool) -> dict[str, str]:
     """The runner's own environment, less what feeds a secret and the runner's settings."""
     if clean:
         return {name: environ[name] for name in CLEAN if name in environ and name not in hidden}
@@ -54,7 +54,7 @@ def about(task: Task, state_dir: Path) -> dict[str, str]:
         "RUNNER_STEP": task.state.id,
         "RUNNER_ATTEMPT": str(task.state.attempt),
         "RUNNER_SCHEDULED_AT": iso(run.key.slot, ZoneInfo(run.spec.timezone)),
-        "RUNNER_RUN_DIR": str(scratch_dir(state_dir, run.key)),
+        "RUNNER_RUN_DIR": scratch_dir(state_dir, run.key),
         "RUNNER_OUTPUT": f"{attempt_dir(state_dir, task.attempt)}/{OUTPUT}",
         MARK: attempt_id(task.attempt),
     }

@@ -68,8 +68,8 @@ class Keeper:
     def _remove(self, run: Run) -> None:
         for state in run.steps.values():
             for attempt in range(1, state.attempt + 1):
-                _remove(str(attempt_dir(self._state_dir, AttemptKey(run.key, state.id, attempt))))
-        _remove(str(scratch_dir(self._state_dir, run.key)))
+                _remove(attempt_dir(self._state_dir, AttemptKey(run.key, state.id, attempt)))
+        _remove(scratch_dir(self._state_dir, run.key))
         if any(isinstance(step.work, Command) and step.work.user for step in run.spec.steps):
             _remove(Other.shared(run_id(run.key)))
 

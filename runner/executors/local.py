@@ -108,7 +108,7 @@ class LocalExecutor:
         gone: set[AttemptKey] = set()
         for task in tasks:
             key = task.attempt
-            directory = str(attempt_dir(self._state_dir, key))
+            directory = attempt_dir(self._state_dir, key)
             if self._in_thread(task.step.work):
                 (alive if self._opened_threads().knows(key) else gone).add(key)
                 continue
@@ -180,13 +180,10 @@ class LocalExecutor:
 
     def _launch(self, task: Task) -> Launch:
         work = task.step.work
-        launch = None
         if isinstance(work, Command):
-            launch = self._commands.launch(task, work)
-        elif isinstance(work, Call):
-            launch = self._workers.launch(task, work)
-        if launch is not None:
-            return self._declaring(task, replace(launch, order=replace(launch.order, until=task.until)))
+            return self._declaring(task, self._commands.launch(task, work))
+        if isinstance(work, Call):
+            return self._declaring(task, self._workers.launch(task, work))
         raise ExecutorError("it runs in a thread")
 
     def _resume(self, task: Task) -> Launch:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner.core.run import AttemptKey
 from runner.executors.capture import INDEX, PIECE, index_path, piece_path, pieces, tail_dir
-from runner.executors.place import attempt_id
+from runner.executors.place import log_file
 from runner.moment import Moment
 
 STREAMS = ("stdout", "stderr")
@@ -37,8 +37,7 @@ class Line:
 
 def path_of(state_dir: Path, key: AttemptKey) -> Path:
     """The log file of an attempt; it exists once something was printed. More files stand beside it."""
-    name = attempt_id(key)
-    return state_dir / f"logs/{name[:2]}/{name}.log"
+    return Path(log_file(state_dir, key))
 
 
 def read(path: Path) -> bytes:

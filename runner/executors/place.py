@@ -22,14 +22,23 @@ def run_id(key: RunKey) -> str:
     return _digest(key.job.source, key.job.id, str(key.slot), key.nonce)
 
 
-def attempt_dir(state_dir: Path, key: AttemptKey) -> Path:
-    """The private directory of an attempt: start marker, lock, exit code, pipes, outputs."""
-    return state_dir / f"runs/{attempt_id(key)}"
+def attempt_dir(state_dir: Path, key: AttemptKey) -> str:
+    """The private directory of an attempt: start marker, lock, exit code, pipes, outputs.
+
+    A text, and so are the others here: a Path costs more to make than a pipe, and each command needs several.
+    """
+    return f"{state_dir}/runs/{attempt_id(key)}"
 
 
-def scratch_dir(state_dir: Path, key: RunKey) -> Path:
+def scratch_dir(state_dir: Path, key: RunKey) -> str:
     """The private directory of a run that its steps share: `run.dir`, `$RUNNER_RUN_DIR`."""
-    return state_dir / f"scratch/{run_id(key)}"
+    return f"{state_dir}/scratch/{run_id(key)}"
+
+
+def log_file(state_dir: Path, key: AttemptKey) -> str:
+    """Where what the attempt prints goes; output.py reads it."""
+    name = attempt_id(key)
+    return f"{state_dir}/logs/{name[:2]}/{name}.log"
 
 
 def _digest(*parts: str) -> str:

@@ -21,7 +21,7 @@ from runner.executors.capture import Log
 from runner.executors.child import Child, Launch
 from runner.executors.loop import Loop
 from runner.executors.output import path_of, tail
-from runner.executors.place import attempt_id
+from runner.executors.place import attempt_id, log_file
 from runner.executors.room import Room
 from runner.executors.stopping import Stopper
 from runner.moment import MILLISECOND, SECOND
@@ -242,7 +242,7 @@ class Processes:
 
     def _child(self, key: AttemptKey, launch: Launch, pid: int, pipes: list[int]) -> Child:
         child = Child(
-            key, attempt_id(key), launch, Log(path_of(self._state_dir, key)), pid, pipes, self._clock.now()
+            key, attempt_id(key), launch, Log(log_file(self._state_dir, key)), pid, pipes, self._clock.now()
         )
         child.room = self._room
         if launch.mask is not None:

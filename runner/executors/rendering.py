@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ class Rendering:
     """What one task's expressions may read: its context, `run.dir`, and secrets looked up as they are used."""
 
     def __init__(self, task: Task, state_dir: Path, secrets: Secrets | None) -> None:
-        run = {**task.context.get("run", {}), "dir": str(scratch_dir(state_dir, task.run.key))}
+        run = {**task.context.get("run", {}), "dir": scratch_dir(state_dir, task.run.key)}
         self.context: dict[str, Any] = {**task.context, "run": run}
         if secrets is not None:
             self.context["secrets"] = secrets.view()
@@ -52,7 +53,7 @@ class Rendering:
         """The script, with the values it refers to as variables: a value never becomes script text."""
         if not has_expression(source):
             return _plain(source), {}
-        interpreter = Path(shell[0]).name
+        interpreter = os.path.basename(shell[0])
         if interpreter not in SHELLS:
             refuse(source, interpreter)
         lifted = lift(source, "bash" if interpreter == "bash" else "sh")

@@ -49,7 +49,7 @@ def lone(tmp_path: Path) -> Iterator[Lone]:
 
 def begun(state_dir: Path, script: str, count: int = 1) -> None:
     for one in tasks(script, count):
-        wait_for(attempt_dir(state_dir, one.attempt) / "started")
+        wait_for(Path(attempt_dir(state_dir, one.attempt)) / "started")
 
 
 def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
     process.kill()
     process.wait()
     [one] = tasks(script, 1)
-    os.kill(spawn.marker(str(attempt_dir(tmp_path, one.attempt))) or 0, signal.SIGKILL)
-    wait_until(lambda: not spawn.locked(str(attempt_dir(tmp_path, one.attempt))))
+    os.kill(spawn.marker(attempt_dir(tmp_path, one.attempt)) or 0, signal.SIGKILL)
+    wait_until(lambda: not spawn.locked(attempt_dir(tmp_path, one.attempt)))
     opened = Open(tmp_path)
     try:
         found = opened.executor.recover([one])
@@ -161,7 +161,7 @@ def test_left_to_the_next_runner(tmp_path: Path) -> None:
     [one] = tasks(script, 1)
     first = Open(tmp_path)
     first.executor.start(one)
-    wait_for(attempt_dir(tmp_path, one.attempt) / "started")
+    wait_for(Path(attempt_dir(tmp_path, one.attempt)) / "started")
     first.close(leave=True)
     assert first.told.empty()
     (tmp_path / "go").touch()
@@ -185,7 +185,7 @@ def test_no_output_is_lost_or_repeated_when_runners_are_killed(lone: Lone, tmp_p
         process.kill()
         process.wait()
         process = lone(script, 1)
-    wait_until(lambda: spawn.exit_code(str(attempt_dir(tmp_path, one.attempt))) is not None)
+    wait_until(lambda: spawn.exit_code(attempt_dir(tmp_path, one.attempt)) is not None)
     process.kill()
     process.wait()
     opened = Open(tmp_path)

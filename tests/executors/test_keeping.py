@@ -27,13 +27,13 @@ def test_a_stored_run_leaves_only_its_log(tmp_path: Path) -> None:
     for one in (first, second):
         opened.executor.start(one)
         opened.next()
-    assert attempt_dir(tmp_path, first.attempt).is_dir()
-    assert (scratch_dir(tmp_path, first.run.key) / "file").exists()
+    assert Path(attempt_dir(tmp_path, first.attempt)).is_dir()
+    assert (Path(scratch_dir(tmp_path, first.run.key)) / "file").exists()
     opened.executor.forget(ended(first.run, 2))
     opened.close()
-    assert not attempt_dir(tmp_path, first.attempt).exists()
-    assert not attempt_dir(tmp_path, second.attempt).exists()
-    assert not scratch_dir(tmp_path, first.run.key).exists()
+    assert not Path(attempt_dir(tmp_path, first.attempt)).exists()
+    assert not Path(attempt_dir(tmp_path, second.attempt)).exists()
+    assert not Path(scratch_dir(tmp_path, first.run.key)).exists()
     assert read(path_of(tmp_path, first.attempt)) == b"out\n"
 
 
@@ -43,10 +43,10 @@ def test_what_a_crash_left_is_swept_but_nothing_alive(tmp_path: Path) -> None:
     opened.executor.start(dead)
     opened.next()
     opened.executor.start(alive)
-    wait_for(attempt_dir(tmp_path, alive.attempt) / "started")
+    wait_for(Path(attempt_dir(tmp_path, alive.attempt)) / "started")
     for one in (dead, alive):
-        os.utime(attempt_dir(tmp_path, one.attempt), (1000, 1000))
+        os.utime(Path(attempt_dir(tmp_path, one.attempt)), (1000, 1000))
     assert sweep(tmp_path, 2000 * SECOND) == 1
-    assert not attempt_dir(tmp_path, dead.attempt).exists()
-    assert attempt_dir(tmp_path, alive.attempt).is_dir()
+    assert not Path(attempt_dir(tmp_path, dead.attempt)).exists()
+    assert Path(attempt_dir(tmp_path, alive.attempt)).is_dir()
     opened.close()

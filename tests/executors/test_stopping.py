@@ -114,7 +114,7 @@ def test_a_killed_shim(local: Open) -> None:
     one = task(sh(f"touch ready; sleep {MARK}; true"))
     local.executor.start(one)
     wait_for(local.state_dir / "ready")
-    pid = spawn.marker(str(attempt_dir(local.state_dir, one.attempt)))
+    pid = spawn.marker(attempt_dir(local.state_dir, one.attempt))
     assert pid
     os.kill(pid, signal.SIGKILL)
     outcome = local.next()
