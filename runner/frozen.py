@@ -3,7 +3,8 @@
 The house's records are frozen values, and an occurrence makes two dozen of them. `dataclass(frozen=True)` fills each
 field through `object.__setattr__`, which takes eight times as long as plain assignment. Here `__init__` fills the
 fields while the instance is of an open class of the same layout, and closes it as its last act. Everything else is the
-standard library's: `fields`, `replace`, equality, `repr`, pickling, and the error for whoever assigns afterwards.
+standard library's: `fields`, `replace`, `__post_init__`, equality, `repr`, pickling, and the error for whoever
+assigns afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ def frozen(cls: type[T]) -> type[T]:
         "_missing": MISSING,
     }
     parameters, body = [], []
+    after = getattr(made, "__post_init__", None)
+    if after is not None:
+        names["_after"] = after
     for each in found:
+        if not each.init:
+            continue
         parameters.append(_parameter(each, names))
         value = each.name
         if each.default_factory is not MISSING:
@@ -39,6 +45,7 @@ def frozen(cls: type[T]) -> type[T]:
         f"def __init__(self, {', '.join(parameters)}):",
         '    _swap(self, "__class__", _open)',
         *body,
+        *(["    _after(self)"] if after is not None else []),
         "    self.__class__ = _closed",
         "def copy(self):",
         "    made = _new(_open)",
@@ -50,6 +57,8 @@ def frozen(cls: type[T]) -> type[T]:
     made.__init__ = scope["__init__"]
     made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
     _copiers[made] = scope["copy"]
+    if after is not None:
+        _after[made] = after
     return made  # type: ignore[no-any-return]
 
 
@@ -59,11 +68,16 @@ def replace(record: T, /, **changes: Any) -> T:
     made: Any = _copiers[kind](record)
     for name, value in changes.items():
         setattr(made, name, value)
+    after = _after.get(kind)
+    if after is not None:
+        after(made)
     made.__class__ = kind
     return made  # type: ignore[no-any-return]
 
 
 _copiers: dict[type, Callable[[Any], Any]] = {}
+_after: dict[type, Callable[[Any], None]] = {}
+"""The `__post_init__` of those classes that have one."""
 
 
 def _parameter(each: Field[Any], names: dict[str, Any]) -> str:

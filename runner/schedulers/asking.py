@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +11,7 @@ from runner.clock import Clock
 from runner.core.run import Request
 from runner.engine import Engine, Plan
 from runner.errors import StoreError
+from runner.frozen import replace
 from runner.jobstores.base import ConflictingIdError, JobLookupError, JobStore
 from runner.moment import SECOND
 from runner.schedulers import plans
@@ -34,7 +35,9 @@ def plan_of(wish: Wish, source: str, alias: str) -> Plan:
     """The plan that makes the change."""
     args = wish.args
     if wish.verb == "add":
-        spec: JobSpec = replace(args["spec"], source=source, store=alias)
+        spec: JobSpec = args["spec"]
+        if (spec.source, spec.store) != (source, alias):
+            spec = replace(spec, source=source, store=alias)
         return plans.add(spec, args["next_at"], replacing=args["replacing"])
     if wish.verb == "remove_all":
         return plans.remove_all()
@@ -98,7 +101,7 @@ def take(engine: Engine, alias: str, request: Request) -> bool:
         if error is not None:
             answer |= {"kind": type(error).__name__, "error": str(error)}
         state = "done" if error is None else "refused"
-        ended = replace(request, state=state, ended_at=request.asked_at, answer=answer)  # type: ignore[arg-type]
+        ended = replace(request, state=state, ended_at=request.asked_at, answer=answer)
         engine.answer(ended, alias)
 
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TextIO, TypeVar
 
 from runner import events
@@ -13,6 +12,7 @@ from runner.core.run import Job as Record
 from runner.engine import Plan
 from runner.errors import RunnerError
 from runner.events import JobEvent, SchedulerEvent
+from runner.frozen import replace
 from runner.job import Job
 from runner.jobstores.base import JobLookupError, JobStore
 from runner.schedulers import carrying, plans, plugins
@@ -94,7 +94,7 @@ class BaseScheduler(Lifecycle):
             asked, self._defaults, source=self._house.source_in(jobstore), store=jobstore, zone=self._zone
         )
         if trigger is None and misfire_grace_time is undefined:
-            spec = replace(spec, policy=replace(spec.policy, grace=None))
+            spec = changed(spec, {"misfire_grace_time": None})
         next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
         first = next_at if isinstance(next_at, int) else None
         job = Job(self, Record(spec, next_at=first), pending=True)
@@ -122,11 +122,11 @@ class BaseScheduler(Lifecycle):
         return decorate
 
     def _trigger(self, trigger: Any, arguments: dict[str, Any]) -> Trigger:
-        if is_trigger(trigger):
-            return trigger  # type: ignore[no-any-return]
         if trigger is None:
             trigger = "date"
         elif not isinstance(trigger, str):
+            if is_trigger(trigger):
+                return trigger  # type: ignore[no-any-return]
             raise TypeError(f"Expected a trigger instance or string, got {type(trigger).__name__} instead")
         if trigger not in ("and", "or"):
             arguments.setdefault("timezone", self._zone)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as standard_replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 from runner.duration import parse_duration
 from runner.executors.reference import name_of, reference, resolve, unbound
+from runner.frozen import replace
 from runner.jobstores.base import TransientJobError
 from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
 from runner.schedulers.arguments import check
@@ -27,6 +29,8 @@ STEP = "call"
 _ALL = Catchup("all", window=2**62, max=2**31)
 _LATEST = Catchup("latest")
 _NO_RETRY = Retry()
+_PLAIN = Policy()
+_STEP = Step(STEP, Call(""))
 USUAL = Retention()
 
 
@@ -83,19 +87,23 @@ def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: st
         "kwargs": {} if asked.kwargs is None else asked.kwargs,
         "trigger": asked.trigger,
         "executor": asked.executor,
-        "misfire_grace_time": _or(asked.misfire_grace_time, defaults.misfire_grace_time),
-        "coalesce": _or(asked.coalesce, defaults.coalesce),
-        "max_instances": _or(asked.max_instances, defaults.max_instances),
-        "timeout": asked.timeout,
-        "retry": asked.retry,
-        "history": asked.history,
-        "notify": asked.notify,
     }
+    if asked.retry is not None:
+        changes["retry"] = asked.retry
     if asked.name is not None:
         changes["name"] = asked.name
+    policy = policy_of(
+        misfire_grace_time=_or(asked.misfire_grace_time, defaults.misfire_grace_time),
+        coalesce=_or(asked.coalesce, defaults.coalesce),
+        max_instances=_or(asked.max_instances, defaults.max_instances),
+        timeout=asked.timeout,
+        history=asked.history,
+    )
     empty = JobSpec(
         id,
-        (Step(STEP, Call("")),),
+        (_STEP,),
+        policy=policy,
+        notify=asked.notify,
         source=source,
         store=store,
         timezone=zone,
@@ -174,7 +182,16 @@ def _call(work: Any, changes: dict[str, Any]) -> tuple[Callable[..., Any], Call]
 
 def policy_of(**values: Any) -> Policy:
     """The policy of these attributes; TypeError says which is wrong."""
-    return _policy(Policy(), values)
+    try:
+        return _usual(**values)
+    except TypeError:  # one of them is wrong, or cannot be looked up: said by the slow way
+        return _policy(_PLAIN, values)
+
+
+@lru_cache(256, typed=True)
+def _usual(**values: Any) -> Policy:
+    """Worked out once for all jobs that are given the same."""
+    return _policy(_PLAIN, values)
 
 
 def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
@@ -198,7 +215,7 @@ def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
         if runs is not None and (not isinstance(runs, int) or runs <= 0):
             raise TypeError("history must be a positive integer: how many finished runs are kept")
         new["retention"] = USUAL if runs is None else Retention(runs=runs)
-    return _shared(replace(policy, **new)) if new else policy
+    return _shared(standard_replace(policy, **new)) if new else policy
 
 
 @lru_cache(256)
@@ -244,7 +261,7 @@ def _retry(value: Any) -> Retry:
 def first(trigger: Trigger, now: Moment) -> Moment | None:
     """When a job added now is due first; a date that has passed is due at once, and is then missed by its grace."""
     ask: Callable[..., datetime | None] | None = getattr(trigger, "get_next_fire_time", None)
-    if ask is None:
+    if ask is None or getattr(ask, "__func__", None) is BaseTrigger.get_next_fire_time:
         return trigger.next_after(now - MICROSECOND)
     found = ask(None, to_datetime(now))
     return None if found is None else from_datetime(found)

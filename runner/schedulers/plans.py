@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed
 from runner.core.machine import Machine
 from runner.core.run import Job as Record
 from runner.engine import Plan
+from runner.frozen import replace
 from runner.jobstores.base import ConflictingIdError, JobLookupError
 from runner.moment import Moment
 from runner.schedulers.making import anchored, changed, first, same_but_start
@@ -33,16 +33,16 @@ def add(spec: JobSpec, next_at: NextAt, *, replacing: bool) -> Plan:
         if known is not None and not replacing:
             raise ConflictingIdError(spec.id)
         assert spec.trigger is not None
-        fresh = replace(spec, trigger=anchored(spec.trigger, now))
-        assert fresh.trigger is not None
+        trigger = anchored(spec.trigger, now)
+        fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
         if known is None:
-            return [Added(fresh, first(fresh.trigger, now) if next_at == "auto" else next_at)]
+            return [Added(fresh, first(trigger, now) if next_at == "auto" else next_at)]
         if next_at != "auto":
             return [Changed(fresh, next_at)]
         before = known.spec.trigger
         if known.state != "finished" and before is not None and same_but_start(spec.trigger, before):
             return [Changed(replace(spec, trigger=before), "auto")]
-        return [Changed(fresh, "auto" if known.state == "paused" else first(fresh.trigger, now))]
+        return [Changed(fresh, "auto" if known.state == "paused" else first(trigger, now))]
 
     return plan
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Literal
@@ -57,6 +58,7 @@ def load(kind: Kind, name: str) -> Any:
     raise LookupError(f'No {noun} by the name "{name}" was found')
 
 
+@cache
 def by_path(path: str) -> Any:
     """The class of `package.module:Class`; LookupError where it is not there."""
     module, _, name = path.partition(":")

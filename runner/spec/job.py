@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from runner.frozen import frozen
 from runner.moment import Span
 from runner.spec.notify import Notify
 from runner.spec.policy import Policy
@@ -55,7 +56,7 @@ class OnlyAfter:
     within: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobSpec:
     """What a job is. Equal specs are the same job: a reload says nothing about them.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from runner.frozen import frozen
 from runner.moment import SECOND, Span
 from runner.spec.policy import Retry
 
@@ -51,7 +52,7 @@ class Command:
     clean_env: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A Python function. `target` is `pkg.mod:func` text, or the function itself (memory store only).
 
@@ -97,7 +98,7 @@ class Foreach:
     fail_fast: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A node of the workflow. `needs` is always explicit here: "in order" is sugar that config lowers."""
 
