@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from runner.moment import Moment, Span
 
+# CLOCK_BOOTTIME counts the time a laptop slept; where there is none, monotonic is the nearest thing.
+_ELAPSED: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class Clock(Protocol):
     """Says what time it is. Law: `elapsed` never goes back; `now` may be set by people and NTP."""
@@ -35,9 +38,7 @@ class SystemClock:
         return time.time_ns() // 1_000
 
     def elapsed(self) -> Span:
-        # CLOCK_BOOTTIME counts the time a laptop slept; where there is none, monotonic is the nearest thing.
-        boottime: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-        return time.clock_gettime_ns(boottime) // 1_000
+        return time.clock_gettime_ns(_ELAPSED) // 1_000
 
 
 def monotonic() -> Span:

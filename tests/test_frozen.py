@@ -79,3 +79,25 @@ def test_replace_gives_another_value() -> None:
 def test_a_field_of_a_mutable_default_is_made_for_each() -> None:
     assert dict(Quick("a").parts) == {}
     assert Quick("a", parts={}) == Quick("a")
+
+
+@frozen
+class Keyed:
+    name: str
+    size: int = 3
+    key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.name}/{self.size}")
+
+
+def test_what_is_worked_out_after_the_making_is_worked_out_for_each_copy() -> None:
+    value = Keyed("a")
+    assert value.key == "a/3"
+    assert replace(value, size=4).key == dataclasses.replace(value, size=4).key == "a/4"
+    assert pickle.loads(pickle.dumps(value)).key == "a/3"
+    assert repr(value) == "Keyed(name='a', size=3)"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        value.key = "b"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Keyed("a", key="b")  # type: ignore[call-arg]

@@ -21,9 +21,8 @@ _KINDS = (
 def check(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
     """ValueError names every argument that is missing, too many or given twice."""
     parameters = _parameters(function)
-    if not parameters:
-        if parameters is None or not (args or kwargs):
-            return
+    if not parameters and (parameters is None or not (args or kwargs)):
+        return
     count = len(list(args))
     kinds = {kind: [each for each in parameters if each.kind is kind] for kind in _KINDS}
     by_place = kinds[Parameter.POSITIONAL_ONLY] + kinds[Parameter.POSITIONAL_OR_KEYWORD]

@@ -38,6 +38,9 @@ _UNTOLD = 10 * SECOND
 _PATIENCE = 5.0
 """How many seconds a change of a job waits for a store that fails or a lead that is held elsewhere."""
 
+_STARTS_NOTHING = frozenset({"add", "add_all"})
+"""Changes that never begin or end a run by themselves."""
+
 _LAST_WORDS = 5.0
 """How many seconds messages that may go at once have at the end; the others wait in their store."""
 
@@ -274,10 +277,30 @@ class House:
         partition = engine.partitions[alias]
         if engine.on_clock_thread:
             _at_once(partition, self._clock.now(), plan)
+        elif wish.verb in _STARTS_NOTHING and self._in_memory(partition, plan):
+            return
         elif partition.standing_by:
             asking.ask(self.stores[alias], self.source_in(alias), wish, self._clock, engine)
         else:
             self._await(engine.ask(plan, alias), partition)
+
+    def _in_memory(self, partition: Partition, plan: Plan) -> bool:
+        """A job of a memory store waits for nobody's disk: add it in the caller's thread, where that can be."""
+        if not is_memory(partition.store) or not partition.leading or partition.trouble:
+            return False
+        due = False
+
+        def add(now: Moment) -> None:
+            nonlocal due
+            _at_once(partition, now, plan)
+            due = partition.wait(now) == 0
+
+        if not self.engine.visit(add):
+            return False
+        if due:
+            # What is due at once has begun when its adding returns: a program may end right after it.
+            self._await(self.engine.ask(lambda machine, now: (), partition.store.alias), partition)
+        return True
 
     def _await(self, answer: Future[None], partition: Partition) -> None:
         waited = 0.0

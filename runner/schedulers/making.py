@@ -30,7 +30,8 @@ _ALL = Catchup("all", window=2**62, max=2**31)
 _LATEST = Catchup("latest")
 _NO_RETRY = Retry()
 _PLAIN = Policy()
-_STEP = Step(STEP, Call(""))
+_NO_NAME = "name must be a nonempty string"
+_NO_EXECUTOR = "executor must be a string"
 USUAL = Retention()
 
 
@@ -81,17 +82,9 @@ def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: st
     if asked.id is not None and (not isinstance(asked.id, str) or not asked.id):
         raise TypeError("id must be a nonempty string")
     id = uuid4().hex if asked.id is None else asked.id
-    changes = {
-        "func": asked.func,
-        "args": () if asked.args is None else asked.args,
-        "kwargs": {} if asked.kwargs is None else asked.kwargs,
-        "trigger": asked.trigger,
-        "executor": asked.executor,
-    }
-    if asked.retry is not None:
-        changes["retry"] = asked.retry
-    if asked.name is not None:
-        changes["name"] = asked.name
+    args = () if asked.args is None else asked.args
+    kwargs = EMPTY if asked.kwargs is None else asked.kwargs
+    function, work = _call(asked.func, args, kwargs)
     policy = policy_of(
         misfire_grace_time=_or(asked.misfire_grace_time, defaults.misfire_grace_time),
         coalesce=_or(asked.coalesce, defaults.coalesce),
@@ -99,17 +92,20 @@ def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: st
         timeout=asked.timeout,
         history=asked.history,
     )
-    empty = JobSpec(
+    return JobSpec(
         id,
-        (_STEP,),
+        (Step(STEP, work, retry=_retry(asked.retry)),),
+        trigger=asked.trigger,
+        schedule=str(asked.trigger),
         policy=policy,
+        name=name_of(function) if asked.name is None else _text(asked.name, _NO_NAME),
+        executor=_text(asked.executor, _NO_EXECUTOR),
         notify=asked.notify,
         source=source,
         store=store,
         timezone=zone,
         remove_when_done=True,
     )
-    return changed(empty, changes)
 
 
 def _or(value: Any, default: Any) -> Any:
@@ -124,7 +120,9 @@ def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
     step, new = spec.steps[0], dict[str, Any]()
     inner = dict[str, Any]()
     if {"func", "args", "kwargs"} & changes.keys():
-        function, inner["work"] = _call(step.work, changes)
+        assert isinstance(step.work, Call)
+        given = [changes.pop(key, getattr(step.work, known)) for key, known in _PARTS.items()]
+        function, inner["work"] = _call(*given)
         if not spec.name and "name" not in changes:
             new["name"] = name_of(function)
     if "retry" in changes:
@@ -133,11 +131,11 @@ def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
         new["steps"] = (replace(step, **inner),)
     new["policy"] = _policy(spec.policy, changes)
     if "name" in changes:
-        new["name"] = _text(changes.pop("name"), "name must be a nonempty string")
+        new["name"] = _text(changes.pop("name"), _NO_NAME)
     if "notify" in changes:
         new["notify"] = changes.pop("notify")
     if "executor" in changes:
-        new["executor"] = _text(changes.pop("executor"), "executor must be a string")
+        new["executor"] = _text(changes.pop("executor"), _NO_EXECUTOR)
     if "trigger" in changes:
         trigger = changes.pop("trigger")
         if not is_trigger(trigger):
@@ -160,11 +158,11 @@ def _text(value: Any, complaint: str) -> str:
     return value
 
 
-def _call(work: Any, changes: dict[str, Any]) -> tuple[Callable[..., Any], Call]:
-    assert isinstance(work, Call)
-    target = changes.pop("func", work.target)
-    args = changes.pop("args", work.args)
-    kwargs = changes.pop("kwargs", work.kwargs)
+_PARTS = {"func": "target", "args": "args", "kwargs": "kwargs"}
+"""What `add_job` calls the parts of a call, and what they are called there."""
+
+
+def _call(target: Any, args: Any, kwargs: Any) -> tuple[Callable[..., Any], Call]:
     if isinstance(target, str):
         function = resolve(target)
     elif callable(target):

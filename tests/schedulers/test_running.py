@@ -13,6 +13,7 @@ import pytest
 
 from runner import events
 from runner.events import (
+    EVENT_JOB_ADDED,
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
     EVENT_JOB_MAX_INSTANCES,
@@ -375,3 +376,26 @@ def test_aliases_are_taken_once(moved: Make) -> None:
         scheduler.add_jobstore(5, "x")  # type: ignore[arg-type]
     with pytest.raises(LookupError, match='No executor by the name "x" was found'):
         scheduler.add_executor("x", "x")
+
+
+def test_jobs_of_a_memory_store_are_added_in_the_caller_s_thread_while_nothing_is_due(
+    moved: Callable[..., Moved],
+) -> None:
+    made = moved()
+    made.turn()
+    house = made.scheduler._house
+    waited: list[Any] = []
+    ask = house.engine.ask
+
+    def asked(*args: Any) -> Any:
+        waited.append(args)
+        return ask(*args)
+
+    house.engine.ask = asked  # type: ignore[method-assign]
+    for number in range(50):
+        made.scheduler.add_job(print, "interval", seconds=1, id=str(number))
+    assert len(made.scheduler.get_jobs()) == 50
+    assert len(waited) < 50, "each of them waited for the clock thread"
+    assert [event.job_id for event in made.ears.wait(EVENT_JOB_ADDED, 50)] == [str(n) for n in range(50)]
+    made.pass_(1)
+    assert len(made.ears.wait(EVENT_JOB_EXECUTED, 50)) == 50
