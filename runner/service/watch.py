@@ -24,9 +24,12 @@ STEP_MILLISECONDS = 50
 
 
 def fingerprint(files: Sequence[Path]) -> str:
-    """A digest of what the files hold; a missing file, and a directory, counts as such."""
+    """A digest of what the files hold; a missing file, and a directory, counts as such.
+
+    A file named twice counts once: one that is found broken must not look as if it had changed.
+    """
     digest = hashlib.sha256()
-    for file in files:
+    for file in dict.fromkeys(files):
         digest.update(str(file).encode() + b"\0")
         try:
             digest.update(file.read_bytes())

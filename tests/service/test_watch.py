@@ -115,3 +115,12 @@ def test_the_fingerprint_tells_missing_from_empty(tmp_path: Path) -> None:
     missing = fingerprint([file])
     file.write_text("")
     assert fingerprint([file]) != missing
+
+
+def test_a_file_named_twice_is_one_file(tmp_path: Path) -> None:
+    """The list grows by the files in which an edit is broken: they are no other files for that."""
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text("jobs: {")
+    two.write_text("jobs: {}")
+    assert fingerprint([one, two, one]) == fingerprint([one, two])
+    assert fingerprint([one, two]) != fingerprint([one])
