@@ -260,15 +260,7 @@ class Service:
         self._suspects = tuple(sorted(files))
         self._report.raw(str(error))
         self._report.say("config.refused", kept, "bad")
-        self.house.engine.post(
-            Notice(
-                "config",
-                self._place.source,
-                self._news_channels(),
-                good=False,
-                facts={"file": str(self._place.file), "error": str(error)},
-            )
-        )
+        self._tell_of_file()
 
     def _accept(self, swap: Swap, reason: str, took: int) -> None:
         if swap.config.broken:
@@ -282,14 +274,25 @@ class Service:
         self._loaded_at = self._clock.now()
         self._me = replace(self._me, commit=commit_of(self._place.file))
         if mended:
-            facts = {"file": str(self._place.file)}
-            self.house.engine.post(
-                Notice("config", self._place.source, self._news_channels(), good=True, facts=facts)
-            )
+            self._tell_of_file()
         if swap.difference or mended:
-            self._report.say("config.loaded", f"{reason}: {swap.difference} ({took} ms)", "good")
+            what = swap.difference if self.house.partition.leading else "it is good again; standing by"
+            self._report.say("config.loaded", f"{reason}: {what} ({took} ms)", "good")
             for warning in swap.config.warnings:
                 self._report.say("config.warning", str(warning), "warn")
+
+    def _tell_of_file(self) -> None:
+        """Have people told whether the file is good, once for each time that this changes.
+
+        That is the leader's to tell. Whoever takes the lead tells it as well: an earlier leader may have died
+        between a broken edit and the good one, or while nobody could tell of either.
+        """
+        if not self.house.partition.leading:
+            return
+        facts = {"file": str(self._place.file)} | ({"error": self._broken} if self._broken else {})
+        self.house.engine.post(
+            Notice("config", self._place.source, self._news_channels(), good=not self._broken, facts=facts)
+        )
 
     def _news_channels(self) -> tuple[str, ...]:
         """Who hears of trouble with the file: everybody who hears of a failure of one of its jobs."""
@@ -334,6 +337,7 @@ class Service:
             self._control = Control(self._place.socket, self.house.engine.poke)
             self._control.open()
         self._chronicle.leading(self.house.partition.machine)
+        self._tell_of_file()
         self._vitals.systemd.ready(self._word())
         self._vitals.look()
 

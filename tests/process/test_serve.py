@@ -24,12 +24,20 @@ jobs:
     run: echo tock
 """
 
+TOLD = """\
+channels: {out: "log:"}
+defaults: {timeout: 1m, notify: {on_failure: out}}
+jobs:
+  tick: {schedule: every 1h, run: echo tock}
+"""
+
 
 def test_the_four_line_file_runs_and_says_so(desk: Desk) -> None:
     desk.write(EVERY_SECOND)
     served = desk.serve()
     served.wait_for("1 job, 1 scheduled")
     served.wait_for("state:", "state")
+    served.wait_for("timezone:", "the machine's")
     served.wait_for("next: tick at")
     served.wait_for("tick started (planned")
     served.wait_for("tick succeeded in")
@@ -179,6 +187,41 @@ def test_a_second_serve_stands_by_and_takes_over(desk: Desk) -> None:
     first.kill()
     second.wait_for("tick started", patience=6)
     assert second.stop() == 0
+
+
+def test_who_stands_by_tells_nobody_of_the_file(desk: Desk) -> None:
+    """The leader told of the broken edit and of its mending: a later leader has nothing to add."""
+    desk.write(TOLD)
+    first = desk.serve()
+    first.wait_for("next: tick at")
+    second = desk.serve()
+    second.wait_for("standing by")
+    desk.write("jobs: {")
+    first.wait_for("told out: config")
+    second.wait_for("the last good configuration keeps running")
+    desk.write(TOLD)
+    first.wait_for("told out: config")
+    second.wait_for("it is good again; standing by")
+    first.kill()
+    second.wait_for("next: tick at")
+    desk.runner("trigger", "tick")
+    second.wait_for("tick succeeded")
+    assert second.stop() == 0
+    assert "is broken" not in second.rest()
+
+
+def test_a_broken_edit_is_told_though_the_runner_died_of_an_earlier_one(desk: Desk) -> None:
+    desk.write(TOLD)
+    first = desk.serve()
+    first.wait_for("next: tick at")
+    desk.write("jobs: {")
+    first.wait_for("told out: config")
+    first.kill()
+    desk.write(TOLD)
+    second = desk.serve()
+    second.wait_for("NEWS ", "jobs.yaml is good again")
+    desk.write("jobs: {")
+    second.wait_for("ALERT ", "jobs.yaml is broken")
 
 
 def test_commands_reach_the_running_service(desk: Desk) -> None:
