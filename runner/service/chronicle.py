@@ -66,6 +66,11 @@ class Chronicle:
         for warning in config.warnings:
             self._report.say("config.warning", str(warning), "warn")
         self._report.say("state", f"state: {place.state}", state=str(place.state))
+        self._report.say(
+            "timezone",
+            f"timezone: {config.timezone}, the machine's, where the file names no other",
+            timezone=config.timezone,
+        )
 
     def leading(self, machine: Machine | None) -> None:
         """What comes next; said when this runner takes the lead."""
