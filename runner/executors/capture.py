@@ -126,7 +126,9 @@ class Log:
         try:
             self._file = os.open(path, flags, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # `parents` would make logs/ itself by the umask.
+            path.parent.parent.mkdir(exist_ok=True, mode=0o700)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
             self._file = os.open(path, flags, 0o600)
         self._index = os.open(index_path(path), flags | os.O_APPEND, 0o600)
         self._size = os.lseek(self._file, 0, os.SEEK_END)
