@@ -72,12 +72,14 @@ def decode(data: bytes, file: str) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start)
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1)
+        before = data[: error.start].decode("utf-8", "replace")
+        at = (
+            Source(file, data.decode("utf-8", "replace")),
+            before.count("\n"),
+            len(before.rpartition("\n")[2]),
+        )
         fact = f"byte 0x{data[error.start]:02x} is not UTF-8 text"
-        raise Trouble.one(
-            "syntax", fact, (source, line, column), help="save the file as UTF-8 text"
-        ) from None
+        raise Trouble.one("syntax", fact, at, help="save the file as UTF-8 text") from None
     return text.replace("\r\n", "\n") if "\r" in text else text
 
 

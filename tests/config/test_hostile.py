@@ -195,6 +195,16 @@ TEN = "defaults: {timezone: UTC, timeout: 1h}\njobs:\n" + "".join(
 )
 
 
+def test_a_byte_that_is_no_text_is_shown_where_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.yaml"
+    file.write_bytes("jobs:\n  æ: {run: echo".encode() + b" \xe6}\n")
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column) == (2, 17)
+    assert problem.excerpt == "  æ: {run: echo \ufffd}"
+
+
 def test_a_file_cut_anywhere_never_replaces_a_whole_one_unseen(tmp_path: Path) -> None:
     file = tmp_path / "jobs.yaml"
     file.write_text(TEN)
