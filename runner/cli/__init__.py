@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -96,8 +97,27 @@ def group() -> None:
     """
 
 
+def _open_streams() -> None:
+    """Have something behind each standard stream that was closed (`>&-`): else the next file that is opened, the
+    database say, takes its place, and what is printed lands there."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Let what could not be written go, so that the interpreter does not stumble over it once more at its end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
 def main(args: list[str] | None = None) -> Any:
     """The entry point. Exit codes: docs/reference.md (Exit codes)."""
+    _open_streams()
     try:
         code = group.main(args, prog_name="runner", standalone_mode=False)
     except click.exceptions.Abort:
@@ -116,4 +136,10 @@ def main(args: list[str] | None = None) -> Any:
         code = 130
     except BrokenPipeError:
         code = 0
+    except OSError as error:
+        # What RunnerErrors do not tell of is mostly stdout itself: a full disk behind a redirection.
+        words = error.strerror or str(error)
+        click.echo(f"runner: {error.filename or 'reading or writing failed'}: {words}", err=True)
+        _drop_output()
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -184,9 +184,9 @@ def accept(file: str | None) -> None:
 
 
 def _name(place: Place) -> str:
-    from sqlalchemy.engine import make_url
+    from runner.jobstores.sqlalchemy.database import url_of
 
-    url = make_url(place.url)
+    url = url_of(place.url)
     return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
 
 

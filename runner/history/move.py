@@ -13,7 +13,6 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from sqlalchemy import Engine, Table, delete, func, insert, select
-from sqlalchemy.engine import make_url
 
 from runner.errors import RunnerError, StoreCorrupt, StoreError
 from runner.jobstores.codec import loads
@@ -26,6 +25,7 @@ from runner.jobstores.sqlalchemy.database import (
     reading,
     transaction,
     translated,
+    url_of,
     version_of,
 )
 from runner.jobstores.sqlalchemy.leases import led
@@ -120,7 +120,7 @@ def backup(url: str, dest: Path) -> None:
     if dest.exists():
         raise StoreError(f"{dest} is there already", hint="name a file that is not")
     _must_exist(url)
-    parsed = make_url(url)
+    parsed = url_of(url)
     if parsed.get_backend_name() != "sqlite":
         copy(url, f"sqlite:///{dest}")
         return
@@ -288,7 +288,7 @@ def _must_be_empty(engine: Engine) -> None:
 
 def _must_exist(url: str) -> None:
     """Looking must not make a SQLite file."""
-    parsed = make_url(url)
+    parsed = url_of(url)
     if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
         raise StoreError(f"there is no database {parsed.database}")
 

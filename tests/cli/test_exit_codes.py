@@ -212,3 +212,47 @@ def _loaded(args: list[str], directory: Path, **environ: str) -> set[str]:
     found = set(done.stderr.strip().splitlines()[-1].split("|"))
     assert "click" in found
     return found
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("foo", "the database's URL cannot be read"),
+        ("mysql+no_such_driver://u@h/x", "there is no kind of database 'mysql+no_such_driver'"),
+        ("mysql+cymysql://u:hidden@127.0.0.1:1/x", "pip install 'runner[mariadb]'"),
+    ],
+)
+@pytest.mark.parametrize("verb", [["run", "good"], ["db", "check"]])
+def test_a_database_that_cannot_be_is_an_error_in_words(
+    url: str, words: str, verb: list[str], place: Place
+) -> None:
+    place.write(GOOD)
+    place.environ["RUNNER_DATABASE_URL"] = url
+    said = place.call(*verb, code=1)
+    assert words in said.stderr
+    assert "hidden" not in said.stderr
+
+
+def test_output_that_cannot_be_written_is_an_error_in_words(place: Place) -> None:
+    """A redirection to a full disk; and closed streams, whose places no database file may take."""
+    place.write(GOOD)
+    full = _in_a_shell(place, '"$@" > /dev/full', "list")
+    assert full.returncode == 1
+    assert full.stderr == "runner: reading or writing failed: No space left on device\n"
+    closed = _in_a_shell(place, '"$@" >&- <&-', "run", "good")
+    assert closed.returncode == 0
+    assert "Traceback" not in closed.stderr
+    assert "good succeeded" in closed.stderr
+    assert "good" in _in_a_shell(place, '"$@"', "history").stdout
+
+
+def _in_a_shell(place: Place, script: str, *args: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in place.environ.items() if value is not None}
+    return subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, "-m", "runner", *args],
+        cwd=place.directory,
+        env={**os.environ, **environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -14,19 +14,43 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from runner.errors import StoreCorrupt, StoreError, StoreFull
 
 HEAD = "0001"
 """The newest migration; where the database says the same, alembic is not even loaded."""
 
+_LIKE = "write it like sqlite:////var/lib/runner/runner.db or postgresql+psycopg://user@host/name"
+_DRIVERS = {
+    "postgresql": ("postgresql", "psycopg"),
+    "mysql": ("mariadb", "pymysql"),
+    "mariadb": ("mariadb", "pymysql"),
+}
+"""Which extra of this package installs which driver of a server."""
+
 BUSY_MILLISECONDS = 2_000
+
+
+def url_of(url: str | URL) -> URL:
+    """A database's URL, read. StoreError where it is none; what was given may hold a password, and is not shown."""
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise StoreError("the database's URL cannot be read", hint=_LIKE) from error
 
 
 def file_of(url: str) -> Path | None:
     """The file of a SQLite database; None for any other."""
-    parsed = make_url(url)
+    parsed = url_of(url)
     name = parsed.database
     if parsed.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
         return None
@@ -36,7 +60,7 @@ def file_of(url: str) -> Path | None:
 def connect(url: str | URL, options: Mapping[str, Any] | None = None, schema: str | None = None) -> Engine:
     """An engine for the URL; a SQLite file is made for its owner alone. `options` are `create_engine`'s; `schema` is
     where PostgreSQL looks for tables."""
-    parsed = make_url(url)
+    parsed = url_of(url)
     if schema and parsed.get_backend_name() != "postgresql":
         raise ValueError("a schema of tables is PostgreSQL's; elsewhere name the database in the URL")
     if parsed.get_backend_name() != "sqlite":
@@ -46,7 +70,12 @@ def connect(url: str | URL, options: Mapping[str, Any] | None = None, schema: st
             wanted["options"] = f"-csearch_path={schema}"
         given = dict(options or {})
         wanted |= given.pop("connect_args", {})
-        return create_engine(parsed, **{"pool_pre_ping": True, **given}, connect_args=wanted)
+        try:
+            return create_engine(parsed, **{"pool_pre_ping": True, **given}, connect_args=wanted)
+        except ImportError as error:
+            raise _no_driver(parsed, error) from error
+        except NoSuchModuleError as error:
+            raise StoreError(f"there is no kind of database {parsed.drivername!r}", hint=_LIKE) from error
     arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
     path = file_of(str(url)) if isinstance(url, str) else None
     if path is not None:
@@ -58,6 +87,13 @@ def connect(url: str | URL, options: Mapping[str, Any] | None = None, schema: st
     engine = create_engine(parsed, **{**(options or {}), **arguments}, isolation_level="AUTOCOMMIT")
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _no_driver(url: URL, error: ImportError) -> StoreError:
+    server = url.get_backend_name()
+    extra, driver = _DRIVERS.get(server, ("", ""))
+    hint = f"pip install 'runner[{extra}]', and begin the URL with {server}+{driver}://" if extra else ""
+    return StoreError(f"the driver {error.name or 'of the database'} is not installed", hint=hint)
 
 
 def _open(path: Path) -> sqlite3.Connection:
