@@ -86,9 +86,17 @@ def opened(place: Place) -> Iterator[History | None]:
     """The history, where there is a database; a file that is not there is not made for being looked at."""
     if place.url.startswith("sqlite:///"):
         database = place.url.removeprefix("sqlite:///").partition("?")[0]
-        if not os.path.exists(database):
+        try:
+            os.stat(database)
+        except (FileNotFoundError, NotADirectoryError):
             yield None
             return
+        except OSError as error:
+            raise frame.fault(
+                frame.EXIT_FAILED,
+                f"the state in {place.state} cannot be read: {error.strerror}",
+                hint="only the user whose runner it is may read it",
+            ) from error
     from runner.history import History
     from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 

@@ -97,11 +97,21 @@ class Place:
         try:
             self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.chmod(self.state, 0o700)
-        except OSError as error:
+        except PermissionError as error:
+            if not os.path.isdir(self.state):
+                raise self._cannot_be(error) from error
             raise RunnerError(
-                f"the state directory {self.state} cannot be made: {error.strerror}",
-                hint="name another with RUNNER_STATE_DIR",
+                f"the state directory {self.state} belongs to another user",
+                hint="run as that user, or name another directory with RUNNER_STATE_DIR",
             ) from error
+        except OSError as error:
+            raise self._cannot_be(error) from error
+
+    def _cannot_be(self, error: OSError) -> RunnerError:
+        return RunnerError(
+            f"the state directory {self.state} cannot be made: {error.strerror}",
+            hint="name another with RUNNER_STATE_DIR",
+        )
 
 
 def _home(environ: Mapping[str, str]) -> Path:
