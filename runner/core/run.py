@@ -88,6 +88,12 @@ class Outcome:
             return 0
         return max(0, self.ended_at - self.started_at)
 
+    def ended_between(self, started_at: Moment | None, now: Moment) -> Moment:
+        """When the attempt ended, as far as that can be: long before `now`, where nobody could hear of it then."""
+        if self.ended_at is None or self.ended_at >= now:
+            return now
+        return self.ended_at if started_at is None else min(now, max(self.ended_at, started_at))
+
 
 @frozen
 class StepRun:

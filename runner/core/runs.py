@@ -310,7 +310,7 @@ class Runs:
             state.attempt,
             None,
             state.started_at,
-            now,
+            outcome.ended_between(state.started_at, now),
             outcome,
             state.reason,
             state.item,
@@ -497,7 +497,7 @@ class Runs:
             run.steps,
             run.created_at,
             run.started_at,
-            now,
+            max((state.ended_at or now for state in run.steps.values()), default=now),
             None,
             run.last_success,
         )
