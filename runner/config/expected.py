@@ -153,7 +153,7 @@ class _Test:
             help = f"write one of: {', '.join(several[:5])}"
             self._add("unknown-job", f"{name!r} stands for several jobs", "job", help=help)
         elif name.partition("[")[0] not in self.ids and not self._unread():
-            help = did_you_mean(name, self.specs)
+            help = did_you_mean(name, {*self.specs, *self.ids})
             self._add("unknown-job", f"there is no job {name!r}", "job", help=help)
         return None
 

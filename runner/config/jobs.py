@@ -50,11 +50,8 @@ def definitions(jobs: Node | None, trouble: Trouble) -> Iterator[tuple[str, Map]
             continue
         at = jobs.keys[id]
         if re.match(ID, id) is None:
-            help = "lower case letters, digits and _ . -, beginning with a letter or digit"
-            if len(id) > 200:
-                help = "at most 200 characters"
-            trouble.add("name", f"{id!r} cannot be the id of a job", at, length=len(id), help=help)
-        elif not isinstance(node, Map):
+            trouble.add("name", f"{id!r} cannot be the id of a job", at, length=len(id), help=_id_help(id))
+        if not isinstance(node, Map):
             help = "write `run: ...` below it" if node.value is None else f"did you mean `run: {node.value}`?"
             fact = f"the job {id!r} is {kind_of(node.value)}, not a mapping"
             trouble.add("type", fact, at, length=len(id), help=help)
@@ -62,6 +59,14 @@ def definitions(jobs: Node | None, trouble: Trouble) -> Iterator[tuple[str, Map]
             # A message about the whole job points at its id.
             node.at = at
             yield id, node
+
+
+def _id_help(id: str) -> str:
+    if len(id) > 200:
+        return "at most 200 characters"
+    near = re.sub(r"[^a-z0-9_.-]+", "-", id.lower()).strip("_.-")
+    rule = "lower case letters, digits and _ . -, beginning with a letter or digit"
+    return f"{rule}, such as {near}" if near else rule
 
 
 def _missing_values(whole: Whole, trouble: Trouble) -> None:
@@ -75,9 +80,18 @@ def _missing_values(whole: Whole, trouble: Trouble) -> None:
 
 
 def specs_of(
-    id: str, node: Map, defaults: Map | None, shared: Shared, trouble: Trouble
+    id: str,
+    node: Map,
+    defaults: Map | None,
+    shared: Shared,
+    trouble: Trouble,
+    broken: list[tuple[Whole, JobSpec]] | None = None,
 ) -> list[tuple[Whole, JobSpec]]:
-    """The jobs a definition stands for; those with mistakes are left out, and the mistakes noted."""
+    """The jobs a definition stands for; those with mistakes are left out, and the mistakes noted.
+
+    `broken` takes what can be told of those: of use only for finding more mistakes.
+    """
+    broken = [] if broken is None else broken
     job = extended(node, shared.templates, trouble)
     if job is None:
         return []
@@ -89,22 +103,26 @@ def specs_of(
         _missing_values(whole, trouble)
         model = checked(JobModel, whole.node, trouble, ("jobs", whole.id))
         if model is None:
-            _go_on(whole, shared, trouble)
+            broken += _go_on(whole, shared, trouble)
             continue
         spec = job_spec(whole, model, shared.known, trouble)
         names.check(whole, spec, shared.secrets, trouble)
         if not any(problem.level == "error" for problem in trouble.problems[before:]):
             found.append((whole, spec))
+        else:
+            broken.append((whole, spec))
     return found
 
 
-def _go_on(whole: Whole, shared: Shared, trouble: Trouble) -> None:
-    """Note what else is wrong with a job whose shape is."""
+def _go_on(whole: Whole, shared: Shared, trouble: Trouble) -> list[tuple[Whole, JobSpec]]:
+    """Note what else is wrong with a job whose shape is; the job as far as it is sound."""
     rest = sound(JobModel, whole.node)
     if rest is None:
-        return
+        return []
     model, node, taken = rest
     left = replace(whole, node=node)
     more = Trouble()
-    names.check(left, job_spec(left, model, shared.known, more), shared.secrets, more)
+    spec = job_spec(left, model, shared.known, more)
+    names.check(left, spec, shared.secrets, more)
     trouble.problems += independent(more.problems, taken, keys_of(JobModel))
+    return [(left, spec)]

@@ -134,6 +134,8 @@ class _Load:
         self.instead = instead
         self.trouble = Trouble()
         self.places: dict[str, At] = {}
+        self.broken: list[JobSpec] = []
+        """As far as they are sound."""
         self.nodes: dict[str, Map] = {}
         """Of jobs that name others or files."""
         self.now = now
@@ -165,7 +167,8 @@ class _Load:
         specs = tuple(spec for file in kept for made in file.made for spec in made.specs)
         named = {spec.id: spec for spec in specs}
         tests = expected.read(sections.tests, named, list(self.places), channels, trouble)
-        references.check(specs, self.home, known.env_files, self._where, trouble)
+        unread = self.places.keys() - {id.partition("[")[0] for id in named}
+        references.check((*specs, *self.broken), self.home, known.env_files, self._where, trouble, unread)
         self._check_there_are_jobs(files)
         if any(problem.level == "error" for problem in trouble.problems):
             raise _ordered(trouble, files)
@@ -222,8 +225,10 @@ class _Load:
                 continue
             self.places[id] = node.at
             before = len(trouble.problems)
-            found = specs_of(id, node, defaults, shared, trouble)
-            for whole, spec in found:
+            broken: list[tuple[Whole, JobSpec]] = []
+            found = specs_of(id, node, defaults, shared, trouble, broken)
+            self.broken += [spec for _, spec in broken]
+            for whole, spec in (*found, *broken):
                 if spec.id == self.wanted:
                     self.whole = whole
                 if spec.after or spec.only_after is not None or spec.env_files:

@@ -111,21 +111,26 @@ class _Job:
         if node is None or node.value is None:
             return None  # said where values that are missing are looked for
         value = _texts(node.value)
-        try:
-            return build(value, timezone=zone, job_id=self.spot.whole.id, calendars=self.spot.known.calendars)
-        except TriggerError as error:
-            place = find(node, error.path)
-            fact = error.fact
-            at = place.at
-            if (
-                isinstance(place, Map)
-                and error.path
-                and isinstance(error.path[-1], str)
-                and error.path[-1] in place.keys
-            ):
-                at = place.keys[error.path[-1]]
-            self.spot.add("schedule", fact, at, help=error.hint)
-            return None
+        id, calendars = self.spot.whole.id, self.spot.known.calendars
+        first = True
+        while True:
+            try:
+                return build(value, timezone=zone, job_id=id, calendars=calendars)
+            except TriggerError as error:
+                path = error.path
+                own = bool(path) and isinstance(path[-1], str)
+                if not first and not own:
+                    return None  # it may come of what was taken out
+                self._bad_schedule(node, error)
+                if not own or not _taken_out(value, path):
+                    return None
+                first = False
+
+    def _bad_schedule(self, node: Node, error: TriggerError) -> None:
+        place, last = find(node, error.path), error.path[-1] if error.path else None
+        known = isinstance(place, Map) and last in place.keys
+        at = place.keys[str(last)] if known and isinstance(place, Map) else place.at
+        self.spot.add("schedule", error.fact, at, help=error.hint)
 
     # ── policies ────────────────────────────────────────────────────────────────────────────
 
@@ -242,6 +247,14 @@ def _texts(value: Any) -> Any:
     if isinstance(value, list):
         return [_texts(item) for item in value]
     return value
+
+
+def _taken_out(value: Any, path: tuple[str | int, ...]) -> bool:
+    """Take a key out of a schedule; whether there was one."""
+    for part in path[:-1]:
+        inside = isinstance(value, dict) or (isinstance(value, list) and isinstance(part, int))
+        value = value[part] if inside else None
+    return isinstance(value, dict) and value.pop(path[-1], None) is not None
 
 
 def _said(node: Node | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from runner.config.diagnose import Trouble, did_you_mean
@@ -15,26 +15,36 @@ Where = Callable[[JobSpec, str], At]
 
 
 def check(
-    specs: Sequence[JobSpec], home: Path, common: Iterable[str], where: Where, trouble: Trouble
+    specs: Sequence[JobSpec],
+    home: Path,
+    common: Iterable[str],
+    where: Where,
+    trouble: Trouble,
+    unread: Collection[str] = (),
 ) -> None:
     """Note jobs that are named and are not there, jobs that start each other for ever, env files that are missing.
 
-    `common` are the env files of the files themselves, which were looked for where they are named.
+    `common` are the env files of the files themselves, which were looked for where they are named. `unread` are the
+    ids of definitions with mistakes: nobody knows what jobs those make.
     """
     linked = [spec for spec in specs if spec.after or spec.only_after is not None]
     if linked:
         ids = {spec.id for spec in specs}
         for spec in linked:
-            _check_names(spec, ids, where, trouble)
+            _check_names(spec, ids, unread, where, trouble)
         _check_rings(linked, where, trouble)
     _check_env_files(specs, home, set(common), where, trouble)
 
 
-def _check_names(spec: JobSpec, ids: set[str], where: Where, trouble: Trouble) -> None:
+def _check_names(
+    spec: JobSpec, ids: set[str], unread: Collection[str], where: Where, trouble: Trouble
+) -> None:
     named = [("after", each.job) for each in spec.after]
     if spec.only_after is not None:
         named.append(("only_after", spec.only_after.job))
     for key, job in named:
+        if job.partition("[")[0] in unread:
+            continue
         if job not in ids:
             trouble.add("unknown-job", f"there is no job {job!r}", where(spec, key),
                         help=_help(job, ids), key=spec.id)  # fmt: skip

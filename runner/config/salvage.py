@@ -20,12 +20,15 @@ Path = tuple[str | int, ...]
 _ROUNDS = 20
 _NEEDS_THE_REST = frozenset({"missing", "conflict", "empty"})
 """Kinds of mistakes that may come of a part that was taken out."""
-_NEEDS_NAMES = frozenset({"order", "cycle", "duplicate"})
+_NEEDS_NAMES = frozenset({"order"})
 """The same where names may have gone with it; and so are most of the unknown ones."""
 _DECLARED_ELSEWHERE = frozenset({"unknown-timezone", "unknown-channel", "unknown-group", "unknown-executor"})
-_NAMES = frozenset({"unknown-step", "unknown-output", "unknown-name", "order", "cycle", "duplicate"})
-"""The same where names may have gone with it."""
 _NAMES = frozenset({"steps", "params", "outputs", "vars", "matrix", "env", "foreach", "secrets"})
+_NAMELESS = frozenset(
+    "artifacts clean_env continue_on_error executor fail_fast group http if limits max_parallel name retry shell"
+    " stop_grace_period stop_signal success timeout user with working_dir".split()
+)
+"""Keys of a step that go without a name going with them."""
 
 
 def sound(model: type[M], node: Map) -> tuple[M, Map, list[Path]] | None:
@@ -45,6 +48,26 @@ def sound(model: type[M], node: Map) -> tuple[M, Map, list[Path]] | None:
     return None
 
 
+def sound_items(model: type[M], node: Map, name: str) -> tuple[M, Node] | None:
+    """A section with those of its items that are whole, as a document and as a node; None where there are none."""
+    found = sound(model, node)
+    if found is None or any(len(path) < 2 for path in found[2]):
+        return None
+    wrong = {path[1] for path in found[2]}
+    rest = _copied(node.nodes[name])
+    if isinstance(rest, Seq):
+        rest.nodes = [child for number, child in enumerate(rest.nodes) if number not in wrong]
+        rest.value = [child.value for child in rest.nodes]
+    elif isinstance(rest, Map):
+        for key in wrong:
+            rest.drop(str(key))
+    if not rest.value:
+        return None
+    alone = Map(node.at)
+    alone.put(name, node.keys[name], rest)
+    return model.model_validate(alone.value), rest
+
+
 def independent(
     problems: Iterable[Problem], taken: Iterable[Path], known: Container[str]
 ) -> Iterator[Problem]:
@@ -52,7 +75,7 @@ def independent(
 
     `known`: the keys of a job; another one may have been meant to hold anything.
     """
-    names_too = any(path[0] in _NAMES or path[0] not in known for path in taken)
+    names_too = any(_held_names(path, known) for path in taken)
     for problem in problems:
         named = problem.kind in _NEEDS_NAMES or problem.kind.startswith("unknown-")
         if problem.kind in _NEEDS_THE_REST:
@@ -60,6 +83,13 @@ def independent(
         if named and names_too and problem.kind not in _DECLARED_ELSEWHERE:
             continue
         yield problem
+
+
+def _held_names(path: Path, known: Container[str]) -> bool:
+    """Whether a part that was taken out may have held names that others use."""
+    if path[0] == "steps" and len(path) > 2:
+        return path[2] not in _NAMELESS
+    return path[0] in _NAMES or path[0] not in known
 
 
 def _culprit(root: Map, location: tuple[str | int, ...], kind: str) -> Path:

@@ -17,6 +17,7 @@ from runner.config.document import FileModel, TestModel
 from runner.config.files import Document, read_bytes
 from runner.config.model import Channel, Executor, Heartbeat, Storage
 from runner.config.node import Map, Node, Seq, find, kind_of
+from runner.config.salvage import sound_items
 from runner.config.shape import checked
 from runner.core.event import Maintenance
 from runner.errors import TriggerError
@@ -54,6 +55,8 @@ class Sections:
             alone = Map(root.at)
             alone.put(name, root.keys[name], self._available(node) if name == "executors" else node)
             model = checked(FileModel, alone, self.trouble)
+            if model is None and (rest := sound_items(FileModel, alone, name)) is not None:
+                model, node = rest
             if model is not None:
                 self.models.append(model)
                 if name == "tests":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from signal import Signals
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from runner.config.diagnose import MOST, Trouble, nearest
-from runner.config.document import FileModel, JobModel, StepModel
+from runner.config.document import FileModel, JobModel, RuleModel, StepModel
 from runner.config.foreign import choice, ours
 from runner.config.node import At, Map, Node, find, kind_of
 from runner.config.order import keys_of
+from runner.config.samples import EXAMPLES
 from runner.errors import RunnerError
 
 M = TypeVar("M", bound=BaseModel)
@@ -68,7 +70,8 @@ def _note(
         )
     elif kind in _WANTED:
         wanted, help = _SHORT.get(name, ("", "")) if _WANTED[kind] == "a mapping" else ("", "")
-        wanted, help = wanted or _WANTED[kind], help or _type_help(_WANTED[kind], name, node)
+        wanted = wanted or _WANTED[kind]
+        help = help or _below_help(wanted, path) or _type_help(wanted, name, node)
         trouble.add(
             "type", f"`{name}` needs {wanted}, not {kind_of(node.value)}", node.at, help=help, key=key
         )
@@ -150,13 +153,16 @@ def _pattern_at(root: Map, path: tuple[str | int, ...], node: Node) -> At:
 
 
 def _pattern_words(error: Any, node: Node, name: str) -> str:
-    return f"{str(error['input'])!r} is not a name that can stand here"
+    pattern = str(error.get("ctx", {}).get("pattern", ""))
+    what = "name of a signal" if pattern.startswith("^SIG") else "name that can stand here"
+    return f"{str(error['input'])!r} is not a {what}"
 
 
 def _name_help(error: Any) -> str:
     pattern = str(error.get("ctx", {}).get("pattern", ""))
     if pattern.startswith("^SIG"):
-        return "write a signal's name: SIGTERM, SIGINT, SIGQUIT"
+        near = f"SIG{str(error['input']).upper()}"
+        return f"did you mean {near}?" if near in Signals.__members__ else "write SIGTERM, SIGINT or SIGQUIT"
     if pattern.startswith("^[a-z0-9]"):
         return "ids are lower case letters, digits and _ . -, and begin with a letter or digit"
     return "names are letters, digits and _, and do not begin with a digit"
@@ -166,9 +172,23 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def _below_help(wanted: str, path: tuple[str | int, ...]) -> str:
+    """How one of those is written that people give names of their own."""
+    parent, name = (path[-2], path[-1]) if len(path) > 1 else ("", "")
+    if wanted != "a mapping":
+        return ""
+    if parent == "secrets":
+        return "never the secret itself: write {env: NAME}, {file: PATH} or {command: [program, argument]}"
+    return f"write {name}: {{type: string}}" if parent == "params" else ""
+
+
 def _type_help(wanted: str, name: str, node: Node) -> str:
     if wanted == "a mapping":
-        return "write keys below it, each as `key: value`"
+        return f"write {EXAMPLES[name]}" if name in EXAMPLES else "write keys below it, each as `key: value`"
+    if name == "steps":
+        return "begin each step with `-`, such as `- id: load`, its keys below"
+    if name == "command":
+        return "write command: [program, argument], or run: with text for the shell"
     if wanted == "a list":
         return "write [a, b], or one `- item` per line"
     if wanted in ("a whole number", "a number"):
@@ -192,10 +212,17 @@ def _help_for_unknown(name: str, known: list[str], path: tuple[str | int, ...]) 
     return f"known here: {', '.join(sorted(known))}"
 
 
+_OF_RULE = frozenset(RuleModel.model_fields)
+
+
 def _elsewhere(name: str, path: tuple[str | int, ...]) -> str:
     """Where a key of ours stands that cannot stand here."""
     of_step, of_job, of_file = (keys_of(model) for model in (StepModel, JobModel, FileModel))
     inside = bool(path) and path[0] in ("jobs", "templates", "defaults")
+    if name == "group" and inside and "steps" not in path:
+        return "write concurrency: {group: NAME}; a step has `group`"
+    if path[-1:] == ("notify",):
+        return f"write it inside: on_failure: {{to: CHANNEL, {name}: ...}}" if name in _OF_RULE else ""
     if inside and "steps" in path and name in of_job:
         return f"`{name}` is a key of the job: write it beside `steps`"
     if inside and name in of_step:

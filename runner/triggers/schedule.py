@@ -197,7 +197,7 @@ def _read_option(key: str, value: Any, options: _Options) -> None:
         case "timezone":
             options.timezone = zone(_string(value, "a time zone is an IANA name such as Europe/Oslo")).name
         case "jitter":
-            options.jitter = parse_duration(_string(value, "a length of time, such as 30s"))
+            options.jitter = parse_duration(value if isinstance(value, str) else str(value))
         case "start":
             options.start = moment_of(_time(value, "start"), options.timezone, "start")
         case "end":

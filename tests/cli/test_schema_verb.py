@@ -13,6 +13,7 @@ from verb_place import Place
 from runner.config import words
 from runner.config.node import Source
 from runner.config.order import JOB_KEYS, STEP_KEYS
+from runner.config.samples import EXAMPLES
 from runner.config.schema import schema
 from runner.config.text import parse
 
@@ -89,7 +90,7 @@ def _paths(node: Any, path: tuple[str, ...], root: Any) -> Iterator[tuple[str, .
         yield from _paths(chosen[0], (*path, words.NAME), root)
 
 
-@pytest.mark.parametrize("example", words._EXAMPLES.values())
+@pytest.mark.parametrize("example", EXAMPLES.values())
 def test_the_examples_fit_the_schema(example: str) -> None:
     node = parse(example, Source("x", example))
     assert node is not None
