@@ -30,7 +30,7 @@ run: $(VENV)/.installed ## run the jobs of examples/jobs.yaml in the foreground
 	$(BIN)/runner serve -f examples/jobs.yaml
 
 .PHONY: services
-services: ## install the servers that the tests of job stores use (Debian, as root)
+services: ## install the servers, and the cron, that some tests use (Debian, as root)
 	tests/jobstores/services.sh
 
 test: $(VENV)/.developed ## run the tests

@@ -1,21 +1,27 @@
 #!/usr/bin/env bash
-# Installs from Debian's packages the servers that the tests of job stores use and no wheel brings. Starts none: the
-# tests start their own, on free ports of the loopback, and end them. What cannot be had is said, and is no failure.
+# Installs from Debian's packages what tests use and no wheel brings: the servers of job stores, and the cron that judges
+# the triggers in the time of libfaketime. Starts none: the tests start their own, on free ports of the loopback or in
+# namespaces of their own, and end them. What cannot be had is said, and is no failure.
 set -uo pipefail
 declare -A package=(
   [mariadb]="mariadb-server"
   [zookeeper]="zookeeper default-jre-headless"
   [etcd]="etcd-server"
+  [cron]="cron"
+  [libfaketime]="libfaketime"
 )
+names="mariadb zookeeper etcd cron libfaketime"
 there() {
   case $1 in
     mariadb) PATH="$PATH:/usr/sbin" command -v mariadbd ;;
     zookeeper) [ -e /usr/share/java/zookeeper.jar ] && command -v java ;;
     etcd) command -v etcd ;;
-  esac >/dev/null
+    cron) PATH="$PATH:/usr/sbin" command -v cron ;;
+    libfaketime) ls /usr/lib/*/faketime/libfaketime.so.1 ;;
+  esac >/dev/null 2>&1
 }
 missing=()
-for name in mariadb zookeeper etcd; do there "$name" || missing+=("$name"); done
+for name in $names; do there "$name" || missing+=("$name"); done
 why=""
 if [ ${#missing[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then why="there is no apt-get here"
@@ -34,7 +40,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     else why="apt-get update fails: no package index can be reached"; fi
   fi
 fi
-for name in mariadb zookeeper etcd; do
+for name in $names; do
   if there "$name"; then echo "$name: there"
   else echo "$name: not there, its tests are skipped (${why:-${package[$name]} did not bring it})"; fi
 done
