@@ -11,10 +11,12 @@ import hashlib
 from collections.abc import Sequence
 
 from runner.core.run import Job, Occurrence, OccurrenceState
+from runner.core.missed import Slots, all_up_to
 from runner.frozen import frozen
 from runner.moment import HOUR, SECOND, Moment, Span
 from runner.spec import JobKey, JobSpec
 from runner.triggers.base import Trigger
+from runner.triggers.counting import widest_jitter
 
 PROMPT: Span = 5 * SECOND
 """Decided within this, an occurrence is on time; later, there was downtime."""
@@ -69,19 +71,30 @@ def due(job: Job, now: Moment) -> Due:
     if not late and (following is None or following > now) and policy.grace is None:
         records = _passed(job, trigger, slot, now)
         return Due((slot,), records, following, slot)
-    slots = [slot]
-    while following is not None and start_of(spec, following) <= now:
-        slots.append(following)
-        following = trigger.next_after(following)
-    newest = slots[-1]
+    slots, following = _come(spec, trigger, slot, now)
     runs, records = _choose(spec, slots, following, now)
-    return Due(
-        runs, [*_passed(job, trigger, newest, now), *records], following, newest, late or len(slots) > 1
-    )
+    passed = _passed(job, trigger, slots.last, now)
+    return Due(runs, [*passed, *records], following, slots.last, late or slots.first != slots.last)
+
+
+def _come(spec: JobSpec, trigger: Trigger, slot: Moment, now: Moment) -> tuple[Slots, Moment | None]:
+    """The slots from one on whose start has come, up to the first whose start has not, and that one."""
+    slots = all_up_to(trigger, slot, now - _widest(spec, trigger, now - slot))
+    newest = slots.last
+    following = trigger.next_after(newest)
+    while following is not None and start_of(spec, following) <= now:
+        newest, following = following, trigger.next_after(following)
+    return (slots if newest == slots.last else all_up_to(trigger, slot, newest)), following
+
+
+def _widest(spec: JobSpec, trigger: Trigger, most: Span) -> Span:
+    """What no slot's start is later than the slot by; `most` where the trigger does not say."""
+    widest = widest_jitter(trigger)
+    return most if widest is None else max(spec.policy.jitter, widest)
 
 
 def _choose(
-    spec: JobSpec, slots: list[Moment], following: Moment | None, now: Moment
+    spec: JobSpec, slots: Slots, following: Moment | None, now: Moment
 ) -> tuple[list[Moment], list[Occurrence]]:
     """What runs, and what becomes of the rest."""
     policy, records = spec.policy, list[Occurrence]()
@@ -94,27 +107,30 @@ def _choose(
         return [], records
     if runs == "all":
         if window is None:
-            window = max(HOUR, 0 if following is None else following - slots[-1])
-        fresh = [slot for slot in slots if now - slot <= window][-policy.catchup.max :]
-        old = slots[: len(slots) - len(fresh)]
+            window = max(HOUR, 0 if following is None else following - slots.last)
+        fresh = slots.since(now - window).newest(policy.catchup.max)
+        old = slots.before(fresh.first) if fresh else slots
         if old:
             records.append(_record(spec.key, old, "missed", "window", now))
-        return fresh, records
-    newest, rest = slots[-1], slots[:-1]
+        return [slot for slot, _ in fresh.pieces], records
+    newest = slots.last
     if window is not None and now - newest > window:
         records.append(_record(spec.key, slots, "missed", "window", now))
         return [], records
-    if rest:
+    if rest := slots.before(newest):
         records.append(_record(spec.key, rest, "merged", "catch-up", now, into=newest))
     return [newest], records
 
 
 def _missed(
-    spec: JobSpec, slots: list[Moment], most: Span, reason: str, now: Moment, records: list[Occurrence]
-) -> list[Moment]:
+    spec: JobSpec, slots: Slots, most: Span, reason: str, now: Moment, records: list[Occurrence]
+) -> Slots:
     """Those that are decided in time; the others, which are the older ones, are on record as missed."""
-    fresh = [slot for slot in slots if now - start_of(spec, slot) <= most]
-    old = [slot for slot in slots if now - start_of(spec, slot) > most]
+    if not slots:
+        return slots
+    near = now - most
+    far = near - _widest(spec, slots.trigger, near - slots.first)
+    old, fresh = slots.split(far, near, lambda slot: start_of(spec, slot) < near)
     if old:
         records.append(_record(spec.key, old, "missed", reason, now))
     return fresh
@@ -135,21 +151,17 @@ def skipped(job: Job, now: Moment, reason: str) -> tuple[Occurrence | None, Mome
     slot, trigger = job.next_at, job.spec.trigger
     if slot is None or trigger is None or slot > now:
         return None, slot
-    slots: list[Moment] = []
-    following: Moment | None = slot
-    while following is not None and following <= now:
-        slots.append(following)
-        following = trigger.next_after(following)
-    return _record(job.key, slots, "skipped", reason, now), following
+    slots = all_up_to(trigger, slot, now)
+    return _record(job.key, slots, "skipped", reason, now), trigger.next_after(slots.last)
 
 
 def _record(
     key: JobKey,
-    slots: Sequence[Moment],
+    slots: Slots,
     state: OccurrenceState,
     reason: str,
     now: Moment,
     into: Moment | None = None,
 ) -> Occurrence:
-    last = slots[-1] if len(slots) > 1 else None
-    return Occurrence(key, slots[0], state, reason, "", last, len(slots), into, "", now)
+    end = slots.last if slots.last != slots.first else None
+    return Occurrence(key, slots.first, state, reason, "", end, slots.count(), into, "", now)

@@ -97,6 +97,11 @@ class AndTrigger(_Combined):
         super().__init__(triggers, jitter)
         object.__setattr__(self, "_rules", _with_one_interval(self.triggers))
 
+    @property
+    def rules(self) -> tuple[Trigger, ...]:
+        """What must agree, with one interval for all that are; empty where those never meet."""
+        return self._rules or ()
+
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return type(self), (self.triggers, self.spread / SECOND)
 

@@ -15,6 +15,7 @@ from runner.moment import DAY, MINUTE, SECOND, Moment, to_datetime
 from runner.triggers.base import Trigger
 from runner.triggers.calendarinterval import CalendarIntervalTrigger
 from runner.triggers.combining import AndTrigger, OrTrigger
+from runner.triggers.counting import last
 from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.cron.days import EPOCH, DayRule, days
 from runner.triggers.cron.trigger import CronTrigger
@@ -57,7 +58,7 @@ def previous(trigger: Trigger, moment: Moment) -> Moment | None:
     while span <= FAR_BACK * 2:
         found = trigger.next_after(moment - span)
         if found is not None and found < moment:
-            return _last_before(trigger, found, moment)
+            return last(trigger, found, moment - 1)
         span *= 8
     return None
 
@@ -80,19 +81,6 @@ def preceding(trigger: Trigger, moment: Moment, count: int) -> list[Moment]:
         found.append(slot)
         slot = previous(trigger, slot)
     return found
-
-
-def _last_before(trigger: Trigger, known: Moment, moment: Moment) -> Moment:
-    """The last firing before `moment`; `known` is one."""
-    low, high = known, moment - 1
-    while low < high:
-        middle = (low + high) // 2
-        found = trigger.next_after(middle)
-        if found is not None and found < moment:
-            low = found
-        else:
-            high = middle
-    return low
 
 
 # ── why ─────────────────────────────────────────────────────────────────────────────────────

@@ -158,6 +158,17 @@ class Days:
     def __contains__(self, day: int) -> bool:
         return self.on_or_after(day) == day
 
+    def count(self, first: int, past: int) -> int:
+        """How many days of the rule there are from one to before another."""
+        found = 0
+        for block in range(first >> 6, (past - 1 >> 6) + 1):
+            mask = self.blocks.get(block)
+            if mask is None:
+                mask = self._block(block)
+            low, high = max(first - (block << 6), 0), min(past - (block << 6), 64)
+            found += (mask >> low & (1 << high - low) - 1).bit_count()
+        return found
+
     def on_or_after(self, day: int) -> int | None:
         """The first day of the rule that is not before `day`; None where there is none up to year 9999."""
         block = day >> 6

@@ -94,6 +94,21 @@ class Walk:
         """False where no day matches, in any year."""
         return self._days.ever
 
+    @property
+    def clock(self) -> tuple[int, int, int]:
+        """The bits of hours, minutes and seconds."""
+        return self._key[:3]
+
+    def names_day(self, day: int) -> bool:
+        """Whether a day, numbered from 1970-01-01, is one of the schedule's."""
+        return self._every or day in self._days
+
+    def count_days(self, first: int, past: int) -> int:
+        """How many days from one to before another are the schedule's."""
+        if first >= past:
+            return 0
+        return past - first if self._every else self._days.count(first, past)
+
     def after(self, second: int) -> int | None:
         """The first firing strictly after a second."""
         begin = second + 1

@@ -17,6 +17,7 @@ class WallTrigger(BaseTrigger):
 
     start: Moment | None
     end: Moment | None
+    zone: str
     _walk: Walk
 
     def next_after(self, moment: Moment) -> Moment | None:
@@ -40,6 +41,11 @@ class WallTrigger(BaseTrigger):
         if self.end is not None and found is not None and from_datetime(found) > self.end:
             return None
         return found
+
+    @property
+    def walk(self) -> Walk:
+        """Its firings without its bounds."""
+        return self._walk
 
     @property
     def tzinfo(self) -> tzinfo:
