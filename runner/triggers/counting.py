@@ -7,6 +7,7 @@ the first, the last and how many. What a rule says in arithmetic is reckoned; an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from runner.moment import SECOND, Moment, Span
 from runner.triggers.base import Trigger
@@ -95,7 +96,7 @@ def _of_walls(triggers: Sequence[WallTrigger], after: Moment, until: Moment) -> 
         edges |= {one.end} if one.end is not None else set()
     cuts = sorted(edge for edge in edges if after <= edge <= until)
     found = 0
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in pairwise(cuts):
         walks = [one.walk for one in triggers if _holds(one, begin, end)]
         if walks:
             found += count_firings(walks, begin // SECOND, end // SECOND)
@@ -139,11 +140,11 @@ def _not_by(most: Trigger, rest: Trigger, after: Moment, until: Moment) -> int:
 
 
 def _days(zone_name: str, after: Moment, until: Moment) -> Iterator[tuple[int, int, int, int]]:
-    """The days from after to until in pieces of constant offset: (day, seconds of its clock from, to before, offset)."""
+    """The days in pieces of constant offset: (day, seconds of its clock from, to before, offset)."""
     clocks = zone(zone_name)
     begin, end = after // SECOND, until // SECOND + 1
     starts = [begin, *(change for change, _, _ in clocks.changes(begin, end - 1)), end]
-    for low, high in zip(starts, starts[1:], strict=False):
+    for low, high in pairwise(starts):
         offset = clocks.offset_at(low)
         local, stop = low + offset, high + offset
         while local < stop:

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_laws import INTERVALS, LINES, MOMENTS, TRIGGERS, WEEKEND, WINDOWS
 
 from runner.moment import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Moment, from_datetime, parse_iso
 from runner.triggers import BaseTrigger, Trigger, explain
@@ -24,7 +25,6 @@ from runner.triggers.interval import IntervalTrigger
 from runner.triggers.windows import BetweenTrigger, Window
 from runner.triggers.workdays import WorkdayTrigger
 from runner.triggers.zones import zone as clocks
-from test_laws import INTERVALS, LINES, MOMENTS, TRIGGERS, WEEKEND, WINDOWS
 
 LONG = bool(os.environ.get("RUNNER_LONG"))
 MOST = 3_000
