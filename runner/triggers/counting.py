@@ -73,7 +73,7 @@ def last(trigger: Trigger, known: Moment, until: Moment) -> Moment:
 
 
 def widest_jitter(trigger: Trigger) -> Span | None:
-    """A length that no firing's jitter exceeds; None for a trigger that is not this library's, which may say anything."""
+    """A length that no firing's jitter exceeds; None for a program's own trigger, which may say anything."""
     match trigger:
         case OrTrigger() | AndTrigger():
             inner = [widest_jitter(one) for one in trigger.triggers]

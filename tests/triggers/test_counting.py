@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_laws import INTERVALS, LINES, MOMENTS, TRIGGERS, WEEKEND, WINDOWS
+from test_laws import ZONES as USUAL_ZONES
 
 from runner.moment import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Moment, from_datetime, parse_iso
 from runner.triggers import BaseTrigger, Trigger, explain
@@ -28,19 +29,8 @@ from runner.triggers.zones import zone as clocks
 
 LONG = bool(os.environ.get("RUNNER_LONG"))
 MOST = 3_000
-ZONES = st.sampled_from(
-    [
-        "UTC",
-        "Europe/Berlin",
-        "America/New_York",
-        "Australia/Lord_Howe",
-        "Africa/Casablanca",
-        "America/Sao_Paulo",
-        "Africa/Cairo",
-        "Pacific/Apia",
-        "Asia/Kathmandu",
-        "Pacific/Chatham",
-    ]
+ZONES = st.one_of(
+    USUAL_ZONES, st.sampled_from(["Africa/Cairo", "Pacific/Apia", "Asia/Kathmandu", "Pacific/Chatham"])
 )
 LENGTHS = st.one_of(st.integers(0, 2 * HOUR), st.integers(0, 3 * DAY), st.integers(0, 4_000 * DAY))
 
