@@ -21,7 +21,7 @@ Piece = tuple[Moment, Moment]
 
 
 @frozen
-class Slots:
+class Firings:
     """Firings of one trigger, in order of time."""
 
     trigger: Trigger
@@ -44,14 +44,14 @@ class Slots:
         """How many there are."""
         return sum(1 if low == high else 2 + count(self.trigger, low, high - 1) for low, high in self.pieces)
 
-    def newest(self, most: int) -> Slots:
+    def newest(self, most: int) -> Firings:
         """The newest so many of them, each one a piece."""
         found: list[Moment] = []
         for low, high in reversed(self.pieces):
             lacking = most - len(found)
             if lacking > 0:
                 found = [*self._newest(low, high, lacking), *found]
-        return Slots(self.trigger, [(slot, slot) for slot in found])
+        return Firings(self.trigger, [(slot, slot) for slot in found])
 
     def _newest(self, low: Moment, high: Moment, most: int) -> Iterable[Moment]:
         if low == high or count(self.trigger, low, high) < most * _WORTH:
@@ -67,16 +67,16 @@ class Slots:
             yield slot
             slot = self.trigger.next_after(slot)
 
-    def before(self, moment: Moment) -> Slots:
+    def before(self, moment: Moment) -> Firings:
         """Those before a moment."""
         cut = [
             (low, high if high < moment else last(self.trigger, low, moment - 1))
             for low, high in self.pieces
             if low < moment
         ]
-        return Slots(self.trigger, cut)
+        return Firings(self.trigger, cut)
 
-    def since(self, moment: Moment) -> Slots:
+    def since(self, moment: Moment) -> Firings:
         """Those not before a moment."""
         cut = []
         for low, high in self.pieces:
@@ -84,9 +84,9 @@ class Slots:
                 first = low if low >= moment else self.trigger.next_after(moment - 1)
                 assert first is not None
                 cut.append((first, high))
-        return Slots(self.trigger, cut)
+        return Firings(self.trigger, cut)
 
-    def split(self, far: Moment, near: Moment, early: Callable[[Moment], bool]) -> tuple[Slots, Slots]:
+    def split(self, far: Moment, near: Moment, early: Callable[[Moment], bool]) -> tuple[Firings, Firings]:
         """Those that are early, and the others: before `far` all are, from `near` on none is, between one is asked."""
         yes, no = list(self.before(far).pieces), list[Piece]()
         for slot, joined in self._each(far, near):
@@ -95,7 +95,7 @@ class Slots:
                 side[-1] = (side[-1][0], slot)
             else:
                 side.append((slot, slot))
-        return Slots(self.trigger, yes), Slots(self.trigger, [*no, *self.since(max(far, near)).pieces])
+        return Firings(self.trigger, yes), Firings(self.trigger, [*no, *self.since(max(far, near)).pieces])
 
     def _each(self, far: Moment, near: Moment) -> Iterator[tuple[Moment, Moment]]:
         """Each one from `far` to before `near`, with the one just before it in its piece (0 for none)."""
@@ -106,9 +106,9 @@ class Slots:
                 before = slot
 
 
-def all_up_to(trigger: Trigger, slot: Moment, until: Moment) -> Slots:
+def all_up_to(trigger: Trigger, slot: Moment, until: Moment) -> Firings:
     """A slot and what the trigger fires after it, up to a moment. The slot need be no firing: somebody may move it."""
     first = trigger.next_after(slot)
     if first is None or first > until:
-        return Slots(trigger, [(slot, slot)])
-    return Slots(trigger, [(slot, slot), (first, last(trigger, first, until))])
+        return Firings(trigger, [(slot, slot)])
+    return Firings(trigger, [(slot, slot), (first, last(trigger, first, until))])

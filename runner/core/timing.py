@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from runner.core.missed import Firings, all_up_to
 from runner.core.run import Job, Occurrence, OccurrenceState
-from runner.core.missed import Slots, all_up_to
 from runner.frozen import frozen
 from runner.moment import HOUR, SECOND, Moment, Span
 from runner.spec import JobKey, JobSpec
@@ -77,7 +77,7 @@ def due(job: Job, now: Moment) -> Due:
     return Due(runs, [*passed, *records], following, slots.last, late or slots.first != slots.last)
 
 
-def _come(spec: JobSpec, trigger: Trigger, slot: Moment, now: Moment) -> tuple[Slots, Moment | None]:
+def _come(spec: JobSpec, trigger: Trigger, slot: Moment, now: Moment) -> tuple[Firings, Moment | None]:
     """The slots from one on whose start has come, up to the first whose start has not, and that one."""
     slots = all_up_to(trigger, slot, now - _widest(spec, trigger, now - slot))
     newest = slots.last
@@ -94,7 +94,7 @@ def _widest(spec: JobSpec, trigger: Trigger, most: Span) -> Span:
 
 
 def _choose(
-    spec: JobSpec, slots: Slots, following: Moment | None, now: Moment
+    spec: JobSpec, slots: Firings, following: Moment | None, now: Moment
 ) -> tuple[list[Moment], list[Occurrence]]:
     """What runs, and what becomes of the rest."""
     policy, records = spec.policy, list[Occurrence]()
@@ -123,8 +123,8 @@ def _choose(
 
 
 def _missed(
-    spec: JobSpec, slots: Slots, most: Span, reason: str, now: Moment, records: list[Occurrence]
-) -> Slots:
+    spec: JobSpec, slots: Firings, most: Span, reason: str, now: Moment, records: list[Occurrence]
+) -> Firings:
     """Those that are decided in time; the others, which are the older ones, are on record as missed."""
     if not slots:
         return slots
@@ -157,7 +157,7 @@ def skipped(job: Job, now: Moment, reason: str) -> tuple[Occurrence | None, Mome
 
 def _record(
     key: JobKey,
-    slots: Slots,
+    slots: Firings,
     state: OccurrenceState,
     reason: str,
     now: Moment,
