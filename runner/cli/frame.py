@@ -170,6 +170,16 @@ def print_document(document: dict[str, Any]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
 
 
+def write_new(path: str, text: str) -> None:
+    """Into a file that is not there yet."""
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        hint = "name another file, or take it away first"
+        raise fault(EXIT_FAILED, f"{path} is there already", hint=hint) from None
+
+
 def write_text(path: str, text: str) -> None:
     """Into a file, or to stdout where the path is `-`."""
     if path == "-":

@@ -30,15 +30,7 @@ def command(file: TextIO, system: bool, output: str | None, as_json: bool) -> No
     found = read(file.read(), system=system)
     text = as_yaml(found, name="a crontab" if name in ("-", "<stdin>") else name)
     if output is not None:
-        try:
-            with open(output, "x", encoding="utf-8") as out:
-                out.write(text)
-        except FileExistsError:
-            raise frame.fault(
-                frame.EXIT_FAILED,
-                f"{output} is there already",
-                hint="name another file, or take it away first",
-            ) from None
+        frame.write_new(output, text)
     if as_json:
         notes = [{"line": number, "note": note} for number, note in found.notes]
         frame.print_json({"yaml": text, "jobs": len(found.lines), "notes": notes})

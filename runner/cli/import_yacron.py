@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TextIO
+
+import click
+
+from runner.cli import frame
+
+
+@click.command("yacron")
+@click.argument("file", type=click.File("r"))
+@click.option(
+    "-o", "--output", metavar="FILE", help="write the jobs file here [stdout]; it must not be there yet"
+)
+@frame.json_option
+def command(file: TextIO, output: str | None, as_json: bool) -> None:
+    """Write a file of yacron or cronstable (or - for stdin) as a jobs file.
+
+    Keys that cannot be taken over are named on stderr and in the file.
+    """
+    from runner.config.yacron import as_yaml, read
+    from runner.errors import RunnerError
+
+    name = getattr(file, "name", "-")
+    try:
+        found = read(file.read())
+    except RunnerError as error:
+        raise frame.fault(frame.EXIT_FAILED, f"{name}: {error.fact}", hint=error.hint) from None
+    text = as_yaml(found, name=name)
+    if output is not None:
+        frame.write_new(output, text)
+    if as_json:
+        notes = [{"job": job, "note": note} for job, note in found.notes]
+        frame.print_json({"yaml": text, "jobs": len(found.jobs), "notes": notes})
+        return
+    if output is None:
+        click.echo(text, nl=False)
+    for job, note in found.notes:
+        click.echo(f"{name}: {job}: {note}" if job else f"{name}: {note}", err=True)

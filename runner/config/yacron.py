@@ -1,0 +1,244 @@
+"""A file of yacron or cronstable as the text of a jobs file: each key in our words, or a comment that says why not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from runner.errors import RunnerError, TriggerError
+from runner.triggers.cron.crontab import split
+
+_POLICIES = {"Allow": "allow", "Forbid": "skip", "Replace": "replace"}
+_FIELDS = ("minute", "hour", "dayOfMonth", "month", "dayOfWeek")
+_NEEDLESS = {"captureStdout", "captureStderr"}
+"""Output of both streams is always kept here."""
+_WHY = {
+    "streamPrefix": "each line of the log names its job",
+    "saveLimit": "see `retention`",
+    "maxLineLength": "see `retention`",
+    "statsd": "see `heartbeat` and `notify`",
+    "group": "`user` alone says whose rights a command has",
+    "onSuccess": "name a channel below `channels`, and `notify: {on_success: CHANNEL}`",
+    "onPermanentFailure": "name a channel below `channels`, and `notify: {on_failure: CHANNEL}`",
+    "report": "name a channel below `channels`, and `notify: {on_failure: CHANNEL}`",
+    "web": "there is no network listener; see `runner status`",
+    "logging": "see `runner serve --help`",
+    "include": "import each of these files too, and name them in `include:`",
+}
+
+
+@dataclass(slots=True)
+class Taken:
+    """A file, read. `jobs`: the lines of each job by its id. `notes` are for people: job, and what needs their eye."""
+
+    jobs: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read(text: str) -> Taken:
+    """The jobs of a file of yacron's; RunnerError where it is none."""
+    try:
+        # As yacron does, which takes every scalar as the text it is.
+        data = yaml.load(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise RunnerError(f"it is no YAML: {error}") from None
+    if not isinstance(data, dict) or not isinstance(data.get("jobs", []), list):
+        raise RunnerError("it is no file of yacron's", hint="such a file has `jobs:` with a list of jobs")
+    taken = Taken()
+    defaults = data.get("defaults") or {}
+    for key in data:
+        if key not in ("jobs", "defaults"):
+            taken.notes.append(("", _unknown(key)))
+    for job in data.get("jobs", []):
+        _job(taken, _merged(defaults, job) if isinstance(job, dict) else {})
+    return taken
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """As yacron merges its defaults: mappings key by key, lists one after the other."""
+    merged = {**under, **over}
+    for key in under.keys() & over.keys():
+        mine, theirs = over[key], under[key]
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            merged[key] = _merged(theirs, mine)
+        elif isinstance(mine, list) and isinstance(theirs, list):
+            merged[key] = [*theirs, *mine]
+    return merged
+
+
+def _unknown(key: str) -> str:
+    return f"`{key}` is not taken over" + (f": {_WHY[key]}" if key in _WHY else "")
+
+
+# ── one job ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _job(taken: Taken, job: dict[str, Any]) -> None:
+    name = str(job.pop("name", ""))
+    notes: list[str] = []
+    command, when = job.pop("command", None), _schedule(job.pop("schedule", None), notes)
+    if not name or not command:
+        taken.notes.append((name or "a job", "it has no name or no command, and is left out"))
+        return
+    if when is None:
+        taken.notes += [(name, f"{note}; the job is left out") for note in notes]
+        return
+    id = _id(name, taken.jobs)
+    lines = [] if id == name else [f"name: {_text(name)}"]
+    lines += [f"schedule: {_text(when)}", *_zone(job), *_work(command, job.pop("shell", "/bin/sh"))]
+    for key, value in job.items():
+        try:
+            lines += _line(key, value, notes)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            notes.append(f"`{key}` is not understood, and not taken over: {_text(value)}")
+    lines += [] if "concurrencyPolicy" in job else ["concurrency: allow"]
+    lines += [f"# {note}" for note in notes]
+    taken.jobs[id] = lines
+    taken.notes += [(name, note) for note in notes]
+
+
+def _id(name: str, others: Mapping[str, Any]) -> str:
+    base = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._") or "job"
+    id, count = base, 1
+    while id in others:
+        count += 1
+        id = f"{base}-{count}"
+    return id
+
+
+def _schedule(given: Any, notes: list[str]) -> str | None:
+    """As crontab text; None where there is no such time here, with a note that says why."""
+    if isinstance(given, dict):
+        if set(given) - {*_FIELDS}:
+            notes.append(
+                f"its schedule names {', '.join(sorted(set(given) - {*_FIELDS}))}, which yacron ignores"
+            )
+        given = " ".join(str(given.get(key) or "*") for key in _FIELDS)
+    when = " ".join(str(given or "").split())
+    fields = when.split(" ")
+    if when == "@reboot":
+        notes.append("@reboot is no time: let the service manager start it")
+        return None
+    if len(fields) in (6, 7):
+        # Theirs ends with a year; of seven the first is the second, as of our six.
+        if fields[-1] != "*":
+            notes.append(
+                f"its schedule {when!r} names a year: write `schedule: {{cron: ..., start: ..., end: ...}}`"
+            )
+            return None
+        when = " ".join(fields[:-1])
+    try:
+        split(when)
+    except TriggerError as error:
+        notes.append(f"its schedule is not understood: {error.fact}")
+        return None
+    return when
+
+
+def _zone(job: dict[str, Any]) -> Iterator[str]:
+    zone, utc = job.pop("timezone", None), job.pop("utc", "true")
+    if zone:
+        yield f"timezone: {_text(zone)}"
+    elif _true(utc):
+        yield "timezone: UTC"
+
+
+def _work(command: Any, shell: str) -> Iterator[str]:
+    if isinstance(command, list):
+        yield f"command: {_text([_literal(each) for each in command])}"
+        return
+    yield f"shell: {_text(shell)}"
+    lines = _literal(command).split("\n")
+    if len(lines) > 1 and lines[-1] == "" and lines[-2] and not lines[0].startswith((" ", "\t")):
+        yield from ["run: |", *(f"  {line}" for line in lines[:-1])]
+    else:
+        yield f"run: {_text(_literal(command))}"
+
+
+def _line(key: str, value: Any, notes: list[str]) -> Iterator[str]:
+    if value in ("", None) or key in _NEEDLESS:
+        return
+    match key:
+        case "environment":
+            yield f"env: {_text({each['key']: _literal(each['value']) for each in value})}"
+        case "env_file" | "user":
+            yield f"{key}: {_text(value)}"
+        case "executionTimeout":
+            yield f"timeout: {_seconds(value)}"
+        case "killTimeout":
+            yield f"stop_grace_period: {_seconds(value)}"
+        case "enabled":
+            yield f"enabled: {'true' if _true(value) else 'false'}"
+        case "concurrencyPolicy":
+            yield f"concurrency: {_POLICIES.get(value, 'allow')}"
+        case "onFailure":
+            yield from _retry(value.get("retry") or {}, notes)
+            notes += [_unknown(each) for each in value if each != "retry"]
+        case "failsWhen":
+            yield from _fails(value, notes)
+        case _:
+            notes.append(_unknown(key))
+
+
+def _retry(given: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
+    most = int(given.get("maximumRetries", 0))
+    if most < 0:
+        most = 1000
+        notes.append("yacron tried it again for ever; here it is 1000 times")
+    if most:
+        delay, longest = _seconds(given.get("initialDelay", 1)), _seconds(given.get("maximumDelay", 300))
+        backoff = float(given.get("backoffMultiplier", 2))
+        yield f"retry: {{max: {most}, delay: {delay}, backoff: {backoff:g}, max_delay: {longest}}}"
+
+
+def _fails(given: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
+    if not _true(given.get("nonzeroReturn", "true")):
+        yield f"success: {{exit_codes: {list(range(256))}}}"
+    notes += [
+        f"`failsWhen: {{{key}: true}}` is not taken over: the exit code decides; see `success`"
+        for key in ("producesStdout", "producesStderr", "always")
+        if _true(given.get(key, "false"))
+    ]
+
+
+def _true(text: Any) -> bool:
+    return str(text).lower() in ("true", "yes", "on", "1")
+
+
+def _seconds(value: Any) -> str:
+    milliseconds = round(float(value) * 1000)
+    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
+
+
+def _literal(text: str) -> str:
+    """`${{` means something in our texts: here it is written as an expression that gives it."""
+    return text.replace("${{", "${{ '${{' }}")
+
+
+def _text(value: Any) -> str:
+    """YAML that means these very characters."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+# ── as a jobs file ──────────────────────────────────────────────────────────────────────────
+
+
+def as_yaml(taken: Taken, *, name: str) -> str:
+    """The text of a jobs file that does the same."""
+    out = [
+        f"# Taken over from {name}. Look through it, then: runner validate",
+        "# yacron counts output on stderr as a failure unless told otherwise; here the exit code decides.",
+        "version: 1",
+        "",
+        "jobs:" if taken.jobs else "jobs: {}",
+    ]
+    for id, lines in taken.jobs.items():
+        out += [f"  {_text(id) if id.isdigit() else id}:", *(f"    {line}" for line in lines)]
+    left = [(job, note) for job, note in taken.notes if not job or "left out" in note]
+    out += ["", *(f"# {job}: {note}" if job else f"# {note}" for job, note in left)] if left else []
+    return "\n".join(out) + "\n"

@@ -1,0 +1,167 @@
+"""A file of yacron as a jobs file: what yacron would do, and what is said of keys that have no place here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner import config
+from runner.cli import main
+from runner.config.yacron import as_yaml, read
+from runner.errors import RunnerError
+from runner.moment import SECOND
+from runner.spec import Command, JobSpec
+
+YACRON = """
+defaults:
+  shell: /bin/bash
+  environment:
+    - {key: LANG, value: C.UTF-8}
+  onFailure:
+    retry: {maximumRetries: 3, initialDelay: 1, maximumDelay: 30, backoffMultiplier: 2}
+jobs:
+  - name: Nightly dump
+    command: |
+      echo "on ${{ HOST }}"
+      dump --all
+    schedule: "0 2 * * *"
+    timezone: Europe/Oslo
+    environment:
+      - {key: TARGET, value: /srv/dump}
+    concurrencyPolicy: Forbid
+    executionTimeout: 90.5
+    killTimeout: 5
+    captureStdout: true
+    failsWhen: {producesStdout: false, producesStderr: true}
+    onFailure:
+      report: {mail: {to: a@example.com, from: b@example.com}}
+    statsd: {host: h, port: 8125, prefix: p}
+  - name: poll
+    command: [curl, "-f", "http://localhost/on"]
+    schedule: {minute: "*/5", dayOfWeek: "1-5"}
+    onFailure:
+      retry: {maximumRetries: 0, initialDelay: 1, maximumDelay: 1, backoffMultiplier: 1}
+    enabled: no
+  - name: each second
+    command: tick
+    schedule: "*/10 * * * * * *"
+    concurrencyPolicy: Replace
+    utc: false
+  - name: poll
+    command: "true"
+    schedule: "@daily"
+  - {name: boot, command: x, schedule: "@reboot"}
+  - {name: once, command: x, schedule: "0 0 1 1 * 2030"}
+  - {name: wrong, command: x, schedule: "61 * * * *"}
+web:
+  listen: ["http://127.0.0.1:8080"]
+"""
+
+
+def jobs_of(text: str, tmp_path: Path) -> dict[str, JobSpec]:
+    file = tmp_path / "jobs.yaml"
+    file.write_text(as_yaml(read(text), name="yacron.yaml"))
+    return {spec.id: spec for spec in config.load(file).jobs}
+
+
+def work(spec: JobSpec) -> Command:
+    found = spec.steps[0].work
+    assert isinstance(found, Command)
+    return found
+
+
+def run(*args: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(list(args))
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+def test_what_yacron_would_do(tmp_path: Path) -> None:
+    jobs = jobs_of(YACRON, tmp_path)
+    assert {id: (spec.schedule, spec.policy.concurrency.overlap) for id, spec in jobs.items()} == {
+        "nightly-dump": ("0 2 * * *", "skip"),
+        "poll": ("*/5 * * * 1-5", "allow"),
+        "each-second": ("*/10 * * * * *", "replace"),
+        "poll-2": ("@daily", "allow"),
+    }
+    nightly = jobs["nightly-dump"]
+    assert nightly.title == "Nightly dump"
+    assert work(nightly).shell[0] == "/bin/bash"
+    assert work(nightly).stop_grace == 5 * SECOND
+    assert nightly.policy.timeout == round(90.5 * SECOND)
+    assert work(nightly).script == "echo \"on ${{ '${{' }} HOST }}\"\ndump --all\n"
+    assert dict(nightly.env) == {"LANG": "C.UTF-8", "TARGET": "/srv/dump"}
+    retry = nightly.steps[0].retry
+    assert (retry.max, retry.delay, retry.backoff, retry.max_delay) == (3, SECOND, 2, 30 * SECOND)
+    assert work(jobs["poll"]).argv == ("curl", "-f", "http://localhost/on")
+    assert jobs["poll"].steps[0].retry.max == 0
+    assert not jobs["poll"].enabled
+    assert [jobs[id].timezone for id in ("nightly-dump", "poll", "poll-2")] == ["Europe/Oslo", "UTC", "UTC"]
+
+
+def test_what_has_no_place_is_a_comment_and_a_note() -> None:
+    taken = read(YACRON)
+    text = as_yaml(taken, name="yacron.yaml")
+    notes = dict.fromkeys(job for job, _ in taken.notes)
+    assert list(notes) == ["", "Nightly dump", "boot", "once", "wrong"]
+    assert "# `web` is not taken over: there is no network listener" in text
+    assert "    # `statsd` is not taken over" in text
+    assert "    # `report` is not taken over: name a channel" in text
+    assert "    # `failsWhen: {producesStderr: true}` is not taken over" in text
+    assert "# boot: @reboot is no time" in text
+    assert "# once: its schedule '0 0 1 1 * 2030' names a year" in text
+    assert "# wrong: its schedule is not understood" in text
+
+
+def test_a_retry_without_an_end_gets_one(tmp_path: Path) -> None:
+    retry = "{maximumRetries: -1, initialDelay: 0.5, maximumDelay: 9, backoffMultiplier: 1}"
+    text = f'jobs: [{{name: a, command: x, schedule: "* * * * *", onFailure: {{retry: {retry}}}}}]'
+    assert jobs_of(text, tmp_path)["a"].steps[0].retry.max == 1000
+    assert read(text).notes == [("a", "yacron tried it again for ever; here it is 1000 times")]
+
+
+def test_a_value_that_is_not_understood_is_named() -> None:
+    text = 'jobs: [{name: a, command: x, schedule: "* * * * *", executionTimeout: soon, environment: {A: b}}]'
+    assert [note for _, note in read(text).notes] == [
+        '`executionTimeout` is not understood, and not taken over: "soon"',
+        '`environment` is not understood, and not taken over: {"A": "b"}',
+    ]
+
+
+@pytest.mark.parametrize("text", ["jobs: {a: {}}", "- a", "a: ["])
+def test_another_file_is_refused(text: str) -> None:
+    with pytest.raises(RunnerError):
+        read(text)
+
+
+def test_the_verb_writes_a_file_that_validates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, made = tmp_path / "yacron.yaml", tmp_path / "jobs.yaml"
+    source.write_text(YACRON)
+    assert run("import", "yacron", str(source), "-o", str(made)) == 0
+    assert f"{source}: Nightly dump: `statsd` is not taken over" in capsys.readouterr().err
+    assert run("import", "yacron", str(source), "-o", str(made)) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert run("import", "yacron", str(source), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["jobs"], document["yaml"]) == (4, made.read_text())
+    said = subprocess.run(
+        [sys.executable, "-m", "runner", "validate", "-f", str(made)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_what_is_no_file_of_yacron_ends_with_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("jobs: {}\n")
+    assert run("import", "yacron", str(file)) == 1
+    assert "it is no file of yacron's" in capsys.readouterr().err
