@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 
@@ -36,3 +37,10 @@ class Owner:
     @staticmethod
     def free() -> str:
         return "free"
+
+
+def sulk(flag: str) -> str:
+    """Fails until the flag file is there."""
+    if not os.path.exists(flag):
+        raise ConnectionError("the other side is away")
+    return "well"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import sqlite3
 import subprocess
 import sys
@@ -56,6 +57,65 @@ def test_a_failure_reaches_a_channel(httpserver: HTTPServer, tmp_path: Any) -> N
     assert len(heard) == 1
     assert heard[0]["title"] == "fail failed"
     assert "it went wrong" in heard[0]["title"] + heard[0]["message"]
+
+
+def test_the_recovery_of_a_job_reaches_the_channel_that_heard_of_its_failures(
+    httpserver: HTTPServer, tmp_path: Any
+) -> None:
+    """Failed twice, then well, with a restart of the program between: one message each, the incident over."""
+    heard: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def take(request: Any) -> Any:
+        from werkzeug import Response
+
+        heard.put(request.get_json())
+        return Response("ok")
+
+    httpserver.expect_request("/hook").respond_with_handler(take)
+    flag = tmp_path / "flag"
+
+    def started() -> tuple[BackgroundScheduler, Ears]:
+        ears = Ears()
+        scheduler = BackgroundScheduler(
+            timezone="UTC",
+            channels={"ops": f"json://127.0.0.1:{httpserver.port}/hook"},
+            jobstores={"default": {"type": "sqlalchemy", "url": f"sqlite:///{tmp_path}/jobs.db"}},
+            job_defaults={"misfire_grace_time": None},
+        )
+        scheduler.add_listener(ears, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
+        sulk = "tests.schedulers.targets:sulk"
+        scheduler.add_job(
+            sulk,
+            "cron",
+            [str(flag)],
+            year=2099,
+            id="etl",
+            name="nightly",
+            notify="ops",
+            replace_existing=True,
+        )
+        scheduler.start()
+        return scheduler, ears
+
+    scheduler, ears = started()
+    for count in (1, 2):
+        scheduler.modify_job("etl", next_run_time="2020-01-01")
+        ears.wait(EVENT_JOB_ERROR, count)
+    failed = heard.get(timeout=15)
+    scheduler.shutdown()
+    flag.touch()
+    scheduler, ears = started()
+    for count in (1, 2):
+        scheduler.modify_job("etl", next_run_time="2020-01-01")
+        ears.wait(EVENT_JOB_EXECUTED, count)
+    recovered = heard.get(timeout=15)
+    scheduler.shutdown()
+    assert heard.empty()
+    assert (failed["title"], failed["type"]) == ("nightly failed", "failure")
+    assert "the other side is away" in failed["title"] + failed["message"]
+    assert recovered["type"] == "success"
+    assert "nightly" in recovered["title"]
+    assert "recovered" in recovered["title"] + recovered["message"]
 
 
 def test_a_channel_may_be_the_log(moved: Make, caplog: pytest.LogCaptureFixture) -> None:
