@@ -129,6 +129,8 @@ def ask(place: Place, verb: str, *, source: str | None = None, **args: Any) -> d
     Exit 4 where nobody answers, 5 where it knows no such job or run, 1 where it refuses otherwise.
     """
     from runner.service.asking import ask as ask_leader
+    from runner.service.control import knock
+    from runner.service.leader import Leader
 
     store = open_store(place)
     try:
@@ -141,6 +143,13 @@ def ask(place: Place, verb: str, *, source: str | None = None, **args: Any) -> d
                 EXIT_UNREACHABLE,
                 f"no scheduler answers for {source}",
                 hint="its jobs are commanded while the program runs that added them",
+            )
+        if knock(place.socket):
+            who = Leader.read(place.state) or "its process"
+            raise fault(
+                EXIT_UNREACHABLE,
+                f"the runner of {place.file} does not answer ({who})",
+                hint="it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again",
             )
         raise fault(
             EXIT_UNREACHABLE,

@@ -78,6 +78,7 @@ TABLE: list[tuple[int, str, list[str]]] = [
     (2, GOOD, ["stop"]),
     (2, GOOD, ["pause"]),
     (2, GOOD, ["pause", "good", "--until", "soon"]),
+    (2, GOOD, ["pause", "good", "--until", "-1h"]),
     (2, GOOD, ["resume"]),
     (2, GOOD, ["reload", "--wrong"]),
     (2, GOOD, ["completion", "tcsh"]),

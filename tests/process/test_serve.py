@@ -244,6 +244,31 @@ def test_commands_reach_the_running_service(desk: Desk) -> None:
     assert "start one with: runner serve" in nobody.stderr
 
 
+def test_a_pause_ends_at_a_moment_in_the_jobs_zone(desk: Desk) -> None:
+    desk.write("jobs:\n  far: {schedule: at 02:00, timezone: Pacific/Kiritimati, run: echo far}\n")
+    served = desk.serve()
+    served.wait_for("next: far at")
+    said = desk.runner("pause", "far", "--until", "2099-01-01T00:00")
+    assert said.stdout == "far: paused until Thu 01 Jan 2099 00:00 Pacific/Kiritimati\n"
+    (job,) = json.loads(desk.runner("list", "--json").stdout)["jobs"]
+    assert job["paused_until"] == "2099-01-01T00:00:00+14:00"
+    desk.runner("pause", "far", "--until", "2h")
+    (job,) = json.loads(desk.runner("list", "--json").stdout)["jobs"]
+    ahead = _utc(job["paused_until"]) - time.time()
+    assert 3600 < ahead <= 7200
+
+
+def test_a_runner_that_is_frozen_is_not_taken_for_none(desk: Desk) -> None:
+    desk.write(TOLD)
+    served = desk.serve()
+    served.wait_for("next: tick at")
+    served.process.send_signal(signal.SIGSTOP)
+    asked = desk.runner("status", check=False)
+    served.process.send_signal(signal.SIGCONT)
+    assert asked.returncode == 4
+    assert f"does not answer (process {served.process.pid} on " in asked.stderr
+
+
 def test_a_trigger_can_be_followed_and_stopped(desk: Desk) -> None:
     desk.write("jobs:\n  slow:\n    run: sleep 300\n    stop_grace_period: 1s\n")
     served = desk.serve()
