@@ -66,24 +66,27 @@ def _because(said: list[str]) -> str:
     return ": " + "; ".join(dict.fromkeys(said)) if said else ""
 
 
-class _Ear(logging.Handler):
-    """Hears what Apprise says in this thread, and only there."""
+class _Ear(logging.Filter):
+    """Hears what Apprise says in this thread, and only there. It goes no further: its URLs hold tokens."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self.thread = threading.get_ident()
         self.said: list[str] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self.thread:
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self.thread:
+            return True
+        if record.levelno >= logging.WARNING:
             self.said.append(" ".join(record.getMessage().split()))
+        return False
 
 
 @contextlib.contextmanager
 def _heard() -> Iterator[list[str]]:
     ear = _Ear()
-    _LOGGER.addHandler(ear)
+    _LOGGER.addFilter(ear)
     try:
         yield ear.said
     finally:
-        _LOGGER.removeHandler(ear)
+        _LOGGER.removeFilter(ear)

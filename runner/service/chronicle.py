@@ -36,6 +36,7 @@ class Chronicle:
             "job.paused": self._job,
             "job.resumed": self._job,
             "job.broken": self._job,
+            "delivery.retrying": self._retrying,
             "delivery.given_up": self._given_up,
             "delivery.delivered": self._delivered,
             "store.failed": self._store_failed,
@@ -155,6 +156,16 @@ class Chronicle:
             f"{job.spec.title} {word}{reason}",
             "bad" if word == "broken" else "info",
             job=job.spec.id,
+        )
+
+    def _retrying(self, announce: Announce) -> None:
+        delivery: Delivery = announce.value
+        wait = max(0, delivery.next_at - self._clock.now())
+        self._report.say(
+            "delivery.retrying",
+            f"could not tell {delivery.channel}: {delivery.news.kind} of {_about(delivery)}: {delivery.error}; "
+            f"trying again in {say_duration(wait // SECOND * SECOND or SECOND)}",
+            "warn",
         )
 
     def _given_up(self, announce: Announce) -> None:

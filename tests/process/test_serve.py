@@ -131,6 +131,24 @@ jobs:
     assert "runner logs" in text
 
 
+def test_an_alert_that_cannot_be_told_yet_is_said(desk: Desk, httpserver: HTTPServer) -> None:
+    """By the channel's name, once, and without the token in its address."""
+    httpserver.expect_request("/hook").respond_with_data("no", status=503)
+    host = httpserver.url_for("/").removeprefix("http://")
+    desk.write(
+        f"channels: {{hook: json://me:t0ken@{host}hook}}\n"
+        "jobs: {bad: {timeout: 1m, notify: {on_failure: hook}, run: exit 1}}\n"
+    )
+    served = desk.serve()
+    served.wait_for("nothing is scheduled")
+    desk.runner("trigger", "bad")
+    line = served.wait_for("could not tell hook: failure of bad: ")
+    assert "; trying again in " in line
+    assert served.stop() == 0
+    assert not [line for line in served.rest().splitlines() if "t0ken" in line]
+    assert [line for line in served.lines if "Failed to send JSON" in line] == [line]
+
+
 def test_sigterm_waits_for_what_runs(desk: Desk, tmp_path: Path) -> None:
     desk.write("jobs:\n  slow:\n    run: echo begun; sleep 2; echo done > done\n")
     served = desk.serve()
