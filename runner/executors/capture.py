@@ -96,7 +96,7 @@ class Log:
         BlockingIOError where the pipe is empty.
         """
         room = self._room()
-        moved = os.splice(source, self._file, min(room, 1 << 18))
+        moved = os.splice(source, self._file, min(room, PIECE))
         if moved:
             self._mark(stream, now)
             self._size += moved

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import struct
+import sys
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from runner.executors.spawn import Order
 from runner.moment import Moment, Span
 
 CHUNK = 1 << 16
+"""What a pipe holds where nobody asked for more."""
+WIDE = 1 << 20
+"""What the pipe of a command that prints more than fits is made to hold: as much as Linux gives to anyone."""
+_SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031 if sys.platform == "linux" else None)
 DRAIN = 1 << 21
 """More than a pipe can hold: what the command itself wrote is read to its end, an endless grandchild is not."""
 
@@ -62,6 +67,16 @@ def waiting(pipe: int) -> int:
     return count
 
 
+def widen(pipe: int) -> None:
+    """Let the writer of a pipe go on for longer while nobody reads: a flood then costs far fewer wake-ups.
+
+    Where the system refuses (it gives each user so much memory for pipes), it stays as it is.
+    """
+    if _SET_SIZE is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, _SET_SIZE, WIDE)
+
+
 @dataclass(slots=True)
 class Child:
     """The state of one command; only the loop thread touches it."""
@@ -78,6 +93,8 @@ class Child:
     adopted: bool = False
     """Begun by an earlier executor, and taken over."""
     pidfd: int = -1
+    wide: list[bool] = field(default_factory=lambda: [False, False])
+    """Which pipes were asked to hold more."""
     masks: list[Mask | None] = field(default_factory=lambda: [None, None])
     exit_code: int | None = None
     ended_at: Moment | None = None
@@ -121,6 +138,21 @@ class Child:
             self._keep(index, mask.flush(), now)
             self.masks[index] = None
         return len(data)
+
+    def pour(self, index: int, now: Moment) -> bool:
+        """Move what a pipe holds to the log, but so much at once that others are not kept waiting. False at its end."""
+        moved = 0
+        with contextlib.suppress(BlockingIOError):
+            while moved < WIDE:
+                count = self.pump(index, now)
+                if not count:
+                    return False
+                moved += count
+                if moved >= CHUNK and not self.wide[index]:
+                    # More came than fits at once: the command waits for the reader.
+                    self.wide[index] = True
+                    widen(self.pipes[index])
+        return True
 
     def drain(self, now: Moment) -> None:
         """Read what is in the pipes now."""

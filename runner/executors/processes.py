@@ -272,11 +272,10 @@ class Processes:
             self._look_for_exit(child)
 
     def _readable(self, child: Child, index: int) -> None:
-        with contextlib.suppress(BlockingIOError):
-            if not child.pump(index, self._clock.now()):
-                self._loop.unwatch(child.pipes[index])
-                child.close_pipe(index)
-                self._settle(child)
+        if not child.pour(index, self._clock.now()):
+            self._loop.unwatch(child.pipes[index])
+            child.close_pipe(index)
+            self._settle(child)
 
     def _told(self) -> None:
         with contextlib.suppress(BlockingIOError):

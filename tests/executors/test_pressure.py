@@ -14,7 +14,7 @@ from rig import Open, sh, task, wait_until
 from runner.core.run import Status
 from runner.executors import capture
 from runner.executors.local import LocalExecutor
-from runner.executors.output import lines, path_of, read, size
+from runner.executors.output import lines, path_of, read, size, tail
 from runner.moment import SECOND
 from runner.spec import Command
 
@@ -55,6 +55,32 @@ def test_a_flood_is_capped_and_disturbs_nobody(local: Open, script: str) -> None
     path = path_of(local.state_dir, flood.attempt)
     assert capture.HEAD + capture.PIECE * (capture.PIECES - 1) <= size(path) <= CAP
     assert psutil.Process().memory_info().rss - before < 32 << 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pipe hold more")
+def test_only_a_flood_gets_a_wide_pipe(local: Open) -> None:
+    """Pipes cost memory that each user has little of: those that print little keep what they have."""
+    import fcntl
+
+    read_capacity = 1032  # F_GETPIPE_SZ
+    wait = f"until test -e {local.state_dir}/go; do sleep 0.01; done"
+    quiet, flood = (
+        task(sh(f"echo hello; {wait}"), job="quiet"),
+        task(sh(f"seq 1 2000000; {wait}"), job="flood"),
+    )
+    for one in (quiet, flood):
+        local.executor.start(one)
+    children = lambda: {child.key: child for child in processes._children.values()}  # noqa: E731
+    processes = local.executor._processes
+    assert processes is not None
+    wait_until(lambda: {quiet.attempt, flood.attempt} <= children().keys())
+    wait_until(lambda: tail(path_of(local.state_dir, flood.attempt), 1) == "2000000")
+    wait_until(lambda: tail(path_of(local.state_dir, quiet.attempt), 1) == "hello")
+    sizes = {key: fcntl.fcntl(child.pipes[0], read_capacity) for key, child in children().items()}
+    (local.state_dir / "go").touch()
+    assert {local.next().status, local.next().status} == {Status.SUCCEEDED}
+    assert sizes[quiet.attempt] == 1 << 16
+    assert sizes[flood.attempt] == 1 << 20
 
 
 def test_head_and_tail_are_kept_with_a_mark_between(local: Open) -> None:

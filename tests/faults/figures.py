@@ -23,6 +23,16 @@ def size(short: int, long: int) -> int:
     return max(short, round(long * float(WANTED)))
 
 
+def judge(what: str, measured: float, promised: float, short: float) -> None:
+    """Hold a figure of speed to its bound, after it was recorded: a promise that is missed stays to be seen.
+
+    The long form is judged by what is promised, and wants a machine of its own. Any other form runs beside other
+    work; there `short` bounds it, and what fails is not slow: it hangs.
+    """
+    bound = promised if WANTED == "long" else short
+    assert measured <= bound, f"{what}: {measured:.2f}, at most {bound:g}"
+
+
 def record(case: str, fault: str, n: int, figures: Mapping[str, Any], target: str) -> None:
     """Keep the figures of a case that passed. `n`: how often the fault really happened."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.checker import check, read
 from tests.faults.conftest import Stage
-from tests.faults.figures import record, size
+from tests.faults.figures import judge, record, size
 from tests.faults.rig import MARK, every_second, wait_until
 
 
@@ -109,7 +109,6 @@ def test_case_14_second_signal(stage: Stage, number: signal.Signals) -> None:
     runner.signal(number)
     assert runner.process.wait(30) == 0
     took = time.monotonic() - began
-    assert took <= 1.0
     runner = scene.serve()
     runner.wait_lead()
     (scene.directory / "go").touch()
@@ -119,6 +118,7 @@ def test_case_14_second_signal(stage: Stage, number: signal.Signals) -> None:
     assert [run.steps[0]["outcome"]["exit_code"] for run in book.runs] == [7]
     assert len(book.starts) == 1
     record(f"14 {number.name}", f"a second {number.name}", 1, {"exit after, s": took}, "<= 1 s, state right")
+    judge("exit after, s", took, promised=1, short=10)
 
 
 def test_case_15_rolling_restarts(stage: Stage) -> None:
@@ -141,7 +141,6 @@ def test_case_15_rolling_restarts(stage: Stage) -> None:
     assert verdict.good, str(verdict)
     begun = sorted(run.started_at for run in book.runs if run.started_at is not None)
     gap = max(later - earlier for earlier, later in pairwise(begun)) / 1e6
-    assert gap <= 3.0
     record(
         "15",
         "rolling restart, 5 jobs a second",
@@ -149,3 +148,4 @@ def test_case_15_rolling_restarts(stage: Stage) -> None:
         {**verdict.figures, "longest gap, s": gap},
         "0 lost, 0 twice, gap <= 2 s",
     )
+    judge("longest gap, s", gap, promised=2, short=20)

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, select
 from runner.jobstores.sqlalchemy.tables import leases
 from tests.faults.checker import Book, check, read
 from tests.faults.conftest import Servers, Stage
-from tests.faults.figures import SEED, WANTED, record, size
+from tests.faults.figures import SEED, WANTED, judge, record, size
 from tests.faults.proxy import Proxy
 from tests.faults.rig import MARK, Runner, Scene, every_second, wait_until
 
@@ -134,7 +134,6 @@ def test_case_17_19_kills(
     verdict = check(book)
     assert verdict.good, str(verdict)
     longest = max(holes, default=0.0)
-    assert longest <= LEASE + 2.5, "the next runner took too long to lead"
     figures = {**verdict.figures, "leaders killed": len(holes), "longest takeover, s": longest}
     record(
         f"{number} {kind}",
@@ -143,6 +142,7 @@ def test_case_17_19_kills(
         figures,
         "0 lost, 0 twice, takeover <= 5 s",
     )
+    judge("longest takeover, s", longest, promised=5, short=20)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -260,7 +260,6 @@ def test_case_21_cut_off(stage: Stage, servers: Servers) -> None:
         assert (run.status, run.steps[0]["outcome"]["exit_code"]) == ("failed", 42)
         verdict = check(book)
         assert verdict.good, str(verdict)
-        assert told <= 8.0
         figures = {**verdict.figures, "takeover, s": took, "end told after, s": told}
         record(
             "21",
@@ -269,6 +268,7 @@ def test_case_21_cut_off(stage: Stage, servers: Servers) -> None:
             figures,
             "nothing starts there; ends told <= 5 s",
         )
+        judge("end told after, s", told, promised=5, short=30)
     finally:
         proxy.close()
 

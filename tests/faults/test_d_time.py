@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.faults.checker import check, moment, read
 from tests.faults.clock import WallClock
 from tests.faults.conftest import Servers, Stage
-from tests.faults.figures import record, size
+from tests.faults.figures import judge, record, size
 from tests.faults.rig import MARK, wait_until
 from tests.faults.test_c_several import finish, host, wait_leader
 
@@ -133,7 +133,6 @@ def test_case_25_clock_back(stage: Stage) -> None:
     runner.wait_says("the wall clock was set by -3600")
     scene.wait_start(before + 1)
     gap = time.monotonic() - back
-    assert gap <= 3.0
     # The hour comes to its end again: what is fixed to noon has been there.
     clock.set(3600 - 3)
     wait_until(lambda: clock.now() * 1e6 > moment("2027-01-15T12:00:03Z") + 2e6, "it is noon again")
@@ -155,6 +154,7 @@ def test_case_25_clock_back(stage: Stage) -> None:
         {"per-second job goes on after, s": gap, "daily runs": 1, "started twice": 0},
         "<= 2 s, daily not repeated",
     )
+    judge("per-second job goes on after, s", gap, promised=2, short=20)
 
 
 def test_case_26_clock_forward(stage: Stage) -> None:
@@ -227,7 +227,6 @@ jobs:
     before = scene.started()
     runner.signal(signal.SIGCONT)
     first = scene.wait_start(before)
-    assert first <= 1.5
     newest = int(time.time() * 1e6)
     wait_until(
         lambda: all(read(scene).of(job)[-1].slot > newest + 2_000_000 for job in ("latest", "all", "none")),
@@ -254,6 +253,7 @@ jobs:
         figures,
         "first <= 1 s, catch-up decides",
     )
+    judge("first start after waking, s", first, promised=1, short=20)
 
 
 def test_case_28_zone_rules(stage: Stage) -> None:

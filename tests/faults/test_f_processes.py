@@ -20,7 +20,7 @@ from runner.executors.output import lines, path_of, read, size
 from runner.spec import JobKey
 from tests.faults import checker
 from tests.faults.conftest import Stage
-from tests.faults.figures import SEED, record
+from tests.faults.figures import SEED, judge, record
 from tests.faults.figures import size as how_many
 from tests.faults.rig import MARK, Runner, Scene, dice, every_second, wait_until
 
@@ -77,7 +77,7 @@ def test_case_36_floods(stage: Stage, what: str, script: str) -> None:
     assert took.status == "succeeded"
     assert kept <= capture.HEAD + capture.PIECE * capture.PIECES
     assert re.search(rb"\n\xe2\x80\xa6 \d+ bytes dropped \xe2\x80\xa6\n", content)
-    assert most - before < 24 * MIB
+    assert most - before <= 16 * MIB
     figures = {
         "MB": amount // 1_000_000,
         "times a raw pipe": seconds / raw,
@@ -92,6 +92,8 @@ def test_case_36_floods(stage: Stage, what: str, script: str) -> None:
         figures,
         "memory +16 MiB, disk bounded, <= 2x",
     )
+    judge("times a raw pipe", seconds / raw, promised=2, short=500)
+    judge("others late at most, s", late(scene, "other0"), promised=0.25, short=20)
 
 
 def test_case_37_nothing_printed_is_lost(stage: Stage) -> None:
@@ -165,8 +167,8 @@ def test_case_39_grandchild_keeps_the_pipe(stage: Stage) -> None:
     assert runner.stop() == 0
     (run,) = checker.read(scene).of("parent")
     assert run.status == "succeeded"
-    assert took < 20  # the grandchild holds the pipe for 60 s
     record("39", "a grandchild keeps the pipe for 60 s", 1, {"recorded after, s": took}, "<= 2 s")
+    judge("recorded after, s", took, promised=2, short=30)
 
 
 ESCAPES = {
@@ -267,10 +269,10 @@ def test_case_41_many_at_once(stage: Stage) -> None:
     assert {run.status for run in runs} == {"succeeded"}
     assert sum(each.job.startswith("job") for each in book.starts) == count
     latest = max(((run.steps[0]["outcome"]["started_at"] or 0) - run.slot) / 1e6 for run in runs)
-    assert latest < 60  # the figure is what counts: here it only must not be for ever
     figures = {"run": len(runs), "last start late, s": latest, "memory grew, MiB": (most - before) / MIB,
                "others late at most, s": late(scene, "other0")}  # fmt: skip
     record("41", "jobs due in one second", count, figures, "all run, last <= 5 s late, +20 MiB")
+    judge("last start late, s", latest, promised=5, short=60)
 
 
 def test_case_41_queue(stage: Stage) -> None:
@@ -294,6 +296,7 @@ def test_case_41_queue(stage: Stage) -> None:
     record(
         "41 queue", "due in one second with 50 places", count, figures, "none dropped, others <= 0.5 s late"
     )
+    judge("others late at most, s", late(scene, "other0"), promised=0.5, short=60)
 
 
 @pytest.mark.parametrize("what", ["descriptors", "processes"])
@@ -392,6 +395,7 @@ def test_case_43_functions_that_misbehave(stage: Stage) -> None:
     figures = {"true outcomes": len(wanted), "others late at most, s": late(scene, "other0")}
     record("43", "functions that hang, crash, exit, hold the interpreter", len(wanted), figures,
            "the runner lives, others <= 0.5 s late")  # fmt: skip
+    judge("others late at most, s", late(scene, "other0"), promised=0.5, short=20)
 
 
 def test_zombies_are_reaped_by_process_1(stage: Stage) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from tests.faults import checker
 from tests.faults.checker import check, read
 from tests.faults.conftest import Servers, Stage
-from tests.faults.figures import SEED, record
+from tests.faults.figures import SEED, judge, record
 from tests.faults.figures import size as how_many
 from tests.faults.rig import MARK, Runner, Scene, dice, every_second, wait_until
 
@@ -87,9 +87,9 @@ def test_case_44_locked(stage: Stage) -> None:
     wait_until(lambda: healthy(scene) == 0, "it is well again")
     settled(scene)
     verdict = end(scene, runner)
-    assert max(resumed) < 15
     record("44", "SQLite locked by another process", times, {**verdict.figures, "resumed after, s": max(resumed)},
            "0 lost, 0 twice, resumes <= 2 s")  # fmt: skip
+    judge("resumed after, s", max(resumed), promised=2, short=30)
 
 
 def test_case_44_locked_at_the_start(stage: Stage) -> None:

@@ -88,7 +88,6 @@ def test_case_59_targets_that_hang_or_fail(stage: Stage, sink: Sink, deaf: str) 
     book = checker.read(scene)
     late = max((run.started_at - run.slot) / 1e6 for run in book.runs if run.started_at)
     assert most <= 2
-    assert late < 5  # the target that hangs does so for 10 s at a time
     assert checker.check(book, over=False).good
     figures = {"runs late at most, s": late, "threads at most": most, "runs": len(book.runs)}
     record(
@@ -98,6 +97,8 @@ def test_case_59_targets_that_hang_or_fail(stage: Stage, sink: Sink, deaf: str) 
         figures,
         "runs <= 0.1 s late, 1 thread per target",
     )
+    # Behind the target that hangs they would be 10 s late, and more each time.
+    judge("runs late at most, s", late, promised=0.1, short=9)
 
 
 def threads(process: psutil.Process) -> list[str]:
