@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults import checker
 from tests.faults.conftest import Stage
-from tests.faults.figures import SEED, record
+from tests.faults.figures import SEED, judge, record
 from tests.faults.figures import size as how_many
 from tests.faults.rig import MARK, dice, every_second, wait_until
 
