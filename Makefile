@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+BENCH := .venv-bench
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -20,8 +21,11 @@ $(VENV)/.developed: pyproject.toml
 	$(PIP) -e '.[dev]'
 	@touch $(VENV)/.installed $@
 
-$(VENV)/.measured: $(VENV)/.developed benchmarks/requirements.txt
-	$(PIP) -r benchmarks/requirements.txt
+# The rivals want other versions of libraries than we do: an environment of their own.
+$(BENCH)/.measured: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
 install: $(VENV)/.installed ## set up .venv with the runner in it
@@ -58,11 +62,11 @@ generate: $(VENV)/.developed ## write the files that are derived from the code
 faults: $(VENV)/.developed ## kill, freeze and cut off real runners as often as promised, and write docs/reliability.md (hours)
 	RUNNER_FAULTS=$${RUNNER_FAULTS:-long} $(BIN)/python -m tests.faults --page docs/reliability.md
 
-bench: $(VENV)/.measured ## measure everything beside the rivals, and write docs/performance.md
-	$(BIN)/python -m benchmarks --page docs/performance.md
+bench: $(BENCH)/.measured ## measure everything beside the rivals, and write docs/performance.md
+	$(BENCH)/bin/python -m benchmarks --page docs/performance.md
 
-bench-quick: $(VENV)/.measured ## the same with smaller numbers, under two minutes
-	$(BIN)/python -m benchmarks --quick
+bench-quick: $(BENCH)/.measured ## the same with smaller numbers, under two minutes
+	$(BENCH)/bin/python -m benchmarks --quick
 
 soak: $(VENV)/.developed ## five minutes of 1,000 jobs a second: all that must stay flat is looked at
 	$(BIN)/python -m benchmarks.soak --seconds 300
@@ -71,4 +75,4 @@ soak-long: $(VENV)/.developed ## the same for an hour
 	$(BIN)/python -m benchmarks.soak --seconds 3600
 
 clean: ## remove what was set up
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Engine
 
 from runner.core.action import Save
 from runner.core.run import Job
 from runner.errors import StoreCorrupt, StoreError
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy.database import HEAD, connect, upgrade
 from runner.jobstores.sqlalchemy.tables import metadata
 from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
 
@@ -71,10 +73,41 @@ def test_every_commit_is_synced(store: SQLAlchemyJobStore) -> None:
     assert found == ["wal", 2]
 
 
-def test_the_migrations_make_what_the_tables_say(store: SQLAlchemyJobStore) -> None:
-    with store.engine.connect() as connection:
+@pytest.fixture
+def migrated(tmp_path: Path) -> Iterator[Engine]:
+    """A database that every migration has gone over."""
+    engine = connect(f"sqlite:///{tmp_path / 'migrated.db'}")
+    with engine.connect() as connection:
+        upgrade(connection)
+    yield engine
+    engine.dispose()
+
+
+def test_the_migrations_make_what_the_tables_say(migrated: Engine) -> None:
+    with migrated.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "runner_alembic_version"})
         assert compare_metadata(context, metadata) == []
+
+
+def test_a_new_file_has_what_the_migrations_would_have_made(
+    store: SQLAlchemyJobStore, migrated: Engine
+) -> None:
+    found = []
+    for engine in (store.engine, migrated):
+        with engine.connect() as connection:
+            asked = connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master")
+            found.append({(row[0], row[1]): "".join((row[2] or "").split()) for row in asked})
+            assert connection.exec_driver_sql("SELECT * FROM runner_alembic_version").all() == [(HEAD,)]
+    assert found[0] == found[1]
+
+
+def test_a_new_file_is_made_without_alembic(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom runner.jobstores.sqlalchemy import SQLAlchemyJobStore\n"
+        f"SQLAlchemyJobStore('sqlite:///{tmp_path / 'new.db'}').open()\nprint('alembic' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
 
 
 def test_a_newer_schema_is_left_alone(store: SQLAlchemyJobStore, file: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -25,6 +25,7 @@ from sqlalchemy.exc import (
 )
 
 from runner.errors import StoreCorrupt, StoreError, StoreFull
+from runner.jobstores.sqlalchemy import tables
 
 HEAD = "0001"
 """The newest migration; where the database says the same, alembic is not even loaded."""
@@ -288,17 +289,43 @@ def migrate(engine: Engine) -> None:
             f"the database has schema {found}, and this version knows {HEAD}",
             hint="run the newer version, or restore a backup from before the upgrade",
         )
+    # Two runners may start at once: the second waits, and then finds nothing left to do.
+    with _alone(engine), engine.connect() as connection:
+        if version_of(connection) == HEAD:
+            return
+        if engine.dialect.name == "sqlite" and not inspect(connection).get_table_names():
+            with transaction(connection):
+                _begin(connection)
+        else:
+            upgrade(connection)
+
+
+def _begin(connection: Connection) -> None:
+    """The newest tables in a file that is empty: nothing is to be migrated, and alembic need not be loaded.
+
+    What stands in the file then is what all the migrations would have left, to the letter.
+    """
+    tables.metadata.create_all(connection)
+    connection.exec_driver_sql(_VERSIONS)
+    connection.execute(text("INSERT INTO runner_alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+_VERSIONS = (
+    "CREATE TABLE runner_alembic_version (version_num VARCHAR(32) NOT NULL, "
+    "CONSTRAINT runner_alembic_version_pkc PRIMARY KEY (version_num))"
+)
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing. What they need is large, and is loaded only here."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    # Two runners may start at once: the second waits, and then finds nothing left to do.
-    with _alone(engine), engine.connect() as connection:
-        if version_of(connection) != HEAD:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
 
 
 @contextlib.contextmanager
