@@ -34,6 +34,7 @@ Prepare = Callable[[], Launch]
 LATE_OUTPUT = SECOND
 """How long a command's children may go on writing after it ended, before the outcome is told."""
 POLL = SECOND
+_STARTERS = 4
 _TRIES = (50, 100, 200, 400, 800, 1600)
 """Milliseconds between tries to start on a machine that is short of descriptors, memory or processes."""
 
@@ -50,8 +51,9 @@ class Processes:
         self._done = done
         self._name = name
         self._loop = Loop(f"runner-commands-{name}", clock)
-        # One thread starts what is quick to prepare: more would only fight over the interpreter's lock.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix=f"runner-start-{name}")
+        # A start waits until the shim's program is loaded, without the interpreter's lock. Where hundreds begin at
+        # once one thread would wait its turn behind all that it has started already, and the last start come late.
+        self._starter = ThreadPoolExecutor(_STARTERS, thread_name_prefix=f"runner-start-{name}")
         self._slow = ThreadPoolExecutor(8, thread_name_prefix=f"runner-prepare-{name}")
         self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
         self._children: dict[str, Child] = {}
