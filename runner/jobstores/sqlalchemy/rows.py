@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -107,6 +108,9 @@ class StepTexts:
         self._known: dict[RunKey, dict[int, tuple[StepRun, str]]] = {}
 
     def of(self, run: Run) -> str:
+        if len(run.steps) == 1:
+            # The usual run. An occurrence is written twice, and this text is most of what writing it costs.
+            return f"[{step_text(next(iter(run.steps.values())))}]"
         if len(run.steps) < _LONG:
             return dumps([*run.steps.values()])
         known = self._known.pop(run.key, {})
@@ -122,6 +126,42 @@ class StepTexts:
 
 
 _LONG = 8
+_CLEAR = re.compile(r"[\w.:/@+-]*", re.ASCII).fullmatch
+"""Text that stands in JSON as it is."""
+
+
+def step_text(state: StepRun) -> str:
+    """What `codec.dumps` gives, written straight away where nothing in it needs care."""
+    outcome = state.outcome
+    if (
+        state.instance
+        or state.due is not None
+        or state.reason
+        or state.item is not None
+        or (outcome is not None and (outcome.error or outcome.tail or outcome.outputs or outcome.traceback))
+        or not _CLEAR(state.step)
+        or not _CLEAR(state.host)
+    ):
+        return dumps(state)
+    text = f'{{"~":"StepRun","step":"{state.step}"'
+    if state.status is not Status.PENDING:
+        text += f',"status":"{state.status._value_}"'
+    if state.attempt:
+        text += f',"attempt":{state.attempt}'
+    if state.started_at is not None:
+        text += f',"started_at":{state.started_at}'
+    if state.ended_at is not None:
+        text += f',"ended_at":{state.ended_at}'
+    if outcome is not None:
+        text += f',"outcome":{{"~":"Outcome","status":"{outcome.status._value_}"'
+        if outcome.exit_code is not None:
+            text += f',"exit_code":{outcome.exit_code}'
+        if outcome.started_at is not None:
+            text += f',"started_at":{outcome.started_at}'
+        if outcome.ended_at is not None:
+            text += f',"ended_at":{outcome.ended_at}'
+        text += "}"
+    return f'{text},"host":"{state.host}"}}' if state.host else text + "}"
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────

@@ -311,9 +311,11 @@ class SQLAlchemyJobStore:
         if swept != self._digests.swept:
             self._digests.written.clear()
             self._digests.swept = swept
-        for spec in specs:
+        written = self._digests.written
+        # A job and its run share their spec.
+        for spec in {id(spec): spec for spec in specs}.values():
             digest = self._digests.of(spec)
-            if digest not in self._digests.written:
+            if digest not in written:
                 fresh[digest] = spec
         if fresh:
             there = set(
