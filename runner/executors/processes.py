@@ -62,6 +62,8 @@ class Processes:
         self._shims: set[int] = set()
         """Our own children that are not reaped yet."""
         self._lock = threading.Lock()
+        self._scarce = threading.Lock()
+        """Held while somebody tries again to start: the machine is short of something."""
         self._stopper = Stopper(self._loop, self._clock, self._finish)
         self._limit = spawn.raise_descriptors()
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -204,27 +206,36 @@ class Processes:
         return None
 
     def _spawn(self, key: AttemptKey, launch: Launch) -> Child:
-        for pause in (*_TRIES, None):
-            started_at = self._clock.now()
-            deadline = self._deadline(launch)
+        if not self._scarce.locked():
             try:
-                spawned = spawn.spawn(
-                    launch.order,
-                    ended=self._ended,
-                    rest=self._rest,
-                    descriptors=self._limit,
-                    null=self._null,
-                    deadline=deadline,
-                )
+                return self._spawn_now(key, launch)
             except OSError as error:
-                if pause is None or error.errno not in spawn.BUSY:
+                if error.errno not in spawn.BUSY:
                     raise
+        # What becomes free is for whoever waited first; nobody uses up their tries beside others.
+        with self._scarce:
+            for pause in _TRIES:
+                try:
+                    return self._spawn_now(key, launch)
+                except OSError as error:
+                    if error.errno not in spawn.BUSY:
+                        raise
                 threading.Event().wait(pause / 1000)
-            else:
-                child = self._child(key, launch, spawned.pid, list(spawned.pipes))
-                child.started_at = started_at
-                return child
-        raise AssertionError("the last try returns or raises")
+            return self._spawn_now(key, launch)
+
+    def _spawn_now(self, key: AttemptKey, launch: Launch) -> Child:
+        started_at = self._clock.now()
+        spawned = spawn.spawn(
+            launch.order,
+            ended=self._ended,
+            rest=self._rest,
+            descriptors=self._limit,
+            null=self._null,
+            deadline=self._deadline(launch),
+        )
+        child = self._child(key, launch, spawned.pid, list(spawned.pipes))
+        child.started_at = started_at
+        return child
 
     def _deadline(self, launch: Launch) -> str:
         """Until when the shim may begin, by the machine's uptime; Revoked where it may not at all."""

@@ -55,7 +55,8 @@ def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int, d
     try:
         os.mkdir(directory, 0o700)
     except FileExistsError:
-        if marker(directory) is not None:
+        # Not by reading it: that takes a descriptor, and a machine that has none left would say that it has begun.
+        if os.path.lexists(f"{directory}/{shim.MARKER}"):
             raise AlreadyBegun from None
     lock = _lock(directory)
     opened: list[int] = []
