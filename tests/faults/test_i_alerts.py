@@ -154,7 +154,7 @@ def test_case_59_killed_between_end_and_message(stage: Stage, sink: Sink) -> Non
 
 def test_case_60_a_storm(stage: Stage, sink: Sink) -> None:
     count = how_many(80, 500)
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 12 + count / 50))
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 8 + count / 50))
     scene = stage(
         f"channels:\n  hook: ['{sink.url}']\njobs:\n"
         + "".join(
