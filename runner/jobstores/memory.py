@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -25,8 +26,9 @@ class MemoryJobStore:
         self._lock = threading.RLock()
         self._jobs: dict[JobKey, Job] = {}
         self._runs: dict[RunKey, Run] = {}
-        self._finished: dict[RunKey, Run] = {}
-        self._occurrences: dict[tuple[JobKey, Moment, str], Occurrence] = {}
+        # Ordered, because a plain dict looks through all that was taken from its front to find its first.
+        self._finished: OrderedDict[RunKey, Run] = OrderedDict()
+        self._occurrences: OrderedDict[tuple[JobKey, Moment, str], Occurrence] = OrderedDict()
         self._incidents: dict[tuple[JobKey, str], Incident] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._requests: dict[str, Request] = {}
@@ -172,6 +174,6 @@ class MemoryJobStore:
             return list(self._runs.values())
 
 
-def _bound(records: dict[Any, Any]) -> None:
+def _bound(records: OrderedDict[Any, Any]) -> None:
     while len(records) > MOST_FINISHED:
-        del records[next(iter(records))]
+        records.popitem(last=False)

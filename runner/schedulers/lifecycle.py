@@ -350,8 +350,7 @@ class Lifecycle:
             return
         wanted = mask & self._mask or announce.name in telling.LOUD
         if not wanted and isinstance(announce.value, Run):
-            name = f"runner.executors.{announce.value.spec.executor}"
-            wanted = logging.getLogger(name).isEnabledFor(logging.INFO)
+            wanted = telling.executor_log(announce.value).isEnabledFor(logging.INFO)
         host = self._host
         if host is None:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from traceback import format_tb
 from typing import Any
 
@@ -148,7 +149,7 @@ def write(announce: Announce, job: Any) -> None:
     match announce.name:
         case "run.started":
             when = f"{_slot(value):{_SHOWN}}"
-            _executor_log(value).info('Running job "%s" (scheduled at %s)', job, when)
+            executor_log(value).info('Running job "%s" (scheduled at %s)', job, when)
         case "run.ended":
             _write_end(value, job)
         case "occurrence.missed":
@@ -173,7 +174,7 @@ def write(announce: Announce, job: Any) -> None:
 
 
 def _write_end(run: Run, job: Any) -> None:
-    log = _executor_log(run)
+    log = executor_log(run)
     outcome = outcome_of(run)
     if run.status is Status.SUCCEEDED:
         log.info('Job "%s" executed successfully', job)
@@ -186,5 +187,12 @@ def _write_end(run: Run, job: Any) -> None:
         log.error('Job "%s" ended %s: %s', job, run.status, (outcome.error if outcome else "") or run.reason)
 
 
-def _executor_log(run: Run) -> logging.Logger:
-    return logging.getLogger(f"runner.executors.{run.spec.executor}")
+def executor_log(run: Run) -> logging.Logger:
+    """The log of whoever runs it."""
+    return _log_of(run.spec.executor)
+
+
+@cache
+def _log_of(executor: str) -> logging.Logger:
+    # Looking one up takes a lock of the whole process, and each run asks twice.
+    return logging.getLogger(f"runner.executors.{executor}")
