@@ -24,9 +24,16 @@ MOST_VALUE = 128 * 1024 - 64
 
 _LAST_FILTER = re.compile(r"\|\s*(\w+)\s*$")
 _SHELLS = re.compile(r"(?:.*/)?(?:ba|da|k|z|a)?sh")
+_CODE = re.compile(r"(?:.*/)?(?:python[0-9.]*|pypy[0-9.]*|perl|ruby|node|php|lua)")
+_RUNS_CODE = re.compile(r"-[a-zA-Z]*[ceE]|-r|--eval")
+_EXPANDED = re.compile(r"(?:PS[0-4]|PROMPT_COMMAND|BASH_ENV|ENV)\+?=")
+"""Variables whose value a shell reads as script text."""
 _RUNS_TEXT = re.compile(r"-[a-zA-Z]*c")
 _NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _NAMING = frozenset({"unset", "read", "declare", "typeset", "local", "mapfile", "readarray"})
+_DECLARING = frozenset({"declare", "typeset", "local", "export", "readonly"})
+_EVALUATED = re.compile(r"-[a-zA-Z]*[in][a-zA-Z]*")
+"""The value is arithmetic (`-i`), or the name of another variable (`-n`)."""
 _INTERPRETERS = frozenset({"awk", "gawk", "mawk", "sed", "jq", "ssh", "su", "xargs", "parallel", "watch"})
 _PROGRAM_OPTIONS = frozenset({"-c", "-e", "-r", "--command", "--eval", "--execute", "--expression"})
 
@@ -160,6 +167,7 @@ def _judge(site: Site, last: str, warnings: list[str]) -> None:
             f"`{' '.join(word for word in before if EXPRESSION not in word)}` runs its argument as a script",
             "hand it over as an argument of its own ($1), with env, or quoted once more: ${{ ... | sh }}",
         )
+    _judge_text(site, before, name)
     _judge_bash(site, before, name)
     if name == "for" and before[-1:] == ["in"] and site.begins:
         warnings.append(f"{_shown(site.part)} is one word for the loop; use foreach for a list")
@@ -169,12 +177,42 @@ def _judge(site: Site, last: str, warnings: list[str]) -> None:
         )
 
 
+def _judge_text(site: Site, before: list[str], name: str) -> None:
+    """What is read as a script by way of an input or a variable, and scripts of other languages."""
+    if site.place is Place.HEREDOC and _reads_script(before):
+        raise _error(
+            site.part,
+            f"`{name}` runs this here-document as a script",
+            "hand the value over with env, or as $1",
+        )
+    if _EXPANDED.match(site.words[site.word]):
+        raise _error(site.part, "the shell runs what this variable holds", "write a fixed text there")
+    safe = _counted(site.part) or _last_filter(site.part) == "json"
+    if before and _RUNS_CODE.fullmatch(before[-1]) and any(map(_CODE.fullmatch, before)) and not safe:
+        raise _error(
+            site.part,
+            f"`{' '.join(before)}` runs its argument as a script",
+            "hand the value over with env: {NAME: ${{ ... }}}, or as an argument of its own",
+        )
+
+
+def _reads_script(words: list[str]) -> bool:
+    """Whether a command takes its script from its input: a shell or an interpreter, and no file."""
+    for number, word in enumerate(words):
+        if _SHELLS.fullmatch(word) or _CODE.fullmatch(word):
+            rest = words[number + 1 :]
+            return all(each.startswith("-") for each in rest) or bool({"-", "-s"} & set(rest))
+    return False
+
+
 def _interprets(site: Site, name: str) -> bool:
     """Whether the expression is a part of a program in another language, or of a remote command."""
     if not site.word:
         return False
     if name in ("ssh", "su"):
         return site.word > 1
+    if site.words[site.word - 1] in ("-v", "--arg", "--argjson", "--assign"):
+        return False
     if name in _INTERPRETERS:
         return site.words[site.word] != EXPRESSION
     return site.words[site.word - 1] in _PROGRAM_OPTIONS and not _SHELLS.fullmatch(name)
@@ -187,7 +225,9 @@ def _executes(before: list[str], word: int) -> bool:
     heads = [each for each in before if each not in ("command", "builtin", "exec", "sudo", "env", "nohup")]
     if heads and (heads[0] == "eval" or heads == ["trap"] or heads == ["trap", "--"]):
         return True
-    return bool(_RUNS_TEXT.fullmatch(before[-1])) and any(_SHELLS.fullmatch(each) for each in before)
+    return bool(_RUNS_TEXT.fullmatch(before[-1])) and any(
+        _SHELLS.fullmatch(each) or each.rpartition("/")[2] in ("su", "runuser") for each in before
+    )
 
 
 def _judge_bash(site: Site, before: list[str], name: str) -> None:
@@ -203,6 +243,8 @@ def _judge_bash(site: Site, before: list[str], name: str) -> None:
         raise _error(
             site.part, f"bash evaluates the arguments of {name}", "compare in `if:`, or use another name"
         )
+    if name == "compgen" or (name in _DECLARING and any(map(_EVALUATED.fullmatch, before[1:]))):
+        raise _error(site.part, f"bash evaluates the arguments of {name}", "assign it to a plain variable")
     if name in _NAMING and site.begins and site.word:
         raise _error(site.part, f"bash evaluates the names given to {name}", "write a fixed name there")
 

@@ -82,7 +82,7 @@ class Walk:
         self.at = 0
         self.end = len(script)
         self.sites: list[Site] = []
-        self._heredocs: list[tuple[str, bool, bool]] = []
+        self._heredocs: list[tuple[str, bool, bool, list[str]]] = []
         self._in_backticks = 0
         self._commands(Command(), "")
 
@@ -393,12 +393,13 @@ class Walk:
             if match.start(2) <= at <= match.end(2):
                 self._site(part, Place.DELIMITER, command)
         plain = re.sub(r"\\(.)|['\"]", r"\1", match[2])
-        self._heredocs.append((plain, plain != match[2], bool(match[1])))
+        self._heredocs.append((plain, plain != match[2], bool(match[1]), list(command.words)))
         self.at = max(self.at, match.end())
 
     def _heredoc_bodies(self, command: Command) -> None:
         heredocs, self._heredocs = self._heredocs, []
-        for word, quoted, tabs in heredocs:
+        for word, quoted, tabs, words in heredocs:
+            command = Command(words)
             end, after = self._heredoc_end(word, tabs)
             while self.at < end:
                 if (part := self.found.get(self.at)) is not None:
@@ -408,7 +409,6 @@ class Walk:
                 else:
                     self._quoted(command, self.script[self.at], Place.HEREDOC)
             self.at = max(self.at, after)
-        command.open = False
 
     def _heredoc_end(self, word: str, tabs: bool) -> tuple[int, int]:
         """Where the body ends, and where the script goes on."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
 
 from runner.errors import SpecError
@@ -68,6 +69,8 @@ def _number(param: Param, value: Any) -> int | float:
         if isinstance(value, bool):
             raise ValueError
         number = int(str(value)) if param.type == "integer" else float(str(value))
+        if isinstance(number, float) and not isfinite(number):
+            raise ValueError
     except ValueError:
         wanted = "a whole number" if param.type == "integer" else "a number"
         raise _wrong(param, value, f"not {wanted}", f"it is {_range(param, wanted)}") from None

@@ -103,6 +103,25 @@ REFUSED = [
     ("[[ -v ${{ x }} ]]", "bash evaluates the arguments of [["),
     ("unset ${{ x }}", "bash evaluates the names given to unset (write a fixed name there)"),
     ('declare "${{ x }}=1"', "bash evaluates the names given to declare"),
+    ("declare -i x=${{ x }}", "bash evaluates the arguments of declare"),
+    ("f() { local -xi q=${{ x }}; }", "bash evaluates the arguments of local"),
+    ("declare -n r=${{ x }}", "bash evaluates the arguments of declare"),
+    ('compgen -W "${{ x }}"', "bash evaluates the arguments of compgen"),
+    ("PS4=${{ x }}", "the shell runs what this variable holds (write a fixed text there)"),
+    ("BASH_ENV=${{ x }} bash -c true", "the shell runs what this variable holds"),
+    (
+        "sh <<END\necho ${{ x }}\nEND",
+        "`sh` runs this here-document as a script (hand the value over with env, or as $1)",
+    ),
+    ("sudo bash -s -- <<END | cat\necho ${{ x }}\nEND", "runs this here-document as a script"),
+    ("python3 - a <<END\nprint(${{ x }})\nEND", "`python3` runs this here-document as a script"),
+    (
+        "python3 -c 'print(${{ x }})'",
+        "${{ x }}: `python3 -c` runs its argument as a script (hand the value over with env: {NAME: ${{ ... }}}, or as "
+        "an argument of its own)",
+    ),
+    ('A=1 /usr/bin/perl -ne "print ${{ x }}"', "`/usr/bin/perl -ne` runs its argument as a script"),
+    ('su me -c "ls ${{ x }}"', "`su me -c` runs its argument as a script"),
 ]
 
 
@@ -131,10 +150,6 @@ def test_where_no_reference_is_safe_it_says_how_to_write_it(script: str, message
             'psql -c "select ${{ x }}"',
             "${{ x }} becomes part of what `psql` interprets; use its own way to pass values",
         ),
-        (
-            "python3 -c 'print(${{ x }})'",
-            "${{ x }} becomes part of what `python3` interprets; use its own way to pass values",
-        ),
     ],
 )
 def test_what_another_program_will_interpret_is_warned_of(script: str, warning: str) -> None:
@@ -147,6 +162,14 @@ def test_what_another_program_will_interpret_is_warned_of(script: str, warning: 
         "ssh ${{ x }}",
         "ssh host ls ${{ x | sh }}",
         "awk -f p.awk ${{ x }}",
+        "awk -v n=${{ x }} '{ print n }'",
+        "jq --arg n ${{ x }} .",
+        "python3 -c 'print(${{ x | int }})'",
+        "python3 -c 'import sys; print(sys.argv[1])' ${{ x }}",
+        "python3 read.py <<END\n${{ x }}\nEND",
+        "sh script.sh ${{ x }}",
+        "cat <<END | sh script.sh\n${{ x }}\nEND",
+        "declare x=${{ x }}",
         "psql -v day=${{ x }} -f load.sql",
         "for i in a ${{ x }}.txt; do :; done",
         "echo ${{ x }}",
