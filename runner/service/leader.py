@@ -37,7 +37,7 @@ class Leader:
         return cls(os.getpid(), socket.gethostname(), iso(now), str(file), __version__, commit)
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}, since {self.since}"
+        return f"process {self.pid} on {self.host}, since {self.since[:19].replace('T', ' ')} UTC"
 
     def write(self, state: Path) -> None:
         path = state / _NAME

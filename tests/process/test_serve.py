@@ -201,7 +201,8 @@ def test_a_second_serve_stands_by_and_takes_over(desk: Desk) -> None:
     first = desk.serve()
     first.wait_for("tick succeeded")
     second = desk.serve()
-    second.wait_for("is already served by process", str(first.process.pid), "standing by")
+    said = second.wait_for("is already served by process", str(first.process.pid), "standing by")
+    assert re.search(r", since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; standing by$", said)
     first.kill()
     second.wait_for("tick started", patience=6)
     assert second.stop() == 0
