@@ -28,6 +28,8 @@ def collect(patterns: Sequence[str], base: Path, target: Path) -> int:
     Links are not followed: a link could lead to any file the runner may read.
     """
     total = count = 0
+    # `parents` would make it by the umask.
+    target.parent.mkdir(exist_ok=True, mode=0o700)
     for source in sorted(set(_matches(patterns, base))):
         total += source.stat().st_size
         if total > LIMIT:
@@ -35,6 +37,7 @@ def collect(patterns: Sequence[str], base: Path, target: Path) -> int:
         copy = target / source.relative_to(base)
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copyfile(source, copy, follow_symlinks=False)
+        copy.chmod(0o600)
         count += 1
     return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from typing import Any
 
@@ -205,3 +206,16 @@ def test_right_parameters_arrive_in_their_types(desk: Desk) -> None:
     args = [word for pair in ("count=9", "dry=yes", "must=a b", "day=2026-05-04") for word in ("-p", pair)]
     done = desk.runner("run", "--quiet", "j", *args)
     assert done.stdout.strip() == "2026-05-04 full 10 true a b"
+
+
+def test_nothing_of_the_state_is_for_others_whatever_the_umask(desk: Desk) -> None:
+    desk.write('jobs:\n  a: {run: "echo printed; touch kept", artifacts: [kept]}\n')
+    before = os.umask(0)
+    try:
+        desk.runner("run", "a")
+    finally:
+        os.umask(before)
+    state = desk.directory / "state"
+    found = [path for path in state.rglob("*") if path.is_dir() or path.is_file()]
+    assert {path.relative_to(state).parts[0] for path in found} >= {"runner.db", "logs", "artifacts", "runs"}
+    assert [path for path in found if path.stat().st_mode & 0o077] == []
