@@ -66,6 +66,7 @@ def main() -> int:
         tables[name] = table
         results["tables"][name] = {**table.as_json(), "seconds": seconds}
         print(f"{as_text(table)}\n({name}: {seconds} s)", flush=True)
+    found["load after"] = load()
     text, good = gates(tables)
     print(f"\n## The six gates\n\n{text}")
     (args.json or HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
@@ -85,9 +86,14 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "processors": len(os.sched_getaffinity(0)),
-        "load": round(os.getloadavg()[0], 1),
+        "load": load(),
         "commit": _commit(),
     }
+
+
+def load() -> float:
+    """How many wanted a processor, on average, in the last minute."""
+    return round(os.getloadavg()[0], 1)
 
 
 def _commit() -> str:

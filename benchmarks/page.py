@@ -92,7 +92,8 @@ def write(path: Path, machine: Mapping[str, Any], tables: Mapping[str, Table], q
         "in brackets.\nWhat is measured keeps every promise: a row committed before each start, `synchronous=FULL`, "
         "all records, all checks. A bench that finds wrong work prints no figure.\n\n"
         f"Python {machine['python']}, {machine['processors']} processors, {machine['system']}, load "
-        f"{machine['load']} when it began.\n",
+        f"{machine['load']} when it began and {machine['load after']} when it ended. What other programs took made "
+        "every time longer than it is on a machine that does nothing else.\n",
         f"\n## The six gates\n\n{gates(tables)[0]}\n",
     ]
     for table in tables.values():

@@ -88,7 +88,7 @@ def test_a_gate_that_is_not_met_is_said() -> None:
 def test_the_page_and_its_drawings(tmp_path: Path) -> None:
     curve = Curve("growth", "A < B & C", "jobs", "us", {"runner": [(1, 2.0), (100, 2.5), (10_000, 3.0)]})
     table = Table("Growth", "About it.", [Row("a cost", figure(2.0, "us"))], [curve])
-    machine = {"python": "3", "processors": 2, "system": "x", "load": 0.1}
+    machine = {"python": "3", "processors": 2, "system": "x", "load": 0.1, "load after": 0.9}
     write(tmp_path / "performance.md", machine, {"growth": table}, quick=True)
     page = (tmp_path / "performance.md").read_text()
     assert "| a cost | 2 us |" in page
