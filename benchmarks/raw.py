@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import statistics
 import time
@@ -77,8 +78,8 @@ def commit() -> float:
     return statistics.median(found)
 
 
-PLAIN = ("/bin/sh", "-c", '"$@" >/dev/null 2>&1; :', "sh", "true")
-"""The least that starts two processes, a shell and `true`."""
+PLAIN = ("/bin/sh", "-c", '"$@" >/dev/null 2>&1; :', "sh", shutil.which("true") or "/bin/true")
+"""The least that starts two processes, a shell and `true`: by its path, for the shell has one of its own."""
 
 
 def spawned(count: int, at_once: int) -> float:
