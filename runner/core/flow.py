@@ -184,7 +184,8 @@ def _distinct(labels: list[str]) -> list[str]:
     seen: dict[str, int] = {}
     found = []
     for label in labels:
-        short = label[:80]
+        # Never empty: an instance without a name would be the step itself. On one line: it stands before its output.
+        short = "".join(c if c.isprintable() else repr(c)[1:-1] for c in label[:80]) or "''"
         seen[short] = seen.get(short, 0) + 1
         found.append(short if seen[short] == 1 else f"{short}~{seen[short]}")
     return found

@@ -60,6 +60,15 @@ TABLE: list[tuple[int, str, list[str]]] = [
     (2, GOOD, ["test", "--wrong"]),
     (2, GOOD, ["simulate", "--fail", "x"]),
     (2, GOOD, ["plan", "--against", "no-such-commit"]),
+    (0, GOOD, ["import", "crontab", "crontab"]),
+    (0, GOOD, ["import", "crontab", "crontab", "--json"]),
+    (0, GOOD, ["db", "purge", "--json"]),
+    (1, GOOD, ["db", "check"]),
+    (1, GOOD, ["db", "check", "--json"]),
+    (1, GOOD, ["import", "apscheduler", "sqlite:///none.db"]),
+    (2, GOOD, ["import", "crontab", "none"]),
+    (2, GOOD, ["db", "backup"]),
+    (2, GOOD, ["db", "import", "none"]),
     (2, GOOD, ["import", "nothing"]),
     (2, GOOD, ["db", "nothing"]),
     (2, GOOD, ["serve", "--grace", "soon"]),
@@ -112,6 +121,7 @@ def test_it_ends_as_the_table_says(code: int, text: str, args: list[str], place:
     if text:
         place.write(text)
     place.write("jobs: {other: {run: 'true'}}\n", "other.yaml")
+    place.write("0 2 * * * ls\n", "crontab")
     said = place.call(*args, code=code)
     assert "Traceback" not in said.stderr
     if code in (2, 3, 4, 5):

@@ -69,6 +69,20 @@ def test_instances_over_values_and_outputs(desk: Desk) -> None:
     assert list(steps) == ["find", "each[x y]", "each[z]", *cells, "read"]
 
 
+def test_instances_over_values_that_are_hardly_names(desk: Desk) -> None:
+    record, steps = run(
+        desk,
+        """\
+        steps:
+          - {id: each, foreach: ["", "a\\nb", "../x", "\\e[2J", ""], run: 'echo "${{ item }}"'}
+          - {id: cells, matrix: {n: [""]}, run: echo}
+        """,
+    )
+    assert record["status"] == "succeeded", record
+    labels = ["''", "a\\nb", "../x", "\\x1b[2J", "''~2"]
+    assert list(steps) == [*(f"each[{label}]" for label in labels), "cells['']"]
+
+
 def test_max_parallel_and_fail_fast(desk: Desk) -> None:
     text = """\
     steps:
