@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 import resource
 import subprocess
@@ -113,7 +114,13 @@ print(opened.executor.capacity, sorted({{(str(o.status), o.error) for o in told.
 opened.close()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert done.stdout == "6 [('succeeded', '')]\n", done.stderr
+    capacity, _, told = done.stdout.partition(" ")
+    assert capacity == "6", done.stderr
+    outcomes = set(ast.literal_eval(told))
+    # It is tried for three seconds: on a busy machine those before it may still run then.
+    refused = ("failed", "it could not be started: Too many open files")
+    assert ("succeeded", "") in outcomes
+    assert outcomes <= {("succeeded", ""), refused}
 
 
 def test_a_machine_that_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
