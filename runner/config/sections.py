@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from runner.config import expected
 from runner.config.diagnose import Trouble
 from runner.config.document import FileModel, TestModel
 from runner.config.files import Document, read_bytes
+from runner.config.jobs import defaults_of
 from runner.config.model import Channel, Executor, Heartbeat, Storage
 from runner.config.node import Map, Node, Seq, find, kind_of
 from runner.config.salvage import sound_items
@@ -25,6 +25,7 @@ from runner.moment import from_datetime
 from runner.triggers.calendars import Calendar
 from runner.triggers.calendars import read as read_calendar
 from runner.triggers.windows import Window
+from runner.triggers.zones import zone as zone_named
 
 _JOINED = ("vars", "env", "secrets", "channels", "calendars", "executors", "groups", "templates")
 _HALVES = ("jobs", "templates", "defaults")
@@ -209,8 +210,9 @@ class Sections:
         found = []
         for document in self.documents:
             listed = document.root.nodes.get("maintenance")
+            here = _zone_of(document, zone)
             for node in listed.nodes if isinstance(listed, Seq) else ():
-                if isinstance(node, Map) and (window := self._window(node, zone)) is not None:
+                if isinstance(node, Map) and (window := self._window(node, here)) is not None:
                     found.append(window)
         return tuple(found)
 
@@ -245,7 +247,19 @@ class Sections:
             self.trouble.add("value", f"{text!r} is not a moment", find(node, (key,)).at,
                              help="write 2026-12-24T08:00, or with an offset 2026-12-24T08:00+01:00")  # fmt: skip
             return None
-        return from_datetime(when if when.tzinfo is not None else when.replace(tzinfo=ZoneInfo(zone)))
+        return from_datetime(when if when.tzinfo is not None else when.replace(tzinfo=zone_named(zone).info))
+
+
+def _zone_of(document: Document, machine: str) -> str:
+    """The zone of a file's times that have no offset: that of its jobs, else the machine's."""
+    defaults = defaults_of(document)
+    named = defaults.nodes.get("timezone") if defaults is not None else None
+    if named is None or not isinstance(named.value, str):
+        return machine
+    try:
+        return zone_named(named.value).name
+    except TriggerError:  # said where the jobs are read
+        return machine
 
 
 def _days(key: str, node: Node) -> Any:
