@@ -17,6 +17,7 @@ from runner.cli import frame
 from runner.errors import ConfigError
 
 if TYPE_CHECKING:
+    from runner.core.event import Maintenance
     from runner.core.run import Job
     from runner.history import History
     from runner.moment import Moment
@@ -34,6 +35,7 @@ class Desk:
     history: History | None
     now: Moment
     zone: tzinfo
+    maintenance: tuple[Maintenance, ...] = ()
 
     def job(self, id: str) -> Job:
         """The job of this id, this file's first; exit 5 where there is none, naming the nearest."""
@@ -58,17 +60,17 @@ def desk(file: str | None) -> Iterator[Desk]:
     now = SystemClock().now()
     with opened(place) as history:
         stored = history.jobs() if history is not None else []
-        specs, zone = _specs(place, stored)
-        yield Desk(place, current(specs, stored, now=now), history, now, zone_of(zone))
+        specs, zone, maintenance = _specs(place, stored)
+        yield Desk(place, current(specs, stored, now=now), history, now, zone_of(zone), maintenance)
         if history is not None and history.unreadable:
             click.echo(f"{history.unreadable} records cannot be read and are not shown", err=True)
 
 
-def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
+def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str, tuple[Maintenance, ...]]:
     from runner import config
 
     if not place.file.exists():  # a store without a jobs file: programs keep their jobs in it
-        return [], frame.local_zone()
+        return [], frame.local_zone(), ()
     try:
         loaded = config.load(place.files)
     except ConfigError as error:
@@ -77,8 +79,8 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str]:
             click.echo(str(error), err=True)
             raise SystemExit(frame.EXIT_CONFIG) from None
         click.echo(f"{place.file} is broken (runner validate); this is the last good schedule", err=True)
-        return known, frame.local_zone()
-    return list(loaded.jobs), loaded.timezone
+        return known, frame.local_zone(), ()
+    return list(loaded.jobs), loaded.timezone, loaded.maintenance
 
 
 @contextlib.contextmanager

@@ -30,7 +30,15 @@ def command(job: str, at: str, file: str | None, as_json: bool) -> None:
             until = asked + MINUTE
             runs = desk.history.runs(source=source, job=id, since=asked, until=until)
             others = desk.history.occurrences(source=source, job=id, since=asked, until=until)
-        made = why.answer(found, asked, now=desk.now, zone=zone, runs=runs, others=others)
+        made = why.answer(
+            found,
+            asked,
+            now=desk.now,
+            zone=zone,
+            runs=runs,
+            others=others,
+            maintenance=desk.maintenance,
+        )
         if as_json:
             frame.print_json(why.document(made, note))
         else:

@@ -21,6 +21,10 @@ class Maintenance:
     end: Moment
     tags: tuple[str, ...] = ()
 
+    def shuts(self, spec: JobSpec, now: Moment) -> bool:
+        """Whether it keeps a job from starting at a moment."""
+        return self.start <= now < self.end and (not self.tags or bool(set(self.tags) & set(spec.tags)))
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -37,7 +41,7 @@ class Settings:
         """When the maintenance that keeps this job from starting is over; None where there is none."""
         found: Moment | None = None
         for window in self.maintenance:
-            if window.start <= now < window.end and (not window.tags or set(window.tags) & set(spec.tags)):
+            if window.shuts(spec, now):
                 found = window.end if found is None else max(found, window.end)
         return found
 

@@ -1,16 +1,19 @@
-"""`runner next`: the coming occurrences of all jobs or of one."""
+"""`runner next`: the coming occurrences of all jobs or of one, or those that lie behind."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import islice
 from typing import Any
 
+from runner.core.event import Maintenance
 from runner.core.run import Job
+from runner.core.timing import start_of
 from runner.moment import Moment, to_datetime
+from runner.triggers import explain
 from runner.views.table import Cell, Column, Table, rows
 from runner.views.when import away, iso, took, when, zone_of
 
@@ -21,12 +24,14 @@ class Coming:
 
     at: Moment
     job: Job
+    shut: str = ""
+    """The maintenance in which it would start."""
 
     @property
     def note(self) -> str:
         """What may keep it from starting just then."""
         spec = self.job.spec
-        notes = []
+        notes = [f"skipped: maintenance {self.shut}"] if self.shut else []
         jitter = spec.trigger.jitter_at(self.at) if spec.trigger is not None else 0
         if jitter:
             notes.append(f"up to {took(jitter)} later")
@@ -57,10 +62,34 @@ def occurrences(job: Job, after: Moment, now: Moment) -> Iterator[Coming]:
         slot = trigger.next_after(slot)
 
 
-def upcoming(jobs: Sequence[Job], *, after: Moment, now: Moment, count: int) -> list[Coming]:
-    """The next `count` over all these jobs, in order of time, then as given."""
+def upcoming(
+    jobs: Sequence[Job], *, after: Moment, now: Moment, count: int, maintenance: Sequence[Maintenance] = ()
+) -> list[Coming]:
+    """The next `count` over all these jobs, in order of time, then as given; `maintenance` is noted."""
     streams = (_keyed(index, job, after, now) for index, job in enumerate(jobs))
-    return [coming for _, _, coming in islice(heapq.merge(*streams, key=lambda item: item[:2]), count)]
+    found = islice(heapq.merge(*streams, key=lambda item: item[:2]), count)
+    return [_within(coming, maintenance) for _, _, coming in found]
+
+
+def past(jobs: Sequence[Job], *, before: Moment, count: int) -> list[Coming]:
+    """The last `count` planned times of all these jobs strictly before a moment, the oldest first.
+
+    It is what the schedules of now name; what became of it is history's to say.
+    """
+    found = [
+        (slot, index, job)
+        for index, job in enumerate(jobs)
+        if job.spec.trigger is not None
+        for slot in explain.preceding(job.spec.trigger, before, count)
+    ]
+    return [Coming(slot, job) for slot, _, job in sorted(found, key=lambda each: each[:2])[-count:]]
+
+
+def _within(coming: Coming, maintenance: Sequence[Maintenance]) -> Coming:
+    spec = coming.job.spec
+    start = start_of(spec, coming.at) if maintenance else coming.at
+    names = [window.name for window in maintenance if window.shuts(spec, start)]
+    return replace(coming, shut=" and ".join(names)) if names else coming
 
 
 def _keyed(index: int, job: Job, after: Moment, now: Moment) -> Iterator[tuple[Moment, int, Coming]]:
@@ -78,7 +107,7 @@ def document(coming: Sequence[Coming]) -> dict[str, Any]:
     }
 
 
-def table(coming: Sequence[Coming], *, now: Moment, zone: tzinfo) -> Table:
+def table(coming: Sequence[Coming], *, now: Moment, zone: tzinfo, empty: str = "nothing is planned") -> Table:
     """Times are in the reader's `zone`; where the job's clock shows another time, that is said too."""
     cells = []
     for one in coming:
@@ -90,4 +119,4 @@ def table(coming: Sequence[Coming], *, now: Moment, zone: tzinfo) -> Table:
             (when(one.at, now, zone), away(one.at, now), Cell(one.job.spec.id, "bold"), ", ".join(notes))
         )
     columns = (Column("WHEN"), Column(""), Column("JOB"), Column("NOTE", gives=True))
-    return Table(columns, rows(cells), empty="nothing is planned")
+    return Table(columns, rows(cells), empty=empty)

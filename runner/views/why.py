@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Literal
 
+from runner.core.event import Maintenance
 from runner.core.run import Job, Occurrence, Run
 from runner.core.timing import start_of
 from runner.duration import say_duration
@@ -42,8 +43,12 @@ def answer(
     zone: tzinfo,
     runs: Sequence[Run] = (),
     others: Sequence[Occurrence] = (),
+    maintenance: Sequence[Maintenance] = (),
 ) -> Answer:
-    """Judge one moment. `zone`: the job's. `runs` and `others` are this job's, at least those around `at`."""
+    """Judge one moment. `zone`: the job's. `runs` and `others` are this job's, at least those around `at`.
+
+    `maintenance`: the windows that are planned now.
+    """
     trigger = job.spec.trigger
     planned = trigger is not None and explain.fires(trigger, at)
     words = explain.why(trigger, at) if trigger is not None else []
@@ -61,7 +66,7 @@ def answer(
     elif not planned:
         verdict, because = "not planned", _not_planned(job, words)
     elif at > now:
-        verdict, because = "planned", (*_coming(job, at, now, zone), *words)
+        verdict, because = "planned", (*_coming(job, at, now, zone, maintenance), *words)
     else:
         verdict, because = "unknown", _nothing_known(job, runs, others, now, zone)
     return Answer(job, at, verdict, because, run, occurrence, previous, following)
@@ -144,7 +149,9 @@ def _not_planned(job: Job, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(words) or (f"its schedule ({job.spec.schedule}) does not name this time",)
 
 
-def _coming(job: Job, at: Moment, now: Moment, zone: tzinfo) -> tuple[str, ...]:
+def _coming(
+    job: Job, at: Moment, now: Moment, zone: tzinfo, maintenance: Sequence[Maintenance]
+) -> tuple[str, ...]:
     if job.state == "paused":
         until = job.paused_until
         if until is not None and until <= at:
@@ -157,6 +164,12 @@ def _coming(job: Job, at: Moment, now: Moment, zone: tzinfo) -> tuple[str, ...]:
     if job.state == "finished":
         return ("it will not run: the job is finished",)
     start = start_of(job.spec, at)
+    shut = [window for window in maintenance if window.shuts(job.spec, start)]
+    if shut:
+        window = max(shut, key=lambda each: each.end)
+        return (
+            f"it will be skipped: the maintenance {window.name} lasts until {when(window.end, now, zone)}",
+        )
     if start != at:
         moved = f", {say_duration(start - at)} after its time (jitter)"
         return (f"it will run {when(start - start % SECOND, now, zone)}{moved}",)

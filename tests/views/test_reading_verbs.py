@@ -127,6 +127,33 @@ def test_next_of_all_and_of_one(desk: Desk) -> None:
     assert desk.said("next", "reindex") == "nothing is planned\n"
 
 
+def test_previous_of_all_and_of_one(desk: Desk) -> None:
+    etl = desk.json("next", "etl", "-p", "3", "--at", "2026-03-30T02:00")["occurrences"]
+    assert [each["at"] for each in etl] == [
+        "2026-03-27T02:00:00+01:00",
+        "2026-03-28T02:00:00+01:00",
+        "2026-03-29T03:00:00+02:00",
+    ]
+    all_of_them = desk.json("next", "--previous", "4", "--at", "2026-03-30T02:10+02:00")["occurrences"]
+    assert [(each["job"], each["at"][11:16]) for each in all_of_them] == [
+        ("ping", "01:30"), ("ping", "01:45"), ("etl", "02:00"), ("ping", "02:00"),
+    ]  # fmt: skip
+    assert desk.said("next", "reindex", "-p", "1") == "nothing was planned before it\n"
+
+
+def test_a_planned_maintenance_is_told_beforehand(desk: Desk) -> None:
+    window = '{name: upgrade, start: "2030-01-10T01:00", duration: 4h}'
+    desk.file.write_text(f"{FILE}maintenance: [{window}]\n")
+    coming = desk.json("next", "etl", "-n", "2", "--at", "2030-01-09T12:00")["occurrences"]
+    assert [each["note"] for each in coming] == ["skipped: maintenance upgrade", ""]
+    why = desk.json("why", "etl", "--at", "2030-01-10T02:00")
+    assert why["verdict"] == "planned"
+    assert why["because"][0] == (
+        "it will be skipped: the maintenance upgrade lasts until Thu 10 Jan 2030 05:00"
+    )
+    assert desk.json("why", "etl", "--at", "2030-01-11T02:00")["because"][0].startswith("it will run")
+
+
 def test_calendar_names_what_is_always_due(desk: Desk) -> None:
     document = desk.json("calendar", "--days", "3")
     assert document["often"] == ["ping (every 15m)"]
