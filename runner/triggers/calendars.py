@@ -5,10 +5,12 @@ A calendar is a value. `config` reads the files; what is here only answers "is t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from functools import lru_cache
+from itertools import islice, takewhile
 from typing import Any
 
 from runner.errors import TriggerError
@@ -146,7 +148,8 @@ def _known(country: str, subdivision: str | None) -> None:
 def dates_of_ics(text: str) -> tuple[tuple[date, str], ...]:
     """The dates of an ICS file's events with their summaries, for `Calendar.add`.
 
-    All-day and timed events count as the dates they begin and last; TriggerError where the text is no calendar.
+    All-day and timed events count as the dates they begin and last, those that recur up to the end of 2050;
+    TriggerError where the text is no calendar.
     """
     try:
         import icalendar
@@ -176,5 +179,47 @@ def _dates_of_event(event: Any) -> Iterable[tuple[date, str]]:
         ends_at_midnight = not hasattr(end, "hour") or (end.hour, end.minute, end.second) == (0, 0, 0)
         last = max(last, date(end.year, end.month, end.day).toordinal() - (1 if ends_at_midnight else 0))
     summary = str(event.get("SUMMARY", ""))
-    for number in range(first.toordinal(), last + 1):
-        yield date.fromordinal(number), summary
+    for begin in _begins(event, first):
+        for number in range(begin.toordinal(), begin.toordinal() + last - first.toordinal() + 1):
+            yield date.fromordinal(number), summary
+
+
+_UNTIL = re.compile(r"UNTIL=(\d{8})[^;]*")
+_LAST_YEAR = 2050
+_MOST_DATES = 20_000
+
+
+def _begins(event: Any, first: date) -> Iterable[date]:
+    """The days on which an event begins: one, or those of its rule without its exceptions."""
+    from dateutil.rrule import rrulestr
+
+    begins = {first}
+    for rule in _listed(event.get("RRULE")):
+        # Days are all that counts, so an end in UTC is the whole of its day.
+        text = _UNTIL.sub(r"UNTIL=\1T235959", rule.to_ical().decode())
+        try:
+            found = rrulestr(text, dtstart=datetime.combine(first, time()))
+            near = takewhile(lambda each: each.year <= _LAST_YEAR, islice(found, _MOST_DATES))
+            begins |= {each.date() for each in near}
+        except (ValueError, TypeError) as error:
+            hint = "what recurs has an RRULE such as FREQ=YEARLY"
+            raise TriggerError(
+                f"an event recurs by {text!r}, which cannot be read: {error}", hint=hint
+            ) from None
+    begins |= _dates(event, "RDATE")
+    return begins - _dates(event, "EXDATE")
+
+
+def _dates(event: Any, name: str) -> set[date]:
+    found = set()
+    for listed in _listed(event.get(name)):
+        for each in listed.dts:
+            when = each.dt[0] if isinstance(each.dt, tuple) else each.dt
+            found.add(date(when.year, when.month, when.day))
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

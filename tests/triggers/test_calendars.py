@@ -237,6 +237,55 @@ def test_ics() -> None:
     assert Calendar.from_json(calendar.to_json()) == calendar
 
 
+RECURRING = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//plant//recurring//EN
+BEGIN:VEVENT
+UID:1
+DTSTART;VALUE=DATE:20241224
+DTEND;VALUE=DATE:20241226
+RRULE:FREQ=YEARLY
+EXDATE;VALUE=DATE:20271224
+SUMMARY:Closed
+END:VEVENT
+BEGIN:VEVENT
+UID:2
+DTSTART:20261201T080000Z
+RRULE:FREQ=WEEKLY;UNTIL=20261215T070000Z
+SUMMARY:Stocktaking
+END:VEVENT
+BEGIN:VEVENT
+UID:3
+DTSTART;VALUE=DATE:20270110
+RDATE;VALUE=DATE:20270210,20270310
+SUMMARY:Audit
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def test_events_that_recur() -> None:
+    calendar = read("plant", {}, ics=RECURRING)
+    off = [date(2024, 12, 25), date(2026, 12, 24), date(2026, 12, 25), date(2050, 12, 24), date(2028, 12, 24)]
+    assert [calendar.day_off(day) for day in off] == ["Closed"] * 5
+    worked = [
+        date(2027, 12, 24),
+        date(2027, 12, 25),
+        date(2026, 12, 26),
+        date(2026, 12, 22),
+        date(2026, 12, 2),
+    ]
+    assert [calendar.day_off(day) for day in worked] == [None] * 5
+    weekly = [date(2026, 12, day) for day in (1, 8, 15)]
+    assert [calendar.day_off(day) for day in weekly] == ["Stocktaking"] * 3
+    assert [calendar.day_off(date(2027, month, 10)) for month in (1, 2, 3, 4)] == ["Audit"] * 3 + [None]
+
+
+def test_a_rule_that_cannot_be_read_is_said() -> None:
+    with pytest.raises(TriggerError, match="recurs by"):
+        read("plant", {}, ics=RECURRING.replace("FREQ=YEARLY", "FREQ=SECONDLY;BYEASTER=1;BYDAY=XX"))
+
+
 def test_what_is_no_ics_is_said() -> None:
     with pytest.raises(TriggerError) as error:
         read("plant", {}, ics="hello")
