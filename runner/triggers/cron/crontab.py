@@ -18,7 +18,7 @@ from typing import Any
 from runner.errors import TriggerError
 from runner.moment import Moment, Span
 from runner.triggers.cron import fields
-from runner.triggers.cron.days import EVERY_DAY, EVERY_WEEKDAY, DayRule
+from runner.triggers.cron.days import EVERY_DAY, EVERY_WEEKDAY, DayRule, days
 from runner.triggers.cron.fields import Field
 from runner.triggers.cron.walk import Walk, walk
 from runner.triggers.cron.wall import WallTrigger
@@ -70,7 +70,7 @@ def _parse(text: str, job_id: str) -> Line:
         fixed=not (minute.star or hour.star),
         text=" ".join(part.text for part in (read if len(text.split()) == 6 else read[1:])),
     )
-    if not line.walk("UTC").ever():
+    if not days(line.rule).ever:
         raise TriggerError(
             f'"{text}" can never fire: {_why_never(day, month, weekday)}', hint="L is the last day of a month"
         )

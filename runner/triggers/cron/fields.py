@@ -32,9 +32,12 @@ _MONTHS = [
 _WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """What a field may hold. `names` are full names, of which the first three letters do as well."""
+    """What a field may hold. `names` are full names, of which the first three letters do as well.
+
+    There is one of each, so that it is told by identity: that is quicker than by its names.
+    """
 
     name: str
     low: int
@@ -89,6 +92,9 @@ def _has_hash(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _read(kind: Kind, text: str, job_id: str) -> Field:
+    if text == "*":
+        mask = _row(kind.low, kind.high, 1)
+        return Field(_from_monday(mask) if kind is WEEKDAY else mask, (), True, text)
     mask = 0
     special: list[Special] = []
     parts: list[str] = []
@@ -97,7 +103,7 @@ def _read(kind: Kind, text: str, job_id: str) -> Field:
             raise _wrong(
                 kind, text, "has a comma with nothing beside it", "separate values by single commas: 1,15"
             )
-        if job_id or _HASH.fullmatch(part):
+        if job_id or (part[0] in "Hh" and _HASH.fullmatch(part)):
             part = _resolve(kind, part, job_id)
         parts.append(part)
         day = _special(kind, part)
@@ -147,6 +153,8 @@ def _special(kind: Kind, part: str) -> Special | None:
 
 
 def _bits(kind: Kind, part: str) -> int:
+    if part.isascii() and part.isdigit():
+        return 1 << _number(kind, part, part)
     match = _RANGE.fullmatch(part)
     if match is None:
         raise _wrong(kind, part, "is not a value, a range or a step", _usage(kind))
@@ -156,7 +164,7 @@ def _bits(kind: Kind, part: str) -> int:
         if last is not None:
             raise _wrong(kind, part, f"begins a range with {first}", _usage(kind))
         high = 6 if kind is WEEKDAY else kind.high
-        return sum(1 << number for number in range(kind.low, high + 1, step))
+        return _row(kind.low, high, step)
     low = _number(kind, first, part)
     if last is None and every is None:
         return 1 << low
@@ -164,8 +172,15 @@ def _bits(kind: Kind, part: str) -> int:
         _number(kind, last, part) if last is not None else (6 if kind is WEEKDAY and low < 7 else kind.high)
     )
     if low <= high:
-        return sum(1 << number for number in range(low, high + 1, step))
+        return _row(low, high, step)
     return _wrapped(kind, low, high, step)
+
+
+def _row(low: int, high: int, step: int) -> int:
+    """The bits of numbers in a row."""
+    if step == 1:
+        return (2 << high) - (1 << low)
+    return sum([1 << number for number in range(low, high + 1, step)])
 
 
 def _wrapped(kind: Kind, low: int, high: int, step: int) -> int:
@@ -239,6 +254,8 @@ def _meant(kind: Kind, number: int) -> str:
         return f"{kind.name} 0 of the next one"
     if kind in (DAY, MONTH) and number == 0:
         return f"the first {'day' if kind is DAY else 'month'} is 1"
+    if kind is WEEKDAY and number >= 1970:
+        return "a year does not stand here, use start and end; six fields begin with the seconds"
     if kind is WEEKDAY:
         return "0 and 7 are Sunday"
     if kind is HOUR and number <= 59:

@@ -33,13 +33,19 @@ _MOST_TIMES = 1_440
 
 def bits(mask: int) -> tuple[int, ...]:
     """The numbers of the bits that are set, in order."""
-    return tuple(number for number in range(mask.bit_length()) if mask >> number & 1)
+    return tuple([number for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1"])
 
 
 @lru_cache(maxsize=4096)
 def _times(hours: int, minutes: int, seconds: int) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
     """The times of a day in seconds; with many of them, those of the minutes, and the seconds apart."""
-    starts = [hour * 3600 + minute * 60 for hour in bits(hours) for minute in bits(minutes)]
+    of_hour = [minute * 60 for minute in bits(minutes)]
+    starts: list[int] = []
+    for hour in bits(hours):
+        begin = hour * 3600
+        starts += range(begin, begin + 3600, 60) if len(of_hour) == 60 else [begin + each for each in of_hour]
+    if seconds == 1:
+        return tuple(starts), None
     within = bits(seconds)
     if len(starts) * len(within) <= _MOST_TIMES:
         return tuple(start + second for start in starts for second in within), None
