@@ -68,7 +68,9 @@ def length(text: str) -> Span:
         if _names_days(text):
             hint = f"at what time? every {text} at 09:00"
             raise TriggerError(f'"every {text}" does not say a time', hint=hint) from None
-        raise TriggerError(f'"every {text}": {error.fact}', hint=error.hint) from None
+        nickname = {"month": "@monthly", "year": "@yearly"}.get(text.strip().lower())
+        hint = error.hint if nickname is None else f"write {nickname}, which is the first of it at midnight"
+        raise TriggerError(f'"every {text}": {error.fact}', hint=hint) from None
     if span <= 0:
         raise TriggerError(
             f'"every {text}" is no time at all', hint="every 1s is the shortest that makes sense"

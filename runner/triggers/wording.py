@@ -9,7 +9,7 @@ from runner.moment import Moment, to_datetime
 from runner.triggers.base import Trigger
 from runner.triggers.calendarinterval import CalendarIntervalTrigger
 from runner.triggers.combining import AndTrigger, OrTrigger
-from runner.triggers.cron.crontab import CrontabTrigger
+from runner.triggers.cron.crontab import CrontabTrigger, Line
 from runner.triggers.cron.trigger import CronTrigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
@@ -22,7 +22,7 @@ def words(trigger: Trigger) -> str:
     """The schedule in words: `at 02:00`, `every 15 minutes, between 09:00 and 17:59`, `every 1h 30m`."""
     match trigger:
         case CrontabTrigger():
-            return _described(trigger.line.text)
+            return _line(trigger.line)
         case IntervalTrigger():
             return f"every {say_duration(trigger.span)}"
         case CronTrigger():
@@ -41,6 +41,24 @@ def words(trigger: Trigger) -> str:
             moved = "" if trigger.roll == "skip" else f", moved {trigger.roll} from days off"
             return f"{words(trigger.trigger)}, on working days{moved}"
     return str(trigger)
+
+
+def _line(line: Line) -> str:
+    """A crontab line; where both day fields stand, whether one of them is enough is said."""
+    *clock, day, month, weekday = line.text.split()
+    if day in _OPEN or weekday in _OPEN:
+        return _described(line.text)
+    time = _described(" ".join([*clock, "*", "*", "*"]))
+    asked = ([day, "*", "*"], ["*", "*", weekday], ["*", month, "*"])
+    said = [_described(" ".join([*clock, *fields])) for fields in asked]
+    if not all(each.startswith(time) for each in said):
+        return _described(line.text)
+    days, weekdays, months = (each.removeprefix(time) for each in said)
+    weekdays = weekdays.removeprefix(", ").removeprefix("only ")
+    return f"{time}{days}, {'or' if line.rule.either else 'and only'} {weekdays}{months}"
+
+
+_OPEN = ("*", "?")
 
 
 @lru_cache(maxsize=1024)

@@ -310,3 +310,17 @@ def test_all_between_two_moments() -> None:
         "2026-03-29T03:00:00+02:00",
         "2026-03-30T02:30:00+02:00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("0 9 1 * friL", "at 09:00, on day 1 of the month, or on the last Friday of the month"),
+        ("0 9 1,15 * mon-fri", "at 09:00, on day 1 and 15 of the month, or Monday through Friday"),
+        ("0 0 29 2 sun", "at 00:00, on day 29 of the month, or on Sunday, only in February"),
+        ("0 9 */2 * fri", "at 09:00, every 2 days, and only on Friday"),
+        ("*/15 * 1 * mon", "every 15 minutes, on day 1 of the month, or on Monday"),
+    ],
+)
+def test_two_day_fields_say_whether_one_is_enough(line: str, words: str) -> None:
+    assert explain.words(made(line)) == words
