@@ -142,6 +142,9 @@ def size(value: Any) -> int:
     match = _SIZE.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
     if match is None:
         raise SpecError(f"{value!r} is not a size", hint="write a number and a unit: 64K, 512M, 2G")
+    if not match[2] and not match[3] and float(match[1]):
+        n = match[1]
+        raise SpecError(f"{n!r} is not a size", hint=f"say the unit: {n}K, {n}M, {n}G, or {n}B for bytes")
     return int(float(match[1]) * _SIZES[(match[2] or "").lower()])
 
 
@@ -177,8 +180,9 @@ Size = Annotated[
     Instead(
         {
             "type": ["string", "integer"],
-            "pattern": r"^\s*\d+(\.\d+)?\s*([kmgtKMGT]([iI]?[bB])?|[bB]?)\s*$",
+            "pattern": r"^\s*(0|\d+(\.\d+)?\s*([kmgtKMGT]([iI]?[bB])?|[bB]))\s*$",
             "minimum": 0,
+            "maximum": 0,
             "examples": ["512M", "2G"],
         }
     ),
