@@ -19,6 +19,9 @@ _QUIET = 2 * _DAY
 _FEW = 3
 """A day with so few firings is not worth a page."""
 
+_AHEAD = {days * _DAY: timedelta(days) for days in range(1, 367)}
+"""Whole days, in seconds: a datetime is sooner moved by a length that is there than made."""
+
 Page = tuple[datetime, datetime, datetime, int]
 """(low, last, midnight, local): after any datetime from `low` to before `last`, the first firing is on the day that
 began at `midnight`; `local` is `last` in seconds of the wall clock."""
@@ -52,7 +55,8 @@ class Dates:
         if low <= when < last:
             deltas = self._deltas
             return midnight + deltas[bisect_right(deltas, when - midnight)]
-        if when != last:
+        known = when == last
+        if not known:
             local = (when.toordinal() - EPOCH) * _DAY + when.hour * 3600 + when.minute * 60 + when.second
         begin, end, offset = self._quiet
         if not begin <= local < end:
@@ -60,7 +64,10 @@ class Dates:
         found = self._walk.wall(local + 1)
         if found is None or found >= end:
             return self._far(local - offset)
-        at = datetime.fromtimestamp(found - offset, self._info)
+        if known and (ahead := _AHEAD.get(found - local)):
+            at = last + ahead
+        else:
+            at = datetime.fromtimestamp(found - offset, self._info)
         if self._paged:
             self._turn(when, found, end, offset)
         else:
