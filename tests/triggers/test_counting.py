@@ -97,7 +97,7 @@ def test_every_change_of_zones(line: str) -> None:
     begin, end = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2005, 2012))
     for name in names:
         trigger = CrontabTrigger.of(line, name)
-        for change, _, _ in clocks(name).changes(begin, end)[:6]:
+        for change, _, _ in clocks(name).changes(begin, end)[: 2 if LONG else 6]:
             for quarter in (-9, -4, -1, 0, 1, 5):
                 after = (change + quarter * 900) * SECOND - MICROSECOND
                 agrees(trigger, after, after + 40 * MINUTE)
