@@ -152,11 +152,16 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
             yield ast.unparse(node.func), node
 
 
+def _makes_text_only(node: ast.Call) -> bool:
+    """PyYAML's base loader knows no tags: text, lists and mappings are all it makes."""
+    return ast.unparse(node) == "yaml.load(text, Loader=yaml.BaseLoader)"
+
+
 def test_the_code_evaluates_nothing_it_reads() -> None:
     for path in sources():
         tree = ast.parse(path.read_text())
         for name, node in calls(tree):
-            if str(path.relative_to(PACKAGE)) not in WRITES_CODE:
+            if str(path.relative_to(PACKAGE)) not in WRITES_CODE and not _makes_text_only(node):
                 assert name not in FORBIDDEN, f"{path}:{node.lineno} {name}"
             for keyword in node.keywords:
                 value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
