@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import os
 import resource
 import subprocess
@@ -98,7 +97,7 @@ def test_head_and_tail_are_kept_with_a_mark_between(local: Open) -> None:
 
 
 def test_few_descriptors(tmp_path: Path) -> None:
-    """With 48 descriptors every command still runs, or says why it could not."""
+    """With 48 descriptors every command still runs."""
     program = f"""
 import resource, sys
 sys.path.insert(0, {str(HERE)!r})
@@ -114,13 +113,7 @@ print(opened.executor.capacity, sorted({{(str(o.status), o.error) for o in told.
 opened.close()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    capacity, _, told = done.stdout.partition(" ")
-    assert capacity == "6", done.stderr
-    outcomes = set(ast.literal_eval(told))
-    # It is tried for three seconds: on a busy machine those before it may still run then.
-    refused = ("failed", "it could not be started: Too many open files")
-    assert ("succeeded", "") in outcomes
-    assert outcomes <= {("succeeded", ""), refused}
+    assert done.stdout == "6 [('succeeded', '')]\n", done.stderr
 
 
 def test_a_machine_that_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
