@@ -13,9 +13,8 @@ from runner.expressions import FUNCTIONS, has_expression, names, without_comment
 from runner.spec import Call, Command, Http, JobSpec, Step
 
 _RUN = frozenset(
-    "id status reason scheduled_at started_at ended_at attempt duration failed_step last_success dir".split(
-        " "
-    )
+    "id status reason scheduled_at started_at ended_at attempt duration failed_step last_success commit dir"
+    "".split(" ")
 )
 _JOB = frozenset("id name description owner runbook tags timezone".split(" "))
 _TRIGGER = frozenset("type by".split(" "))
@@ -24,7 +23,7 @@ _EVERYWHERE = frozenset("vars env params matrix item job run steps trigger".spli
 _NEWS = frozenset("job run news params".split(" "))
 _OF_NEWS: Mapping[str, frozenset[str]] = {
     "job": _JOB - {"description"} | {"failures", "since"},
-    "run": _RUN - {"last_success", "dir"} | {"exit_code", "error", "output"},
+    "run": _RUN - {"last_success", "commit", "dir"} | {"exit_code", "error", "output"},
     "news": frozenset("kind at late channel".split(" ")),
 }
 """What a title or body of one's own may read (docs/alerts.md)."""

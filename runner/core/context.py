@@ -56,6 +56,7 @@ def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
         "duration": run.took / SECOND if run.ended_at is not None else None,
         "failed_step": failed_step(run),
         "last_success": when(run.last_success),
+        "commit": run.commit,
     }
 
 

@@ -36,6 +36,8 @@ class Settings:
     queue_limit: int = 100
     host: str = ""
     """Where attempts begin: the computer and its state directory. Empty: they end with this process."""
+    commit: str = ""
+    """The commit of the jobs' files that runs are made from."""
 
     def closed_until(self, spec: JobSpec, now: Moment) -> Moment | None:
         """When the maintenance that keeps this job from starting is over; None where there is none."""

@@ -138,6 +138,8 @@ class Run:
     due: Moment | None = None
     last_success: Moment | None = None
     """The slot of the job's last good run when this one was made: the usual start of "since last time"."""
+    commit: str = ""
+    """The git commit of the jobs' files this run was made from, with `+` where they differed; empty: none."""
 
     @property
     def id(self) -> str:

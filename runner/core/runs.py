@@ -106,6 +106,7 @@ class Runs:
             beginning(spec),
             now,
             last_success=last_success,
+            commit=self.settings.commit,
         )
         if spec.params:
             run = replace(run, params=parameters(run))
@@ -268,6 +269,7 @@ class Runs:
             None,
             (now + timeout if timeout is not None else None) if first else run.due,
             run.last_success,
+            run.commit,
         )
         self.live[run.key] = run
         self._out(Save(run))
@@ -500,6 +502,7 @@ class Runs:
             max((state.ended_at or now for state in run.steps.values()), default=now),
             None,
             run.last_success,
+            run.commit,
         )
         self._leave(key)
         self._out(Save(ended))

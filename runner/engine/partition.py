@@ -89,7 +89,8 @@ class Partition:
         self.standing_by = False
         self.refused = False
         self._owner = owner
-        self._settings = settings
+        self.settings = settings
+        """What the next machine begins with."""
         self._hands = hands
         self._done = done
         self._early = early
@@ -141,7 +142,7 @@ class Partition:
         self._recovered()
         self._take(fence, asked_at)
         self.standing_by = False
-        machine = Machine(self._settings, loaded.jobs, loaded.runs, loaded.incidents, loaded.deliveries)
+        machine = Machine(self.settings, loaded.jobs, loaded.runs, loaded.incidents, loaded.deliveries)
         self.machine = machine
         batch = _Batch()
         if self._early is not None:
@@ -366,7 +367,7 @@ class Partition:
         self.turn(now, [Entry(Stopping(cancel))], tick=False)
 
     def configure(self, now: Moment, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self.turn(now, [Entry(Configured(settings))], tick=True)
 
     def stepped(self, now: Moment, by: Span) -> None:

@@ -54,6 +54,7 @@ def about(task: Task, state_dir: Path) -> dict[str, str]:
         "RUNNER_STEP": task.state.id,
         "RUNNER_ATTEMPT": str(task.state.attempt),
         "RUNNER_SCHEDULED_AT": iso(run.key.slot, ZoneInfo(run.spec.timezone)),
+        "RUNNER_COMMIT": run.commit,
         "RUNNER_RUN_DIR": scratch_dir(state_dir, run.key),
         "RUNNER_OUTPUT": f"{attempt_dir(state_dir, task.attempt)}/{OUTPUT}",
         MARK: attempt_id(task.attempt),

@@ -18,6 +18,7 @@ from runner.errors import RunnerError, StoreCorrupt, StoreError
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import (
+    EARLIER,
     HEAD,
     connect,
     file_of,
@@ -53,6 +54,8 @@ class Checked:
     version: str | None = None
     rows: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    older: bool = False
+    """Whether all that is wrong is that an earlier version wrote it: `db upgrade`, or a start, mends that."""
 
     @property
     def good(self) -> bool:
@@ -75,7 +78,9 @@ def check(url: str) -> Checked:
             found.version = version_of(connection)
             if found.version != HEAD:
                 known = found.version or "none of ours"
-                found.problems.append(f"the schema is {known}, this version's is {HEAD}")
+                found.older = found.version in EARLIER and not found.problems
+                mend = ": runner db upgrade" if found.older else ""
+                found.problems.append(f"the schema is {known}, this version's is {HEAD}{mend}")
                 return found
         for table in _TABLES:
             number = 0
@@ -154,8 +159,8 @@ def restore(backup: Path, url: str, mark: Path) -> Path | None:
             hint="runner db import fills an empty database of a server",
         )
     found = check(f"sqlite:///{backup}")
-    if not found.good:
-        raise StoreError(f"the backup is not good: {found.problems[0]}", hint="take another one")
+    if not found.good and not found.older:
+        raise _not_good(found)
     if led(target):
         raise StoreError(f"a runner is using {target}", hint="stop it first")
     partial = target.with_name(f".{target.name}.partial")
@@ -166,6 +171,8 @@ def restore(backup: Path, url: str, mark: Path) -> Path | None:
             os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
             with contextlib.closing(sqlite3.connect(partial)) as copied:
                 source.backup(copied)
+        if found.older:
+            _bring_up(partial)
         if target.exists():
             names = ("aside", *(f"aside-{number}" for number in range(2, 100)))
             paths = (target.with_name(f"{target.name}.{name}") for name in names)
@@ -178,7 +185,27 @@ def restore(backup: Path, url: str, mark: Path) -> Path | None:
     except (sqlite3.Error, OSError) as error:
         partial.unlink(missing_ok=True)
         raise StoreError(f"the backup cannot be put in place: {error}") from error
+    except StoreError:
+        partial.unlink(missing_ok=True)
+        raise
     return kept
+
+
+def _bring_up(file: Path) -> None:
+    """Give a database of an earlier version this one's schema, and look at it again."""
+    engine = connect(f"sqlite:///{file}")
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()
+        Path(f"{file}.migrate.lock").unlink(missing_ok=True)
+    found = check(f"sqlite:///{file}")
+    if not found.good:
+        raise _not_good(found)
+
+
+def _not_good(found: Checked) -> StoreError:
+    return StoreError(f"the backup is not good: {found.problems[0]}", hint="take another one")
 
 
 def copy(source: str, dest: str) -> dict[str, int]:
@@ -232,7 +259,14 @@ def _lines(file: IO[str]) -> Iterator[tuple[Table, Iterable[dict[str, Any]]]]:
             else:
                 name, row = value
                 table = by_name[name]
-                yield table, [{column.name: row[column.name] for column in table.columns}]
+                # An earlier version knew no values for the columns that came later.
+                later = {each.name: None for each in table.columns if each.nullable}
+                there = {
+                    each.name: row[each.name]
+                    for each in table.columns
+                    if each.name in row or not each.nullable
+                }
+                yield table, [later | there]
         except (ValueError, TypeError, LookupError) as error:
             raise StoreError(f"not a line of an export: {error}", place=f"line {number}") from None
 
@@ -240,7 +274,7 @@ def _lines(file: IO[str]) -> Iterator[tuple[Table, Iterable[dict[str, Any]]]]:
 def _first_line(value: Any) -> None:
     if not isinstance(value, dict) or value.get("runner") != "export":
         raise StoreError("this file is no export", place="line 1", hint="runner db export writes one")
-    if value.get("schema") != HEAD:
+    if value.get("schema") not in (*EARLIER, HEAD):
         fact = f"the export has schema {value.get('schema')}, and this version knows {HEAD}"
         raise StoreError(fact, place="line 1", hint="import it with the version that wrote it")
 

@@ -410,11 +410,11 @@ def _run_fields(run: Run) -> list[Any]:
         run.by,
         dict(run.params),
         list(run.steps.values()),
-        [run.created_at, run.started_at, run.ended_at, run.due, run.last_success],
+        [run.created_at, run.started_at, run.ended_at, run.due, run.last_success, run.commit],
     ]
 
 
 def _run_of(key: RunKey, spec: JobSpec, fields: Sequence[Any]) -> Run:
-    status, reason, origin, by, params, steps, times = fields
+    status, reason, origin, by, params, steps, rest = fields
     states = {state.id: state for state in steps}
-    return Run(key, spec, Status(status), reason, origin, by, params, states, *times)
+    return Run(key, spec, Status(status), reason, origin, by, params, states, *rest)

@@ -21,6 +21,7 @@ from runner.jobstores.base import JobStore
 from runner.moment import SECOND
 from runner.notify.outbox import Outbox
 from runner.secrets import Secrets
+from runner.service.commit import commit_of
 from runner.service.host import Host
 from runner.service.place import Place
 
@@ -68,13 +69,14 @@ class House:
             log_of=lambda attempt: path_of(place.state, attempt),
         )
         self.hands.send = self.outbox.deliver
+        self.commit = commit_of(config.files)
         self._make_executors(config)
         self.partition = Partition(
             store,
             place.source,
             # Two containers may have one name and one pid.
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
-            settings=self.settings(config),
+            settings=self._settings(config),
             hands=self.hands,
             done=self.engine.done,
             early=early,
@@ -100,25 +102,29 @@ class House:
             told = False
         self.engine.poll_every(_UNTOLD if told else SECOND)
 
-    def settings(self, config: Config) -> Settings:
+    def _settings(self, config: Config) -> Settings:
         return Settings(
             groups=config.groups,
             executors=self.hands.capacities,
             maintenance=config.maintenance,
             host=self.host.name,
+            commit=self.commit,
         )
 
-    def adopt(self, config: Config) -> None:
-        """Use another configuration's secrets, channels and executors. Clock thread only.
+    def adopt(self, config: Config, commit: str) -> Settings:
+        """Use another configuration's secrets, channels and executors; its settings. Clock thread only.
 
         Executors that are no longer named stay until the end: runs that began with them go on.
         """
         self.config = config
+        self.commit = commit
         self.room.keep_free = config.storage.keep_free
         self.secrets.replace(config.secrets)
         self.outbox.reconfigure(config.channels)
         for name in self._make_executors(config):
             self.hands.executors[name].open(self.engine.done)
+        self.partition.settings = self._settings(config)
+        return self.partition.settings
 
     def close(self, *, leave: bool, patience: float = 5.0) -> None:
         """Stop what runs, or leave it to the next runner; give the outbox `patience` seconds; let others lead."""

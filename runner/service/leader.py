@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import socket
-import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,9 +30,8 @@ class Leader:
     commit: str = ""
 
     @classmethod
-    def me(cls, now: Moment, file: Path, commit: str | None = None) -> Leader:
-        """This process; `commit` None: git is asked for it."""
-        commit = commit_of(file) if commit is None else commit
+    def me(cls, now: Moment, file: Path, commit: str) -> Leader:
+        """This process."""
         return cls(os.getpid(), socket.gethostname(), iso(now), str(file), __version__, commit)
 
     def __str__(self) -> str:
@@ -58,20 +56,3 @@ class Leader:
     def erase(state: Path) -> None:
         with contextlib.suppress(OSError):
             (state / _NAME).unlink()
-
-
-def commit_of(file: Path) -> str:
-    """The commit of the repository the file lies in, with `+` where the file differs from it; empty where none."""
-    try:
-        head = _git(file.parent, "rev-parse", "--short", "HEAD")
-        changed = _git(file.parent, "status", "--porcelain", "--", file.name)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return head + ("+" if changed else "")
-
-
-def _git(directory: Path, *args: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(directory), *args], capture_output=True, text=True, timeout=5, check=True
-    )
-    return done.stdout.strip()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.config import Config
-from runner.core.event import Added, Changed, Event, Removed, Rezoned
+from runner.core.event import Added, Changed, Configured, Event, Removed, Rezoned, Settings
 from runner.core.machine import Machine
 from runner.core.reload import changes, shrinks
 from runner.errors import RunnerError
@@ -65,17 +65,22 @@ class Swap:
 
     config: Config
     allow_shrink: bool = False
-    first: Callable[[], None] | None = None
-    """Done before the events, on the clock thread: what new jobs need must be there."""
+    first: Callable[[], Settings] | None = None
+    """Done before the events, on the clock thread: what new jobs need must be there. Its settings are theirs."""
     difference: Difference = field(default_factory=Difference)
     rezone: bool = False
     """Whether the rules of time zones may have changed since the planned times were worked out."""
 
-    def __call__(self, machine: Machine, now: Moment) -> Sequence[Event]:
-        guard(machine, self.config, allow=self.allow_shrink)
+    def adopt(self, _now: Moment) -> None:
+        """Only what comes before the events: for a runner that stands by."""
         if self.first is not None:
             self.first()
-        events: list[Event] = [Rezoned()] if self.rezone else []
+
+    def __call__(self, machine: Machine, now: Moment) -> Sequence[Event]:
+        guard(machine, self.config, allow=self.allow_shrink)
+        events: list[Event] = [Configured(self.first())] if self.first is not None else []
+        if self.rezone:
+            events.append(Rezoned())
         events += changes(machine.jobs, self.config.jobs)
         self.difference = Difference.of(events, len(self.config.jobs))
         return events

@@ -16,7 +16,7 @@ from runner import __version__, config
 from runner.clock import Clock
 from runner.config import Config
 from runner.core.action import Announce
-from runner.core.event import Configured, Event, Notice
+from runner.core.event import Event, Notice
 from runner.core.machine import Machine
 from runner.core.run import Request, Status
 from runner.errors import ConfigError, RunnerError, StoreError
@@ -26,11 +26,12 @@ from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
 from runner.service import memory
 from runner.service.chronicle import Chronicle
+from runner.service.commit import commit_of
 from runner.service.control import Control
 from runner.service.drain import Drain, Options
 from runner.service.house import House
 from runner.service.housekeeping import Housekeeper
-from runner.service.leader import Leader, commit_of
+from runner.service.leader import Leader
 from runner.service.place import Place
 from runner.service.reload import Shrunk, Swap, meanwhile
 from runner.service.report import Report
@@ -227,12 +228,12 @@ class Service:
             started = self._clock.elapsed()
             try:
                 loaded = config.load(self._place.files, cache=self._cache)
-                swap = Swap(loaded, allow_shrink, first=lambda: self.house.adopt(loaded), rezone=rezone)
+                commit = commit_of(loaded.files)
+                swap = Swap(loaded, allow_shrink, lambda: self.house.adopt(loaded, commit), rezone=rezone)
                 self._swap(swap)
             except (ConfigError, Shrunk) as error:
                 self._refuse(error)
                 raise
-            self.house.engine.post(Configured(self.house.settings(loaded)))
             took = (self._clock.elapsed() - started) // 1000
             self._accept(swap, reason, took)
             return swap
@@ -251,7 +252,7 @@ class Service:
         else:
             # Whoever leads follows the file itself; this runner will when it takes over.
             self._first.config = swap.config
-            self.house.engine.call(lambda _now: self.house.adopt(swap.config))
+            self.house.engine.call(swap.adopt)
 
     def _refuse(self, error: RunnerError, kept: str = "the last good configuration keeps running") -> None:
         self._broken = str(error)
@@ -272,7 +273,6 @@ class Service:
         mended, self._broken, self._broken_since = bool(self._broken), "", None
         self._suspects = ()
         self._loaded_at = self._clock.now()
-        self._me = replace(self._me, commit=commit_of(self._place.file))
         if mended:
             self._tell_of_file()
         if swap.difference or mended:
@@ -331,7 +331,7 @@ class Service:
             self._mail.put("look")
 
     def _lead(self) -> None:
-        self._me = Leader.me(self._clock.now(), self._place.file)
+        self._me = Leader.me(self._clock.now(), self._place.file, self.house.commit)
         self._me.write(self._place.state)
         if self._control is None:
             self._control = Control(self._place.socket, self.house.engine.poke)
@@ -393,7 +393,7 @@ class Service:
         return {
             "leader": {"pid": leader.pid, "host": leader.host, "since": leader.since},
             "file": leader.file,
-            "commit": leader.commit,
+            "commit": self.house.commit,
             "runner": __version__,
             "state_dir": str(self._place.state),
             "loaded_at": iso(self._loaded_at),

@@ -29,4 +29,5 @@ def spec(id: str = "job", **rest: Any) -> JobSpec:
 
 def run(job: JobSpec, slot: Moment = NOON, **rest: Any) -> Run:
     steps = {step.id: StepRun(step.id) for step in job.steps}
-    return Run(RunKey(job.key, slot), job, steps=steps, created_at=NOON, **rest)
+    values = {"steps": steps, "created_at": NOON, "commit": "1a2b3c4+", **rest}
+    return Run(RunKey(job.key, slot), job, **values)

@@ -57,6 +57,7 @@ def occurrence_entry(one: Occurrence, zone: str) -> dict[str, Any]:
         "late": 0.0,
         "attempt": 0,
         "trigger": "schedule",
+        "commit": None,
         "steps": [],
         "detail": one.detail,
         "last": iso(one.last, where),

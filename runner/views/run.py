@@ -50,6 +50,7 @@ def entry(run: Run) -> dict[str, Any]:
         "late": seconds(run.late),
         "attempt": attempt(run),
         "trigger": run.origin,
+        "commit": run.commit or None,
         "steps": [_step_entry(state) for state in run.steps.values()],
     }
 

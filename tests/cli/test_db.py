@@ -49,7 +49,7 @@ def runs(say: Say, url: str = "") -> list[str]:
 
 
 def test_check_says_what_is_there(say: Say) -> None:
-    assert "good, schema 0001" in say("db", "check").stdout
+    assert "good, schema 0002" in say("db", "check").stdout
     found = json.loads(say("db", "check", "--json").stdout)
     assert (found["ok"], found["rows"]["runs"], found["problems"]) == (True, 2, [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from runner.core.action import Save
 from runner.core.run import Incident, Job, Occurrence, Request, Run, RunKey, Status
 from runner.errors import StoreError
-from runner.history import History, backup, check, copy, export, import_
+from runner.history import History, backup, check, copy, export, import_, restore
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy.database import HEAD
 from runner.moment import MINUTE, parse_iso
 from runner.spec import Command, JobSpec, Step
 
@@ -64,7 +66,7 @@ def told(url: str) -> tuple[object, ...]:
 def test_a_good_database(url: str) -> None:
     found = check(url)
     assert found.good
-    assert found.version == "0001"
+    assert found.version == HEAD
     assert found.rows["runner_runs"] == 1200
 
 
@@ -133,11 +135,11 @@ def test_out_as_text_and_in_again(url: str, tmp_path: Path) -> None:
         ("nonsense\n", "line 1: not a line of an export: Expecting value: line 1 column 1 (char 0)"),
         (
             '{"runner": "export", "schema": "0000"}\n',
-            "line 1: the export has schema 0000, and this version knows 0001 "
+            "line 1: the export has schema 0000, and this version knows 0002 "
             "(import it with the version that wrote it)",
         ),
         (
-            '{"runner": "export", "schema": "0001"}\n["runner_jobs", {"id": "x"}]\n',
+            '{"runner": "export", "schema": "0002"}\n["runner_jobs", {"id": "x"}]\n',
             "line 2: not a line of an export: 'source'",
         ),
     ],
@@ -146,3 +148,57 @@ def test_a_file_that_is_no_export(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         import_(io.StringIO(text), f"sqlite:///{tmp_path / 'other.db'}")
     assert str(caught.value) == said
+
+
+def aged(file: Path) -> None:
+    """Make the database what the first version would have left."""
+    with sqlite3.connect(file) as connection:
+        connection.execute("ALTER TABLE runner_runs DROP COLUMN config_commit")
+        connection.execute("UPDATE runner_alembic_version SET version_num = '0001'")
+    connection.close()
+
+
+def test_an_earlier_database_is_a_finding_until_it_is_brought_up(url: str, tmp_path: Path) -> None:
+    before = told(url)
+    aged(tmp_path / "runner.db")
+    found = check(url)
+    assert found.problems == ["the schema is 0001, this version's is 0002: runner db upgrade"]
+    assert told(url) == before
+    assert check(url).good
+
+
+def test_a_backup_of_an_earlier_version_is_put_in_place(url: str, tmp_path: Path) -> None:
+    before, old, mark = told(url), tmp_path / "old.db", tmp_path / "mark"
+    backup(url, old)
+    aged(old)
+    content = old.read_bytes()
+    assert restore(old, url, mark) == tmp_path / "runner.db.aside"
+    assert check(url).good
+    assert told(url) == before
+    assert old.read_bytes() == content
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+def test_a_damaged_backup_of_an_earlier_version_is_not(url: str, tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    backup(url, old)
+    with sqlite3.connect(old) as connection:
+        connection.execute("UPDATE runner_runs SET steps = '{' WHERE slot = ?", (NOON,))
+    connection.close()
+    aged(old)
+    with pytest.raises(StoreError, match="the backup is not good: runner_runs "):
+        restore(old, url, tmp_path / "mark")
+    assert check(url).good
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+def test_an_export_of_an_earlier_version_is_read(url: str, tmp_path: Path) -> None:
+    text = io.StringIO()
+    export(url, text)
+    rows = [json.loads(line) for line in text.getvalue().splitlines()]
+    rows[0]["schema"] = "0001"
+    for row in rows[1:]:
+        row[1].pop("config_commit", None)
+    dest = f"sqlite:///{tmp_path / 'other.db'}"
+    assert import_(io.StringIO("".join(f"{json.dumps(row)}\n" for row in rows)), dest)["runner_runs"] == 1200
+    assert told(dest) == told(url)

@@ -71,6 +71,15 @@ class TestServers(JobStoreSuite):
             context = MigrationContext.configure(connection, opts=opts)
             assert compare_metadata(context, metadata) == []
 
+    def test_a_database_of_the_first_version_is_brought_up(self, store: Any) -> None:
+        store.write([Save(run(spec()))])
+        with store.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE runner_runs DROP COLUMN config_commit"))
+            connection.execute(text("UPDATE runner_alembic_version SET version_num = '0001'"))
+        other = self.reopened(store)
+        assert [each.commit for each in other.live_of(SOURCE)] == [""]
+        self.test_the_migrations_make_what_the_tables_say(other)
+
     def test_the_lead_passes_on_when_its_time_is_up(self, store: Any) -> None:
         other = self.reopened(store)
         first = store.hold(SOURCE, "me", NOON)

@@ -133,6 +133,7 @@ def test_history_as_json() -> None:
         "late": 3.0,
         "attempt": 3,
         "trigger": "schedule",
+        "commit": None,
         "steps": [{"id": "main", "status": "failed", "attempt": 3, "exit_code": 3, "took": 63.0}],
     }
     assert [each["status"] for each in document["runs"]] == (
@@ -150,6 +151,7 @@ def test_history_as_json() -> None:
         "late": 0.0,
         "attempt": 0,
         "trigger": "schedule",
+        "commit": None,
         "steps": [],
         "detail": "",
         "last": "2026-11-23T05:45:00+01:00",

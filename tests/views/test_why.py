@@ -171,6 +171,7 @@ def test_as_json() -> None:
             "late": 0.0,
             "attempt": 0,
             "trigger": "schedule",
+            "commit": None,
             "steps": [],
             "detail": "",
             "last": None,

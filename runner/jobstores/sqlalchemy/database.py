@@ -27,8 +27,10 @@ from sqlalchemy.exc import (
 from runner.errors import StoreCorrupt, StoreError, StoreFull
 from runner.jobstores.sqlalchemy import tables
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; where the database says the same, alembic is not even loaded."""
+EARLIER = ("0001",)
+"""The schemas that migrations bring up to it."""
 
 _LIKE = "write it like sqlite:////var/lib/runner/runner.db or postgresql+psycopg://user@host/name"
 _DRIVERS = {
@@ -303,7 +305,7 @@ def migrate(engine: Engine) -> None:
 def _begin(connection: Connection) -> None:
     """The newest tables in a file that is empty: nothing is to be migrated, and alembic need not be loaded.
 
-    What stands in the file then is what all the migrations would have left, to the letter.
+    What stands in the file then is what all the migrations would have left, column by column.
     """
     tables.metadata.create_all(connection)
     connection.exec_driver_sql(_VERSIONS)

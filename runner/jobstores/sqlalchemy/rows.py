@@ -186,6 +186,7 @@ def run_row(run: Run, digest: str, steps: str) -> Values:
         run.ended_at,
         run.due,
         run.last_success,
+        run.commit,
     )
 
 
@@ -205,6 +206,7 @@ def run_of(row: Any, spec: JobSpec, store: str) -> Run:
         row.ended_at,
         row.due,
         row.last_success,
+        row.config_commit or "",
     )
 
 

@@ -71,6 +71,7 @@ runs = Table(
     Column("ended_at", BigInteger),
     Column("due", BigInteger),
     Column("last_success", BigInteger),
+    Column("config_commit", DIGEST),
     Index("runner_runs_live", "source", "ended_at"),
     Index("runner_runs_recent", "ended_at"),
 )
