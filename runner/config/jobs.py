@@ -14,7 +14,6 @@ from runner.config.files import Document
 from runner.config.lower import job_spec
 from runner.config.merge import UNREAD, Whole, extended, merge, whole_jobs
 from runner.config.node import Map, Node, Scalar, Seq, kind_of
-from runner.config.order import keys_of
 from runner.config.salvage import independent, sound
 from runner.config.shape import checked
 from runner.config.spot import Known
@@ -124,5 +123,5 @@ def _go_on(whole: Whole, shared: Shared, trouble: Trouble) -> list[tuple[Whole, 
     more = Trouble()
     spec = job_spec(left, model, shared.known, more)
     names.check(left, spec, shared.secrets, more)
-    trouble.problems += independent(more.problems, taken, keys_of(JobModel))
+    trouble.problems += independent(more.problems, node, taken)
     return [(left, spec)]

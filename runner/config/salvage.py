@@ -6,29 +6,37 @@ mistake of its own: whoever misspelt `run` did not forget it.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from runner.config.diagnose import nearest
+from runner.config.document import JobModel, StepModel
+from runner.config.foreign import ours
 from runner.config.node import Map, Node, Seq
+from runner.config.order import keys_of
 from runner.errors import Problem
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
 
 _ROUNDS = 20
-_NEEDS_THE_REST = frozenset({"missing", "conflict", "empty"})
-"""Kinds of mistakes that may come of a part that was taken out."""
-_NEEDS_NAMES = frozenset({"order"})
-"""The same where names may have gone with it; and so are most of the unknown ones."""
-_DECLARED_ELSEWHERE = frozenset({"unknown-timezone", "unknown-channel", "unknown-group", "unknown-executor"})
-_NAMES = frozenset({"steps", "params", "outputs", "vars", "matrix", "env", "foreach", "secrets"})
-_NAMELESS = frozenset(
-    "artifacts clean_env continue_on_error executor fail_fast group http if limits max_parallel name retry shell"
-    " stop_grace_period stop_signal success timeout user with working_dir".split()
-)
-"""Keys of a step that go without a name going with them."""
+_WORK = frozenset({"run", "command", "python", "http", "steps", "extends"})
+"""Keys without one of which a job, or a step, has nothing to run."""
+_GIVES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(_WORK, frozenset({"unknown-output"})),
+    "steps": frozenset({"unknown-step", "unknown-output", "unknown-name", "order"}),
+    "id": frozenset({"unknown-step", "unknown-output", "order"}),
+    "needs": frozenset({"order"}),
+    "params": frozenset({"unknown-parameter"}),
+    "vars": frozenset({"unknown-var"}),
+    "matrix": frozenset({"unknown-name"}),
+    "foreach": frozenset({"unknown-name"}),
+    "outputs": frozenset({"unknown-output"}),
+}
+"""Kinds of mistakes that follow where a key that gives names was taken out."""
 
 
 def sound(model: type[M], node: Map) -> tuple[M, Map, list[Path]] | None:
@@ -68,28 +76,41 @@ def sound_items(model: type[M], node: Map, name: str) -> tuple[M, Node] | None:
     return model.model_validate(alone.value), rest
 
 
-def independent(
-    problems: Iterable[Problem], taken: Iterable[Path], known: Container[str]
-) -> Iterator[Problem]:
-    """Those that are mistakes of their own, whatever stood in the parts that were taken out.
-
-    `known`: the keys of a job; another one may have been meant to hold anything.
-    """
-    names_too = any(_held_names(path, known) for path in taken)
+def independent(problems: Iterable[Problem], job: Map, taken: Iterable[Path]) -> Iterator[Problem]:
+    """Those that are mistakes of their own, whatever stood in the parts that were taken out of the job."""
+    follow: set[str] = set()
+    idle: set[int | None] = set()
+    for path in taken:
+        in_step = path[0] == "steps" and len(path) > 2
+        key = _meant(str(path[2] if in_step else path[0]))
+        follow |= _GIVES.get(key, frozenset())
+        if key in _WORK or not key:
+            idle.add(int(path[1]) if in_step else None)
     for problem in problems:
-        named = problem.kind in _NEEDS_NAMES or problem.kind.startswith("unknown-")
-        if problem.kind in _NEEDS_THE_REST:
-            continue
-        if named and names_too and problem.kind not in _DECLARED_ELSEWHERE:
-            continue
-        yield problem
+        follows = problem.kind in ("missing", "conflict") and _step_at(problem, job) in idle
+        if problem.kind not in follow and not follows:
+            yield problem
 
 
-def _held_names(path: Path, known: Container[str]) -> bool:
-    """Whether a part that was taken out may have held names that others use."""
-    if path[0] == "steps" and len(path) > 2:
-        return path[2] not in _NAMELESS
-    return path[0] in _NAMES or path[0] not in known
+def _meant(name: str) -> str:
+    """The key of a job or step that somebody meant; empty where nobody can know."""
+    known = {*keys_of(JobModel), *keys_of(StepModel)}
+    if name in known:
+        return name
+    words = re.findall("[a-z_]+", ours(name, ("jobs",)))
+    return next((word for word in words if word in known), None) or nearest(name, known) or ""
+
+
+def _step_at(problem: Problem, job: Map) -> int | None:
+    """The number of the step a problem is in; None where it is of the job itself."""
+    found = None
+    steps = job.nodes.get("steps")
+    for number, step in enumerate(steps.nodes if isinstance(steps, Seq) else ()):
+        source, line, column = step.at
+        begin = (source.first_line + line, column + 1)
+        if source.file == problem.file and begin <= (problem.line, problem.column):
+            found = number
+    return found
 
 
 def _culprit(root: Map, location: tuple[str | int, ...], kind: str) -> Path:
