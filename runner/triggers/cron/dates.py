@@ -12,49 +12,57 @@ from functools import lru_cache
 
 from runner.moment import SECOND, from_datetime
 from runner.triggers.cron.days import EPOCH
-from runner.triggers.cron.walk import Walk
+from runner.triggers.cron.walk import Walk, bits
 
 _DAY = 86_400
+_WEEK = 7 * _DAY
 _QUIET = 2 * _DAY
 _FEW = 3
-"""A day with so few firings is not worth a page."""
+"""So few firings are not worth a page."""
 
 _AHEAD = {days * _DAY: timedelta(days) for days in range(1, 367)}
 """Whole days, in seconds: a datetime is sooner moved by a length that is there than made."""
 
-Page = tuple[datetime, datetime, datetime, int]
-"""(low, last, midnight, local): after any datetime from `low` to before `last`, the first firing is on the day that
-began at `midnight`; `local` is `last` in seconds of the wall clock."""
+Page = tuple[datetime, datetime, datetime, tuple[timedelta, ...], int]
+"""(low, last, base, lengths, local): after any datetime from `low` to before `last`, the first firing is the first of
+`base` plus a length; `local` is `last` in seconds of the wall clock."""
 
 
 @lru_cache(maxsize=256)
-def _deltas(times: tuple[int, ...]) -> tuple[timedelta, ...]:
+def _of_day(times: tuple[int, ...]) -> tuple[timedelta, ...]:
     return tuple(timedelta(seconds=time) for time in times)
 
 
-class Dates:
-    """One walk's firings as datetimes of its zone. What it remembers are tuples, so that threads need no lock."""
+@lru_cache(maxsize=1024)
+def _of_days(mask: int) -> tuple[timedelta, ...]:
+    return tuple(timedelta(day) for day in bits(mask))
 
-    __slots__ = ("_deltas", "_info", "_page", "_paged", "_quiet", "_walk")
+
+class Dates:
+    """One walk's firings as datetimes of its zone. What it remembers are tuples, so that threads need no lock.
+
+    Whoever asks looks at the page first, which answers without a call. It holds a day with many firings, or many days
+    with one.
+    """
+
+    __slots__ = ("_once", "_quiet", "_times", "_walk", "info", "page")
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
-        self._info = walk.info
-        self._deltas = () if walk.last > walk.times[-1] else _deltas(walk.times)
-        self._paged = len(self._deltas) > _FEW
+        self.info = walk.info
+        plain = walk.last == walk.times[-1]
+        self._once = plain and len(walk.times) == 1
+        self._times = _of_day(walk.times) if plain and len(walk.times) > _FEW else ()
         never = datetime.max.replace(tzinfo=walk.info)
-        self._page: Page = (never, never, never, 0)
+        self.page: Page = (never, never, never, (), 0)
         self._quiet = (0, 0, 0)
         """(low, high, offset): wall-clock seconds far from a change, and what the clock is ahead of UTC there."""
 
     def after(self, when: datetime) -> datetime | None:
-        """The first firing strictly after an aware datetime."""
-        if when.tzinfo is not self._info:
+        """The first firing strictly after an aware datetime for which the page has no answer."""
+        if when.tzinfo is not self.info:
             return self._far(from_datetime(when) // SECOND)
-        low, last, midnight, local = self._page
-        if low <= when < last:
-            deltas = self._deltas
-            return midnight + deltas[bisect_right(deltas, when - midnight)]
+        _, last, _, _, local = self.page
         known = when == last
         if not known:
             local = (when.toordinal() - EPOCH) * _DAY + when.hour * 3600 + when.minute * 60 + when.second
@@ -64,15 +72,37 @@ class Dates:
         found = self._walk.wall(local + 1)
         if found is None or found >= end:
             return self._far(local - offset)
-        if known and (ahead := _AHEAD.get(found - local)):
-            at = last + ahead
+        ahead = _AHEAD.get(found - local)
+        if known and ahead:
+            at = when + ahead
         else:
-            at = datetime.fromtimestamp(found - offset, self._info)
-        if self._paged:
-            self._turn(when, found, end, offset)
+            at = datetime.fromtimestamp(found - offset, self.info)
+        if self._times:
+            self._turn_day(when, at, found, end)
+        elif self._once and found - local <= _WEEK:
+            self._turn_days(when, at, found, end)
         else:
-            self._page = (at, at, at, found)
+            self.page = (at, at, at, (), found)
         return at
+
+    def _turn_day(self, when: datetime, at: datetime, found: int, end: int) -> None:
+        """Remember the day of a firing, where all of it is quiet."""
+        last = found - found % _DAY + self._walk.last
+        if last < end:
+            midnight = at - timedelta(seconds=found % _DAY)
+            self.page = (when, midnight + self._times[-1], midnight, self._times, last)
+        else:
+            self.page = (at, at, at, (), found)
+
+    def _turn_days(self, when: datetime, at: datetime, found: int, end: int) -> None:
+        """Remember the days from a firing on, as far as they are known and quiet."""
+        days = self._walk.days_from(found // _DAY)
+        last = found + (days.bit_length() - 1) * _DAY
+        if days.bit_count() > _FEW and last < end:
+            lengths = _of_days(days)
+            self.page = (when, at + lengths[-1], at, lengths, last)
+        else:
+            self.page = (at, at, at, (), found)
 
     def _far(self, second: int) -> datetime | None:
         """The way over UTC; and the quiet stretch of the answer is remembered, from where one asks next."""
@@ -83,12 +113,4 @@ class Dates:
         index = bisect_right(starts, found) - 1
         offset = offsets[index]
         self._quiet = (starts[index] + offset + _QUIET, starts[index + 1] + offset - _QUIET, offset)
-        return datetime.fromtimestamp(found, self._info)
-
-    def _turn(self, when: datetime, found: int, end: int, offset: int) -> None:
-        """Remember the day of a firing, where all of it is quiet."""
-        begin = found - found % _DAY
-        last = begin + self._walk.last
-        if found < last < end:
-            midnight = datetime.fromtimestamp(begin - offset, self._info)
-            self._page = (when, midnight + self._deltas[-1], midnight, last)
+        return datetime.fromtimestamp(found, self.info)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _DAY = 86_400
 _MOST_TIMES = 1_440
+_BLOCK = (1 << 64) - 1
 
 
 def bits(mask: int) -> tuple[int, ...]:
@@ -108,6 +109,10 @@ class Walk:
     def names_day(self, day: int) -> bool:
         """Whether a day, numbered from 1970-01-01, is one of the schedule's."""
         return self._every or day in self._days
+
+    def days_from(self, day: int) -> int:
+        """The schedule's days from one on, as bits: as many as are known without a search."""
+        return _BLOCK if self._every else self._blocks.get(day >> 6, 0) >> (day & 63)
 
     def count_days(self, first: int, past: int) -> int:
         """How many days from one to before another are the schedule's."""

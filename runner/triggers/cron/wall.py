@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import datetime, tzinfo
 
 from runner.moment import SECOND, Moment, from_datetime
@@ -33,11 +34,15 @@ class WallTrigger(BaseTrigger):
         """The first firing after `previous_fire_time`; where there was none, the first one not before `now`."""
         if previous_fire_time is None or self.start is not None:
             return super().get_next_fire_time(previous_fire_time, now)
-        walk = self._walk
-        dates = walk.dates
+        dates = self._walk.dates
         if dates is None:
-            dates = walk.dates = Dates(walk)
-        found = dates.after(previous_fire_time)
+            dates = self._walk.dates = Dates(self._walk)
+        low, last, base, lengths, _ = dates.page
+        found: datetime | None
+        if previous_fire_time.tzinfo is dates.info and low <= previous_fire_time < last:
+            found = base + lengths[bisect_right(lengths, previous_fire_time - base)]
+        else:
+            found = dates.after(previous_fire_time)
         if self.end is not None and found is not None and from_datetime(found) > self.end:
             return None
         return found
