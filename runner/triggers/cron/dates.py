@@ -15,7 +15,7 @@ from runner.triggers.cron.days import EPOCH
 from runner.triggers.cron.walk import Walk, bits
 
 _DAY = 86_400
-_WEEK = 7 * _DAY
+_NEAR = 20 * _DAY
 _QUIET = 2 * _DAY
 _FEW = 3
 """So few firings are not worth a page."""
@@ -79,7 +79,7 @@ class Dates:
             at = datetime.fromtimestamp(found - offset, self.info)
         if self._times:
             self._turn_day(when, at, found, end)
-        elif self._once and found - local <= _WEEK:
+        elif self._once and found - local <= _NEAR:
             self._turn_days(when, at, found, end)
         else:
             self.page = (at, at, at, (), found)
@@ -98,7 +98,7 @@ class Dates:
         """Remember the days from a firing on, as far as they are known and quiet."""
         days = self._walk.days_from(found // _DAY)
         last = found + (days.bit_length() - 1) * _DAY
-        if days.bit_count() > _FEW and last < end:
+        if days.bit_count() > 1 and last < end:
             lengths = _of_days(days)
             self.page = (when, at + lengths[-1], at, lengths, last)
         else:

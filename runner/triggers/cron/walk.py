@@ -53,6 +53,11 @@ def _times(hours: int, minutes: int, seconds: int) -> tuple[tuple[int, ...], tup
     return tuple(starts), within
 
 
+@lru_cache(maxsize=4096)
+def _of_days(mask: int) -> tuple[int, ...]:
+    return tuple([day * _DAY for day in bits(mask)]) or (0,)
+
+
 class Walk:
     """The firings of one wall-clock schedule; made by `walk(...)`, which keeps one of each."""
 
@@ -62,6 +67,7 @@ class Walk:
         "_every",
         "_first",
         "_key",
+        "_once",
         "_page",
         "_paged",
         "_seconds",
@@ -81,7 +87,8 @@ class Walk:
         self._first = self.times[0] + (self._seconds[0] if self._seconds else 0)
         self.last = self.times[-1] + (self._seconds[-1] if self._seconds else 0)
         """The last time of a day, in seconds."""
-        self._paged = self._seconds is None and len(self.times) > 1
+        self._paged = self._seconds is None
+        self._once = self._paged and len(self.times) == 1
         self._days = days(rule)
         self._every = self._days.every
         self._blocks = self._days.blocks
@@ -89,9 +96,9 @@ class Walk:
         self.info = self.zone.info
         self.dates: Dates | None = None
         """The same firings in datetimes, from when somebody asks for those."""
-        self._page = (0, -1, 0)
-        """(low, high, midnight): the first firing from any second of low..high is on the day that began at midnight,
-        or at its first time. One tuple, so that threads need no lock."""
+        self._page: tuple[int, int, int, tuple[int, ...]] = (0, -1, 0, ())
+        """(low, high, base, lengths): the first firing from any second of low..high is the first of `base` plus a
+        length. One tuple, so that threads need no lock."""
         self.fixed = fixed
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
@@ -123,10 +130,9 @@ class Walk:
     def after(self, second: int) -> int | None:
         """The first firing strictly after a second."""
         begin = second + 1
-        low, high, midnight = self._page
+        low, high, base, lengths = self._page
         if low <= begin <= high:
-            times = self.times
-            return midnight + times[bisect_left(times, begin - midnight)]
+            return base + lengths[bisect_left(lengths, begin - base)]
         return self._from(begin)
 
     def _from(self, begin: int) -> int | None:
@@ -151,10 +157,14 @@ class Walk:
         if at <= begin:
             return begin
         if self._paged and local <= shown:
-            midnight = found - found % _DAY - offset
-            last = midnight + self.last
+            base, lengths = at, self.times
+            if self._once:
+                lengths = _of_days(self.days_from(found // _DAY))
+            else:
+                base -= found % _DAY
+            last = base + lengths[-1]
             if at < last < starts[index + 1]:
-                self._page = (begin, last, midnight)
+                self._page = (begin, last, base, lengths)
         return at
 
     def _later(self, index: int, local: int, match: int) -> int | None:
