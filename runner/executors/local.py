@@ -16,6 +16,7 @@ from runner.core.run import AttemptKey, Outcome, Run, Status
 from runner.errors import ExecutorError
 from runner.executors import calls, declared, spawn, tree
 from runner.executors.base import Done, Found, Task
+from runner.executors.boots import Boots
 from runner.executors.child import Launch
 from runner.executors.command import Commands
 from runner.executors.keeping import Keeper
@@ -65,6 +66,7 @@ class LocalExecutor:
         directory = (working_dir or Path.cwd()).absolute()
         self._commands = Commands(self._state_dir, directory, dict(environ or {}), secrets)
         self._workers = Workers(self._commands)
+        self._boots = Boots(self._state_dir / "runs")
         self._processes: Processes | None = None
         self._threads: Threads | None = None
         self._keeper: Keeper | None = None
@@ -92,6 +94,7 @@ class LocalExecutor:
             if self._in_thread(task.step.work):
                 self._opened_threads().start(task.attempt, self._function(task), task.until)
             else:
+                self._boots.begins(task.attempt.run.job)
                 self._opened().start(task.attempt, lambda: self._launch(task), slow=self._asks_secrets(task))
         except Exception as error:
             self._tell(task.attempt, failed(error))
@@ -117,6 +120,8 @@ class LocalExecutor:
                 continue
             try:
                 if spawn.marker(directory) is None and not spawn.locked(directory):
+                    if self._boots.earlier(key.run.job):
+                        gone.add(key)
                     continue
                 outcome = self._opened().adopt(key, self._resume(task), task.state.started_at)
             except Exception as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.clock import Clock
+from runner.executors.boots import boot_id
 from runner.moment import SECOND, Span, iso
 
 _NAME = "health.json"
@@ -88,14 +89,6 @@ def erase(state: Path) -> None:
     """It ended as it should: there is nothing to be healthy."""
     with contextlib.suppress(OSError):
         (state / _NAME).unlink()
-
-
-def boot_id() -> str:
-    """Which start of the machine this is; empty where the system does not say."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 def _exists(pid: int) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import RunnerError
+from runner.executors.boots import keep_names
 
 DEFAULT_FILES = ("jobs.yaml", "/etc/runner/jobs.yaml")
 
@@ -94,9 +95,12 @@ class Place:
 
     def make(self) -> None:
         """Create the state directory for its owner alone. RunnerError where that cannot be."""
+        new = [each for each in (self.state, *self.state.parents) if not each.exists()]
         try:
             self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.chmod(self.state, 0o700)
+            for each in new:
+                keep_names(each.parent)
         except PermissionError as error:
             if not os.path.isdir(self.state):
                 raise self._cannot_be(error) from error
