@@ -135,10 +135,10 @@ def go_on(scene: Scene, recorder: Path, lines: list[str], left: set[Key]) -> Non
 
 
 def test_case_48_power_loss(stage: Stage, tmp_path: Path) -> None:
-    count, begins = size(60, 500), size(4, 500)
+    count, begins = size(60, 500), size(3, 500)
     scene = stage(JOBS)
     recorder = built(tmp_path)
-    done = recorded(scene, recorder, size(2, 30))
+    done = recorded(scene, recorder, size(1, 30))
     dice = random.Random(SEED)
     instants = cuts(done, count, dice)
     start_at = set(dice.sample(range(count), begins))
