@@ -275,6 +275,11 @@ class Simulation:
             case Job():
                 self.jobs[record.key] = record
             case Run():
+                known = self.runs.get(record.key)
+                if known is None or known.created_at != record.created_at:
+                    key = record.key
+                    ran = Occurrence(key.job, key.slot, "ran", "", key.nonce, decided_at=record.created_at)
+                    self.occurrences.append(ran)
                 self.runs[record.key] = record
             case Occurrence():
                 self.occurrences.append(record)

@@ -8,15 +8,16 @@ delivery.retrying delivery.given_up (Delivery).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Literal, assert_never, cast
 
 from runner.core import event as e
 from runner.core.action import Action, Announce, Forget, Save
 from runner.core.agenda import Agenda
-from runner.core.event import Event, Settings
+from runner.core.event import Event, Settings, StepEnded
 from runner.core.flow import Evaluate
 from runner.core.incidents import Desk
+from runner.core.plain import Lane
 from runner.core.requests import Requests
 from runner.core.run import (
     AttemptKey,
@@ -49,7 +50,9 @@ class Machine:
         deliveries: Iterable[Delivery] = (),
         *,
         evaluate: Evaluate = evaluate,
+        hears: Container[str] | None = None,
     ) -> None:
+        """`hears`: the announcements somebody listens to; of usual runs the others are not made. None: all."""
         self._actions: list[Action] = []
         self._out = self._actions.append
         self._agenda = Agenda()
@@ -58,7 +61,9 @@ class Machine:
         self.jobs = self._wall.jobs
         self._desk = Desk(incidents, deliveries, self._agenda, self._out, evaluate)
         self._runs = Runs(settings, self._agenda, self._out, evaluate, self._run_ended, self._run_late)
-        self._slots = Slots(self._wall, self._runs, self._agenda, self._out, self._broken)
+        lane = Lane(self._wall, self._runs, self._desk, self._agenda, self._out, hears)
+        self._runs.plain = lane
+        self._slots = Slots(self._wall, self._runs, self._agenda, self._out, self._broken, lane)
         self._requests = Requests(self.jobs, self._runs, self._slots, self._out, self._paused, self._resumed)
         for job in jobs:
             self._know(job)
@@ -134,6 +139,24 @@ class Machine:
                 assert_never(event)
         self._runs.serve_waiting(now)
         return self._actions.copy()
+
+    def ends(
+        self, now: Moment, ends: Iterable[StepEnded], failed: Callable[[StepEnded, Exception], None]
+    ) -> list[Action]:
+        """As `handle` of each of them in turn; one that raises is told to `failed`, and nothing comes of it."""
+        actions, runs = self._actions, self._runs
+        actions.clear()
+        self._now = now
+        for end in ends:
+            before = len(actions)
+            try:
+                runs.step_ended(end.attempt, end.outcome, now)
+                if runs.places.freed:
+                    runs.serve_waiting(now)
+            except Exception as error:
+                del actions[before:]
+                failed(end, error)
+        return actions.copy()
 
     def drop(self, run: RunKey) -> None:
         """Forget a live run that the store refused, because one of its key is over already."""

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import Any, Protocol
 
 from runner.core.action import Action, Announce, Cancel, Save, Start
-from runner.core.admission import Place, Places, limit
+from runner.core.admission import limit
 from runner.core.agenda import Agenda
 from runner.core.context import parameters
 from runner.core.event import Settings
 from runner.core.flow import Evaluate, beginning, ending, retry_wait, settle, states_of
+from runner.core.live import CATCH_UP, NO_SLA, Live
 from runner.core.progress import Progress, goes_well
-from runner.core.run import AttemptKey, Occurrence, Origin, Outcome, Run, RunKey, Status, StepRun
+from runner.core.run import AttemptKey, Origin, Outcome, Run, RunKey, Status, StepRun
 from runner.frozen import replace
-from runner.moment import DAY, MINUTE, Moment, Span, from_datetime, to_datetime
-from runner.spec import JobKey, JobSpec, Policy, Step
-
-_NO_SLA = Policy().sla
-CATCH_UP = "catch-up"
-"""The reason of a pending run that makes good for downtime: such runs go one at a time, oldest first."""
+from runner.moment import Moment, Span
+from runner.spec import JobKey, JobSpec, Step
 
 
-class Runs:
+class Plainly(Protocol):
+    """What core.plain does for runs."""
+
+    def ends(self, run: Run, state: StepRun, outcome: Outcome, now: Moment) -> bool: ...
+
+
+class Runs(Live):
     """`ended` is told each run that became final, `late` each broken promise of time."""
 
     def __init__(
@@ -36,29 +37,14 @@ class Runs:
         ended: Callable[[Run, Moment], None],
         late: Callable[[JobSpec, str, Moment, Run], None],
     ) -> None:
-        self.live: dict[RunKey, Run] = {}
-        self.by_job: dict[JobKey, dict[RunKey, None]] = {}
+        super().__init__(settings, agenda, out)
         self.stopping = False
-        self.places = Places(settings)
-        self._host = settings.host
-        self._agenda = agenda
-        self.settings = settings
-        self._out = out
+        self.plain: Plainly | None = None
+        """Who ends the usual run."""
         self._evaluate = evaluate
         self._ended = ended
         self._late = late
-        self._begun: set[RunKey] = set()
         self._offered: set[tuple[RunKey, str]] = set()
-        self._held: dict[RunKey, Place] = {}
-        self._told_late: set[tuple[RunKey, str]] = set()
-        self._progress: dict[RunKey, Progress] = {}
-        """Of those that go well; any other change of a run's steps takes it out."""
-        self._steps: dict[RunKey, dict[str, Step]] = {}
-        """The steps of those that have several, by id."""
-        self._shut: set[RunKey] = set()
-        """Runs that wait for the end of a maintenance."""
-        self._timed: set[RunKey] = set()
-        """Those with a moment in the agenda."""
 
     def configure(self, settings: Settings, now: Moment) -> None:
         """Other capacities and windows of maintenance from now on, and where attempts begin."""
@@ -74,13 +60,14 @@ class Runs:
         """Know a live run of an earlier process; what it had under way keeps its places."""
         self.live[run.key] = run
         self.by_job.setdefault(run.key.job, {})[run.key] = None
-        if run.status is not Status.PENDING:
-            self._begun.add(run.key)
+        if run.status is Status.PENDING:
+            self._unbegun.add(run.key)
+        else:
             self._hold_group(run)
         for state in run.steps.values():
             if state.status is Status.RUNNING:
                 self.places.hold(self._wanted(run, self._step(run, state)))
-        self._put(run)
+        self.put(run)
 
     def make(
         self,
@@ -94,7 +81,7 @@ class Runs:
         last_success: Moment | None = None,
         late: bool = False,
     ) -> Run:
-        """A new run, on record together with its occurrence; `admit` starts it as soon as it may."""
+        """A new run, whose record is its occurrence's too; `admit` starts it as soon as it may."""
         run = Run(
             key,
             spec,
@@ -112,18 +99,11 @@ class Runs:
             run = replace(run, params=parameters(run))
         self.live[key] = run
         self.by_job.setdefault(key.job, {})[key] = None
-        self._out(Save(Occurrence(key.job, key.slot, "ran", "", key.nonce, None, 1, None, "", now)))
+        self._unbegun.add(key)
         self._out(Save(run))
-        if spec.policy.sla is not _NO_SLA:
-            self._put(run)
+        if spec.policy.sla is not NO_SLA:
+            self.put(run)
         return run
-
-    def live_of(self, job: JobKey) -> list[Run]:
-        return [self.live[key] for key in self.by_job.get(job, ())]
-
-    def waiting_of(self, job: JobKey) -> int:
-        """How many runs of the job have not begun."""
-        return sum(key not in self._begun for key in self.by_job.get(job, ()))
 
     # ── starting ────────────────────────────────────────────────────────────────────────────
 
@@ -135,11 +115,11 @@ class Runs:
         count, catching_up = 0, False
         pending: list[RunKey] = []
         for key in keys:
-            if key in self._begun:
+            if key in self._unbegun:
+                pending.append(key)
+            else:
                 count += 1
                 catching_up = catching_up or self.live[key].reason == CATCH_UP
-            else:
-                pending.append(key)
         for key in pending:
             run = self.live.get(key)
             if run is None:
@@ -152,7 +132,7 @@ class Runs:
                 return
             catching_up = catching_up or late
             count += 1
-            self._begun.add(key)
+            self._unbegun.discard(key)
             self.carry_on(run, now)
 
     def carry_on(self, run: Run, now: Moment) -> None:
@@ -273,8 +253,8 @@ class Runs:
         )
         self.live[run.key] = run
         self._out(Save(run))
-        if due is not None or (first and (timeout is not None or run.spec.policy.sla is not _NO_SLA)):
-            self._put(run)
+        if due is not None or (first and (timeout is not None or run.spec.policy.sla is not NO_SLA)):
+            self.put(run)
         self._out(Start(run, step, state))
         if first:
             self._out(Announce("run.started", run))
@@ -292,6 +272,8 @@ class Runs:
             or state.status is not Status.RUNNING
             or state.attempt != attempt.attempt
         ):
+            return
+        if self.plain is not None and self.plain.ends(run, state, outcome, now):
             return
         step = self._step(run, state)
         self.places.free(self._wanted(run, step))
@@ -343,7 +325,7 @@ class Runs:
         self.live[run.key] = run
         self._out(Save(run))
         if state.due is not None:
-            self._put(run)
+            self.put(run)
         self._out(Announce("step.ended", (before, ended)))
         ready = progress.succeeded(ended.id)
         if not progress.left:
@@ -413,12 +395,12 @@ class Runs:
         for state in run.steps.values():
             if state.status is Status.RUNNING:
                 self._cancel_attempt(self.live[key], state, reason)
-        if key in self._begun:
+        if key not in self._unbegun:
             if reason == "shutdown":
                 self._skip_pending(key, now)
             self.carry_on(self.live[key], now)
         else:
-            self._begun.add(key)
+            self._unbegun.discard(key)
             self._skip_pending(key, now)
             self._finish(key, now)
         return True
@@ -455,28 +437,7 @@ class Runs:
         for state in run.steps.values():
             if state.status is Status.RUNNING:
                 self.places.free(self._wanted(run, self._step(run, state)))
-        self._leave(key)
-
-    def _leave(self, key: RunKey) -> None:
-        del self.live[key]
-        mine = self.by_job[key.job]
-        del mine[key]
-        if not mine:
-            del self.by_job[key.job]
-        self._begun.discard(key)
-        self._progress.pop(key, None)
-        self._steps.pop(key, None)
-        if key in self._shut:
-            self._shut.discard(key)
-            self._agenda.put(("opens", key), None)
-        if key in self._timed:
-            self._timed.discard(key)
-            self._agenda.put(("run", key), None)
-        if self._told_late:
-            self._told_late = {told for told in self._told_late if told[0] != key}
-        held = self._held.pop(key, None)
-        if held is not None:
-            self.places.free((held,))
+        self.leave(key)
 
     def _finish(self, key: RunKey, now: Moment) -> None:
         run = self.live.get(key)
@@ -504,7 +465,7 @@ class Runs:
             run.last_success,
             run.commit,
         )
-        self._leave(key)
+        self.leave(key)
         self._out(Save(ended))
         self._out(Announce("run.ended", ended))
         self._ended(ended, now)
@@ -535,87 +496,4 @@ class Runs:
                 self.retry(current, state, now)
         current = self.live.get(key)
         if current is not None:
-            self._put(current)
-
-    def _promises(self, run: Run) -> list[tuple[str, Moment]]:
-        """The promises of time that may still be broken, each with the moment when it is."""
-        sla = run.spec.policy.sla
-        found: list[tuple[str, Moment]] = []
-        if sla.start_within is not None and run.started_at is None:
-            found.append(("start_within", run.key.slot + sla.start_within))
-        if sla.max_duration is not None and run.started_at is not None:
-            found.append(("max_duration", run.started_at + sla.max_duration))
-        if sla.finish_by is not None:
-            found.append(("finish_by", _finish_by(run, sla.finish_by)))
-        return [each for each in found if (run.key, each[0]) not in self._told_late]
-
-    def _put(self, run: Run) -> None:
-        moments = [state.due for state in run.steps.values() if state.due is not None]
-        if run.due is not None:
-            moments.append(run.due)
-        if run.spec.policy.sla is not _NO_SLA:
-            moments += [moment for _, moment in self._promises(run)]
-        if moments:
-            self._timed.add(run.key)
-            self._agenda.put(("run", run.key), min(moments))
-        elif run.key in self._timed:
-            self._timed.discard(run.key)
-            self._agenda.put(("run", run.key), None)
-
-    # ── small things ────────────────────────────────────────────────────────────────────────
-
-    def _cancelled(self, run: Run) -> bool:
-        return bool(run.reason) and run.reason != CATCH_UP
-
-    def _save(self, run: Run) -> None:
-        self._progress.pop(run.key, None)
-        self.live[run.key] = run
-        self._out(Save(run))
-        self._put(run)
-
-    def _change(self, run: Run, state: StepRun) -> None:
-        self._save(replace(run, steps={**run.steps, state.id: state}, status=_status(run, state)))
-
-    def _step(self, run: Run, state: StepRun) -> Step:
-        steps = run.spec.steps
-        if len(steps) == 1:
-            return steps[0]
-        known = self._steps.get(run.key)
-        if known is None:
-            known = self._steps[run.key] = {step.id: step for step in steps}
-        return known[state.step]
-
-    def _executor(self, run: Run, step: Step) -> str:
-        return step.executor or run.spec.executor
-
-    def _wanted(self, run: Run, step: Step) -> list[Place]:
-        places: list[Place] = [("executor", self._executor(run, step))]
-        # A run that holds the group's place for all its steps would wait for itself.
-        if step.group is not None and step.group != run.spec.policy.concurrency.group:
-            places.append(("group", step.group))
-        return places
-
-    def _hold_group(self, run: Run) -> None:
-        group = run.spec.policy.concurrency.group
-        if group is not None:
-            self._held[run.key] = ("group", group)
-            self.places.hold((("group", group),))
-
-
-def _status(run: Run, changed: StepRun) -> Status:
-    """A run is running while a step is, and waiting while all that is left waits for a retry."""
-    statuses = {state.status for state in run.steps.values() if state.id != changed.id} | {changed.status}
-    if Status.RUNNING in statuses:
-        return Status.RUNNING
-    if Status.WAITING in statuses:
-        return Status.WAITING
-    return run.status
-
-
-def _finish_by(run: Run, minutes: int) -> Moment:
-    """The first moment at or after the slot that is so many minutes after local midnight."""
-    zone = ZoneInfo(run.spec.timezone)
-    slot = to_datetime(run.key.slot, zone)
-    midnight = datetime(slot.year, slot.month, slot.day, tzinfo=zone)
-    moment = from_datetime(midnight + timedelta(microseconds=minutes * MINUTE))
-    return moment if moment >= run.key.slot else moment + DAY
+            self.put(current)

@@ -10,6 +10,7 @@ from runner.core import timing
 from runner.core.action import Action, Announce, Save
 from runner.core.admission import refusal
 from runner.core.agenda import Agenda
+from runner.core.plain import Lane
 from runner.core.run import Job, Occurrence, Origin, RunKey
 from runner.core.runs import Runs
 from runner.core.timing import follows_the_clock, skipped, start_of
@@ -29,6 +30,7 @@ class Slots:
         agenda: Agenda,
         out: Callable[[Action], None],
         broken: Callable[[JobKey, str, Moment], None],
+        lane: Lane,
     ) -> None:
         self._wall = wall
         self._jobs = wall.jobs
@@ -36,12 +38,15 @@ class Slots:
         self._agenda = agenda
         self._out = out
         self._broken = broken
+        self._lane = lane
         self._nonces: tuple[Moment, dict[JobKey, int]] = (0, {})
 
     def due(self, key: JobKey, now: Moment) -> None:
         """The job's moment in the agenda has come."""
         job = self._jobs.get(key)
         if job is None or job.state != "scheduled" or job.next_at is None or self._runs.stopping:
+            return
+        if self._lane.begins(job, now):
             return
         if start_of(job.spec, job.next_at) > now:
             self._wall.plan(job)

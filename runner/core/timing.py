@@ -14,7 +14,7 @@ from runner.core.missed import Firings, all_up_to
 from runner.core.run import Job, Occurrence, OccurrenceState
 from runner.frozen import frozen
 from runner.moment import HOUR, SECOND, Moment, Span
-from runner.spec import JobKey, JobSpec
+from runner.spec import JobKey, JobSpec, Policy
 from runner.triggers.base import Trigger
 from runner.triggers.counting import widest_jitter
 
@@ -67,14 +67,22 @@ def due(job: Job, now: Moment) -> Due:
     # The usual case: one occurrence, on time.
     following = trigger.next_after(slot)
     policy = spec.policy
-    late = now - slot > PROMPT
-    if not late and (following is None or following > now) and policy.grace is None:
+    if on_time(policy, slot, following, now):
         records = _passed(job, trigger, slot, now)
         return Due((slot,), records, following, slot)
     slots, following = _come(spec, trigger, slot, now)
     runs, records = _choose(spec, slots, following, now)
     passed = _passed(job, trigger, slots.last, now)
-    return Due(runs, [*passed, *records], following, slots.last, late or slots.first != slots.last)
+    late = now - slot > PROMPT or slots.first != slots.last
+    return Due(runs, [*passed, *records], following, slots.last, late)
+
+
+def on_time(policy: Policy, slot: Moment, following: Moment | None, now: Moment) -> bool:
+    """Whether the slot alone has come, and so lately that nothing is missed, merged or caught up."""
+    late = now - slot
+    if late > PROMPT or (following is not None and following <= now):
+        return False
+    return policy.grace is None or (late <= policy.grace and policy.catchup.window is None)
 
 
 def _come(spec: JobSpec, trigger: Trigger, slot: Moment, now: Moment) -> tuple[Firings, Moment | None]:

@@ -33,6 +33,11 @@ class Wall:
         """The jobs whose schedule waits for a success of this one."""
         return sorted(self._gated.get(id, ()))
 
+    @property
+    def linked(self) -> bool:
+        """Whether any job waits for another."""
+        return bool(self._followers or self._gated)
+
     def know(self, job: Job) -> None:
         """A job that is new here, or whose spec is another one."""
         self.jobs[job.key] = job

@@ -4,8 +4,9 @@
 that must be written before anything of it starts.
 """
 
+from runner.engine.batch import Plan
 from runner.engine.hands import Hands
 from runner.engine.loop import Engine
-from runner.engine.partition import Partition, Plan
+from runner.engine.partition import Partition
 
 __all__ = ["Engine", "Hands", "Partition", "Plan"]

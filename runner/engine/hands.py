@@ -6,7 +6,7 @@ Nothing a hand does may stop the engine: whatever it raises is logged, and becom
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from runner.core.action import Announce, Cancel, Start
@@ -29,6 +29,17 @@ class Hands:
     executors: dict[str, Executor] = field(default_factory=dict)
     send: Callable[[Delivery], None] = _ignore
     announce: Callable[[Announce], None] = _ignore
+    hears: Container[str] | None = None
+    """The announcements by name that `announce` wants of usual runs; None: all. Nobody listens: none."""
+
+    def __post_init__(self) -> None:
+        if self.announce is _ignore:
+            self.hears = ()
+
+    @property
+    def keeping(self) -> bool:
+        """Whether any executor keeps marks of its attempts."""
+        return any(hasattr(executor, "forget") for executor in self.executors.values())
 
     @property
     def capacities(self) -> Mapping[str, int | None]:

@@ -14,8 +14,9 @@ from concurrent.futures import Future
 from runner.clock import Alarm, Clock
 from runner.core.event import Event, Settings, StepEnded
 from runner.core.run import AttemptKey, Outcome, Request
+from runner.engine.batch import Arrival, Entry, Plan
 from runner.engine.hands import Hands
-from runner.engine.partition import Entry, Partition, Plan
+from runner.engine.partition import Partition
 from runner.errors import RunnerError
 from runner.moment import SECOND, Moment, Span
 
@@ -33,7 +34,7 @@ class Engine:
         self._clock = clock
         self._alarm = Alarm()
         self._partitions: dict[str, Partition] = {}
-        self._inbox: deque[tuple[str, Entry]] = deque()
+        self._inbox: deque[tuple[str, Arrival]] = deque()
         self._calls: deque[Callable[[Moment], None]] = deque()
         self._chores: deque[Callable[[], None]] = deque()
         self._poll_requests = poll_requests
@@ -66,7 +67,7 @@ class Engine:
 
     def post(self, event: Event | Plan, alias: str = "default") -> None:
         """Say what happened; handled soon, in order."""
-        self._inbox.append((alias, Entry(event)))
+        self._inbox.append((alias, event if isinstance(event, StepEnded) else Entry(event)))
         self._alarm.ring()
 
     def ask(self, event: Event | Plan, alias: str = "default") -> Future[None]:
@@ -81,7 +82,8 @@ class Engine:
 
     def done(self, attempt: AttemptKey, outcome: Outcome) -> None:
         """An executor's word on an attempt."""
-        self.post(StepEnded(attempt, outcome), attempt.run.job.store)
+        self._inbox.append((attempt.run.job.store, StepEnded(attempt, outcome)))
+        self._alarm.ring()
 
     def call(self, function: Callable[[Moment], None]) -> None:
         """Run this on the clock thread, before the next turn."""
@@ -232,12 +234,12 @@ class Engine:
             partition.turn(now, mine, tick=not self._paused)
         for alias, orphans in entries.items():
             for entry in orphans:
-                if entry.waiter is not None:
+                if isinstance(entry, Entry) and entry.waiter is not None:
                     entry.waiter.set_exception(RunnerError(f"there is no store named {alias!r}"))
 
-    def _drain(self) -> dict[str, list[Entry]]:
-        entries: dict[str, list[Entry]] = {}
-        take, mine, of = self._inbox.popleft, list[Entry](), ""
+    def _drain(self) -> dict[str, list[Arrival]]:
+        entries: dict[str, list[Arrival]] = {}
+        take, mine, of = self._inbox.popleft, list[Arrival](), ""
         for _ in range(len(self._inbox)):
             alias, entry = take()
             if alias != of:
@@ -277,5 +279,5 @@ class Engine:
     def _refuse_the_rest(self) -> None:
         while self._inbox:
             _, entry = self._inbox.popleft()
-            if entry.waiter is not None:
+            if isinstance(entry, Entry) and entry.waiter is not None:
                 entry.waiter.set_exception(RunnerError("the engine has stopped"))

@@ -7,16 +7,13 @@ waits, deadlines of what already runs are enforced all the same, and the write i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
-from runner.core.action import Action, Announce, Cancel, Forget, Save, Send, Start
+from runner.core.action import Announce, Cancel, Save
 from runner.core.event import (
     Asked,
     Broken,
     Configured,
-    Event,
     Settings,
     Started,
     StepEnded,
@@ -25,8 +22,9 @@ from runner.core.event import (
     Tick,
 )
 from runner.core.machine import Machine
-from runner.core.run import AttemptKey, Occurrence, Outcome, Request, Run, RunKey, Status
+from runner.core.run import AttemptKey, Request, Run, RunKey, Status
 from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending
+from runner.engine.batch import Arrival, Batch, Entry, Plan
 from runner.engine.hands import Hands
 from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
 from runner.executors.base import Done, Until
@@ -35,32 +33,14 @@ from runner.moment import MILLISECOND, SECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
 
-Plan = Callable[[Machine, Moment], Sequence[Event]]
-"""Events that depend on what the machine knows: worked out on the clock thread, handled at once."""
-
 _ANNOUNCED = {"announced": True}
 """Said by an announcement as well: who shows those need not show the log's line."""
-_CHANGES = (Save, Forget)
 _FIRST_RETRY: Span = 100 * MILLISECOND
 _LAST_RETRY: Span = SECOND
 MARGIN: Span = 500 * MILLISECOND
 """Nothing begins so short before the lease's end: what was told to begin has begun when another runner may lead."""
 _RENEW_BEFORE: Span = 2000 * MILLISECOND
 _ASK_LEAD_EVERY: Span = SECOND
-
-
-@dataclass(slots=True)
-class Entry:
-    """Something in the inbox: an event or a plan, and who waits for it to be written."""
-
-    what: Event | Plan
-    waiter: Future[None] | None = None
-
-
-@dataclass(slots=True)
-class _Batch:
-    actions: list[Action] = field(default_factory=list)
-    waiters: list[Future[None]] = field(default_factory=list)
 
 
 class Partition:
@@ -103,7 +83,7 @@ class Partition:
         self._fence: Fence | None = None
         self._good_until: Span | None = None
         """Until when the lead is ours for certain, by `elapsed`; None for a lock that lasts as long as we do."""
-        self._held: _Batch | None = None
+        self._held: Batch | None = None
         # These are `elapsed` too: a wall clock that is set must not stop a lease from being renewed.
         self._retry_at: Span | None = None
         self._tend_at: Span = 0
@@ -142,9 +122,16 @@ class Partition:
         self._recovered()
         self._take(fence, asked_at)
         self.standing_by = False
-        machine = Machine(self.settings, loaded.jobs, loaded.runs, loaded.incidents, loaded.deliveries)
+        machine = Machine(
+            self.settings,
+            loaded.jobs,
+            loaded.runs,
+            loaded.incidents,
+            loaded.deliveries,
+            hears=self._hands.hears,
+        )
         self.machine = machine
-        batch = _Batch()
+        batch = Batch()
         if self._early is not None:
             try:
                 early = self._early(machine, now)
@@ -193,14 +180,14 @@ class Partition:
         self._tend_at = self._elapsed() + LOOK_EVERY
         self._tending.tend(now)
 
-    def pass_on(self, now: Moment, entries: Sequence[Entry]) -> list[Entry]:
+    def pass_on(self, now: Moment, entries: Sequence[Arrival]) -> list[Arrival]:
         """While another runner leads, ends of this host's attempts are for it to know; the rest waits."""
         if self._tending is None or self.machine is not None:
             return list(entries)
-        left: list[Entry] = []
+        left: list[Arrival] = []
         for entry in entries:
-            if isinstance(entry.what, StepEnded):
-                self._tending.ended(entry.what.attempt, entry.what.outcome)
+            if isinstance(entry, StepEnded):
+                self._tending.ended(entry.attempt, entry.outcome)
                 self._tend_at = 0
             else:
                 left.append(entry)
@@ -258,7 +245,7 @@ class Partition:
         for waiter in batch.waiters if batch else ():
             waiter.set_exception(LeaseLost(f"the lead of {self.source} is lost"))
         if self._tending is not None:
-            for attempt, outcome in _ends(batch):
+            for attempt, outcome in batch.ends() if batch else ():
                 self._tending.ended(attempt, outcome)
         self.machine = None
         self._fence = None
@@ -310,13 +297,24 @@ class Partition:
                 self._enforce_deadlines(now)
         return self.machine is not None and self._held is None
 
-    def turn(self, now: Moment, entries: Sequence[Entry], *, tick: bool) -> None:
+    def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool) -> None:
         """Handle what came in, and what time has brought; then write, act, tell."""
         if self.machine is None:
             return
-        batch = _Batch()
-        for entry in [*entries, *self._look_abroad(now)]:
-            self._feed(now, entry, batch)
+        batch = Batch()
+        ends: list[StepEnded] = []
+        for entry in entries:
+            if type(entry) is StepEnded:
+                ends.append(entry)
+                continue
+            if ends:
+                self._feed_ends(now, ends, batch)
+                ends = []
+            self._feed(now, entry, batch)  # type: ignore[arg-type]
+        if ends:
+            self._feed_ends(now, ends, batch)
+        for asked in self._look_abroad(now):
+            self._feed(now, asked, batch)
         moment = self.machine.wakeup()
         if tick and moment is not None and moment <= now:
             self._feed(now, Entry(Tick()), batch)
@@ -361,7 +359,7 @@ class Partition:
         if self._held is not None:
             self._held.actions.append(Save(request))
         else:
-            self._perform(now, _Batch([Save(request)]))
+            self._perform(now, Batch([Save(request)]))
 
     def stop(self, now: Moment, *, cancel: bool) -> None:
         self.turn(now, [Entry(Stopping(cancel))], tick=False)
@@ -386,7 +384,7 @@ class Partition:
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────
 
-    def _feed(self, now: Moment, entry: Entry, batch: _Batch) -> None:
+    def _feed(self, now: Moment, entry: Entry, batch: Batch) -> None:
         assert self.machine is not None
         try:
             events = entry.what(self.machine, now) if callable(entry.what) else (entry.what,)
@@ -402,8 +400,12 @@ class Partition:
             if entry.waiter is not None:
                 batch.waiters.append(entry.waiter)
 
-    def _perform(self, now: Moment, batch: _Batch) -> None:
-        changes = [action for action in batch.actions if isinstance(action, _CHANGES)]
+    def _feed_ends(self, now: Moment, ends: Sequence[StepEnded], batch: Batch) -> None:
+        assert self.machine is not None
+        batch.actions += self.machine.ends(now, ends, _unhandled)
+
+    def _perform(self, now: Moment, batch: Batch) -> None:
+        changes = batch.changes()
         try:
             if changes:
                 self.store.write(changes, self._fence)
@@ -422,49 +424,28 @@ class Partition:
         if self._good_until is not None and self._elapsed() >= self._good_until:
             self._act_late(now, batch)
         else:
-            self._act(batch)
+            self._act_on(batch)
 
-    def _act_late(self, now: Moment, batch: _Batch) -> None:
+    def _act_on(self, batch: Batch) -> None:
+        batch.act(self._hands, self._done, self._until())
+
+    def _act_late(self, now: Moment, batch: Batch) -> None:
         """What is written was written in time. What it starts begins only where the lead can still be renewed."""
-        self._held = _Batch(
-            [each for each in batch.actions if not isinstance(each, Save | Forget)], batch.waiters
-        )
+        self._held = batch.written()
         self._renew(now)
         if self._held is not None and not self.trouble:
             held, self._held = self._held, None
-            self._act(held)
+            self._act_on(held)
 
-    def _drop(self, now: Moment, batch: _Batch, error: RunExists) -> None:
+    def _drop(self, now: Moment, batch: Batch, error: RunExists) -> None:
         """Runs that are over already must not run again: leave them out, and write the rest."""
         log.error("%s", error)
         assert self.machine is not None
         for key in error.keys:
             if isinstance(key, RunKey):
                 self.machine.drop(key)
-        batch.actions = [action for action in batch.actions if _run_of(action) not in error.keys]
+        batch.leave_out(error.keys)
         self._perform(now, batch)
-
-    def _act(self, batch: _Batch) -> None:
-        hands, until = self._hands, self._until()
-        news: list[Announce] = []
-        # The most frequent first: a turn may have a hundred thousand of them.
-        for action in batch.actions:
-            if isinstance(action, Announce):
-                news.append(action)
-            elif isinstance(action, Save):
-                record = action.record
-                if isinstance(record, Run) and record.status.final:
-                    hands.forget(record)
-            elif isinstance(action, Start):
-                hands.start(action, self._done, until)
-            elif isinstance(action, Cancel):
-                hands.cancel(action)
-            elif isinstance(action, Send):
-                hands.deliver(action.delivery)
-        for waiter in batch.waiters:
-            waiter.set_result(None)
-        for announce in news:
-            hands.tell(announce)
 
     def _failed(self, error: StoreError) -> None:
         if not self.trouble or type(error) is not self._kind:
@@ -505,27 +486,5 @@ class Partition:
                 self._hands.cancel(Cancel(attempt, step.executor or run.spec.executor, "timeout"))
 
 
-def _ends(batch: _Batch | None) -> Iterator[tuple[AttemptKey, Outcome]]:
-    """The ends of attempts that a batch would have written."""
-    for action in batch.actions if batch is not None else ():
-        if isinstance(action, Save) and isinstance(action.record, Run):
-            for state in action.record.steps.values():
-                if state.outcome is not None and state.status.final:
-                    yield AttemptKey(action.record.key, state.id, state.attempt), state.outcome
-
-
-def _run_of(action: Action) -> RunKey | None:
-    """The run an action is about, if it is about one."""
-    match action:
-        case Save(Run() as run):
-            return run.key
-        case Save(Occurrence(state="ran") as occurrence):
-            return RunKey(occurrence.job, occurrence.slot, occurrence.nonce)
-        case Start(run=run):
-            return run.key
-        case Cancel(attempt=attempt):
-            return attempt.run
-        case Announce(value=Run() as run):
-            return run.key
-        case _:
-            return None
+def _unhandled(end: StepEnded, error: Exception) -> None:
+    log.error("could not handle %r", end, exc_info=error)

@@ -19,14 +19,14 @@ from runner.core.machine import Machine
 from runner.core.run import Job as Record
 from runner.core.run import Run, Status
 from runner.engine import Engine, Hands, Partition, Plan
-from runner.engine.partition import Entry
+from runner.engine.batch import Entry
 from runner.errors import RunnerError, StoreError
 from runner.executors.base import Executor
 from runner.executors.reference import resolve
 from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import SECOND, Moment, Span
-from runner.schedulers import asking
+from runner.schedulers import asking, telling
 from runner.schedulers.alerts import Alerts
 from runner.schedulers.tidying import Tidy
 from runner.spec import Call, JobKey
@@ -63,7 +63,7 @@ class House:
         self._alerts = alerts or Alerts({}, "UTC", clock)
         self._tidy = Tidy(lambda: list(self.stores.values()), clock)
         self._daemon = daemon
-        self.hands = Hands(announce=self._announce, send=self._alerts.send)
+        self.hands = Hands(announce=self._announce, send=self._alerts.send, hears=frozenset(telling.MASKS))
         self._clock = clock
         self._tell = announce
         self._allowed = allowed

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from runner.frozen import frozen
 from runner.moment import Span
 from runner.spec.notify import Notify
-from runner.spec.policy import Policy
+from runner.spec.policy import Policy, Sla
 from runner.spec.step import Step
 from runner.triggers.base import Trigger
 
@@ -94,11 +94,34 @@ class JobSpec:
     """Forget the job when its trigger has no next time and its last run ended (the Python interface's way)."""
 
     key: JobKey = field(init=False, repr=False, compare=False)
+    plain: bool = field(init=False, repr=False, compare=False)
+    """One step that wants nothing but an executor, at times that nothing moves: core.plain starts and ends it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", JobKey(self.store, self.source, self.id))
+        object.__setattr__(self, "plain", _is_plain(self))
 
     @property
     def title(self) -> str:
         """What people call it: `name`, else the id."""
         return self.name or self.id
+
+
+_NO_SLA = Sla()
+
+
+def _is_plain(spec: JobSpec) -> bool:
+    if len(spec.steps) != 1 or spec.params or spec.only_after is not None:
+        return False
+    step, policy = spec.steps[0], spec.policy
+    return (
+        step.condition is None
+        and step.foreach is None
+        and step.timeout is None
+        and step.group is None
+        and policy.timeout is None
+        and not policy.jitter
+        and policy.sla == _NO_SLA
+        and policy.concurrency.group is None
+        and (spec.trigger is None or getattr(spec.trigger, "steady", False))
+    )

@@ -84,6 +84,12 @@ class BaseTrigger:
         """Nothing, unless the trigger has a calendar."""
         return iter(())
 
+    @property
+    def steady(self) -> bool:
+        """Whether every firing starts at its planned moment, and nothing it names is kept from firing."""
+        kind = type(self)
+        return kind.jitter_at is BaseTrigger.jitter_at and kind.passed is BaseTrigger.passed
+
     def anchored(self, moment: Moment) -> BaseTrigger:
         """The same trigger; one that needs a start and has none gets it from `moment`."""
         return self

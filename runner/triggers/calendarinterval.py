@@ -138,6 +138,10 @@ class CalendarIntervalTrigger(BaseTrigger):
     def jitter_at(self, slot: Moment) -> Span:
         return self.spread
 
+    @property
+    def steady(self) -> bool:
+        return type(self) is CalendarIntervalTrigger and not self.spread
+
     def anchored(self, moment: Moment) -> CalendarIntervalTrigger:
         """With the date of `moment` as its start, where it has none."""
         if self.start_date is not None:

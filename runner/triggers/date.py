@@ -72,6 +72,10 @@ class DateTrigger(BaseTrigger):
     def jitter_at(self, slot: Moment) -> Span:
         return self.jitter
 
+    @property
+    def steady(self) -> bool:
+        return type(self) is DateTrigger and not self.jitter
+
     def anchored(self, moment: Moment) -> DateTrigger:
         """At `moment`, where it has no date."""
         return self if self.at is not None else DateTrigger.of(moment, self.zone, jitter=self.jitter)

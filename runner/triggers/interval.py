@@ -145,6 +145,10 @@ class IntervalTrigger(BaseTrigger):
     def jitter_at(self, slot: Moment) -> Span:
         return self.spread
 
+    @property
+    def steady(self) -> bool:
+        return type(self) is IntervalTrigger and not self.spread
+
     def anchored(self, moment: Moment) -> IntervalTrigger:
         """With a start one interval after `moment`, where it has none."""
         if self.start is not None:

@@ -167,6 +167,10 @@ class CrontabTrigger(WallTrigger):
     def jitter_at(self, slot: Moment) -> Span:
         return self.jitter
 
+    @property
+    def steady(self) -> bool:
+        return type(self) is CrontabTrigger and not self.jitter
+
     def to_json(self) -> dict[str, Any]:
         options = options_to_json(self.zone, self.start, self.end, self.jitter)
         return {"type": "crontab", "cron": self.line.text, **options}

@@ -167,6 +167,10 @@ class CronTrigger(WallTrigger):
     def jitter_at(self, slot: Moment) -> Span:
         return self.spread
 
+    @property
+    def steady(self) -> bool:
+        return type(self) is CronTrigger and not self.spread
+
     def to_json(self) -> dict[str, Any]:
         options = options_to_json(self.zone, self.start, self.end, self.spread)
         given = {one.name: one.text for one in self.fields if not one.is_default}

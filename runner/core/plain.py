@@ -1,0 +1,198 @@
+"""The usual occurrence, straight away: a plain job that is due on time with nothing in its way, and its run's good end.
+
+What is decided here is what the whole rules decide (slots, timing, runs, flow, incidents), and the records are the
+same; only a run that starts at once is not written as pending first. Where anything is not as usual the answer is
+False, nothing was touched, and the whole rules decide. tests/core/test_plain.py plays the two side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+
+from runner.core.action import Action, Announce, Save, Start
+from runner.core.agenda import Agenda
+from runner.core.incidents import Desk
+from runner.core.run import Job, Outcome, Run, RunKey, Status, StepRun
+from runner.core.runs import Runs
+from runner.core.timing import on_time
+from runner.core.wall import Wall
+from runner.frozen import replace
+from runner.moment import Moment
+
+
+class Lane:
+    """Of jobs whose spec is `plain`. `hears`: the announcements somebody listens to, None for all of them."""
+
+    __slots__ = (
+        "_agenda",
+        "_desk",
+        "_out",
+        "_run_ended",
+        "_run_started",
+        "_runs",
+        "_step_ended",
+        "_step_started",
+        "_wall",
+    )
+
+    def __init__(
+        self,
+        wall: Wall,
+        runs: Runs,
+        desk: Desk,
+        agenda: Agenda,
+        out: Callable[[Action], None],
+        hears: Container[str] | None = None,
+    ) -> None:
+        self._wall = wall
+        self._runs = runs
+        self._desk = desk
+        self._agenda = agenda
+        self._out = out
+        self._run_started = hears is None or "run.started" in hears
+        self._run_ended = hears is None or "run.ended" in hears
+        self._step_started = hears is None or "step.started" in hears
+        self._step_ended = hears is None or "step.ended" in hears
+
+    def begins(self, job: Job, now: Moment) -> bool:
+        """The job's slot has come: its run starts, and the job moves on."""
+        spec, slot, runs = job.spec, job.next_at, self._runs
+        trigger, key, passed = spec.trigger, spec.key, job.passed
+        if (
+            not spec.plain
+            or trigger is None
+            or slot is None
+            or slot > now
+            or (passed is not None and slot <= passed)
+            or key in runs.by_job
+            or runs.settings.maintenance
+            or job.paused_until is not None
+            or job.late_at is not None
+        ):
+            return False
+        try:
+            following = trigger.next_after(slot)
+        except Exception:
+            return False  # A program's own trigger: whoever asks it next says what it raised.
+        if following is None or not on_time(spec.policy, slot, following, now):
+            return False
+        step = spec.steps[0]
+        if runs.places.take((("executor", step.executor or spec.executor),)) is not None:
+            return False
+        out, run_key = self._out, RunKey(key, slot, "")
+        state = StepRun(step.id, "", Status.RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
+        run = Run(
+            run_key,
+            spec,
+            Status.RUNNING,
+            "",
+            "schedule",
+            "",
+            {},
+            {step.id: state},
+            now,
+            now,
+            None,
+            None,
+            job.last_success,
+        )
+        runs.live[run_key] = run
+        runs.by_job[key] = {run_key: None}
+        out(Save(run))
+        out(Start(run, step, state))
+        if self._run_started:
+            out(Announce("run.started", run))
+        if self._step_started:
+            out(Announce("step.started", (run, state)))
+        job = Job(
+            spec,
+            following,
+            "scheduled",
+            job.reason,
+            None,
+            slot,
+            job.last_status,
+            job.last_success,
+            job.failures,
+            job.backs,
+            None,
+        )
+        self._wall.jobs[key] = job
+        self._agenda.put(("job", key), following)
+        out(Save(job))
+        return True
+
+    def ends(self, run: Run, state: StepRun, outcome: Outcome, now: Moment) -> bool:
+        """The attempt went well: its run is over, and the job knows of it."""
+        spec, key = run.spec, run.key
+        job = self._wall.jobs.get(key.job)
+        if (
+            not spec.plain
+            or job is None
+            or job.next_at is None
+            or job.late_at is not None
+            or job.spec.policy.sla.success_every is not None
+            or outcome.status is not Status.SUCCEEDED
+            or run.reason
+            or state.reason
+            or self._desk.incidents
+            or spec.notify.on_success
+            or self._wall.linked
+            or len(self._runs.by_job[key.job]) > 1
+        ):
+            return False
+        out, slot = self._out, key.slot
+        step = spec.steps[0]
+        self._runs.places.free((("executor", step.executor or spec.executor),))
+        ended_at = outcome.ended_between(state.started_at, now)
+        ended = StepRun(
+            state.step,
+            "",
+            Status.SUCCEEDED,
+            state.attempt,
+            None,
+            state.started_at,
+            ended_at,
+            outcome,
+            "",
+            None,
+            state.host,
+        )
+        over = Run(
+            key,
+            spec,
+            Status.SUCCEEDED,
+            "",
+            run.origin,
+            run.by,
+            run.params,
+            {state.step: ended},
+            run.created_at,
+            run.started_at,
+            ended_at,
+            None,
+            run.last_success,
+        )
+        if self._step_ended:
+            out(Announce("step.ended", (replace(run, steps=over.steps), ended)))
+        self._runs.leave(key)
+        out(Save(over))
+        if self._run_ended:
+            out(Announce("run.ended", over))
+        before = job.last_success
+        job = Job(
+            job.spec,
+            job.next_at,
+            job.state,
+            job.reason,
+            job.paused_until,
+            job.passed,
+            Status.SUCCEEDED,
+            slot if before is None or before < slot else before,
+            0,
+            job.backs,
+            None,
+        )
+        self._wall.jobs[key.job] = job
+        out(Save(job))
+        return True

@@ -1,0 +1,99 @@
+"""What one turn takes in, and what it decided: written in one transaction, then acted on, then told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.core.action import Action, Announce, Cancel, Change, Forget, Save, Send, Start
+from runner.core.event import Event, StepEnded
+from runner.core.machine import Machine
+from runner.core.run import AttemptKey, Outcome, Run, RunKey
+from runner.engine.hands import Hands
+from runner.executors.base import Done, Until
+from runner.moment import Moment
+
+Plan = Callable[[Machine, Moment], Sequence[Event]]
+"""Events that depend on what the machine knows: worked out on the clock thread, handled at once."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """Something in the inbox: an event or a plan, and who waits for it to be written."""
+
+    what: Event | Plan
+    waiter: Future[None] | None = None
+
+
+Arrival = Entry | StepEnded
+"""What stands in the inbox. The end of an attempt, for which nobody waits, stands there bare: there are many."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """The actions of a turn in order, and who waits until they are written."""
+
+    actions: list[Action] = field(default_factory=list)
+    waiters: list[Future[None]] = field(default_factory=list)
+
+    def changes(self) -> list[Change]:
+        """What must be written before anything else happens."""
+        return [action for action in self.actions if type(action) is Save or type(action) is Forget]
+
+    def written(self) -> Batch:
+        """What is left to do once the changes are written."""
+        return Batch([each for each in self.actions if not isinstance(each, Save | Forget)], self.waiters)
+
+    def act(self, hands: Hands, done: Done, until: Until) -> None:
+        """After the write: start, stop and send, and then tell."""
+        news: list[Announce] = []
+        keeping = hands.keeping
+        # The most frequent first: a turn may have a hundred thousand of them.
+        for action in self.actions:
+            kind = type(action)
+            if kind is Save:
+                if keeping:
+                    record = action.record  # type: ignore[union-attr]
+                    if isinstance(record, Run) and record.status.final:
+                        hands.forget(record)
+            elif kind is Announce:
+                news.append(action)  # type: ignore[arg-type]
+            elif kind is Start:
+                hands.start(action, done, until)  # type: ignore[arg-type]
+            elif isinstance(action, Cancel):
+                hands.cancel(action)
+            elif isinstance(action, Send):
+                hands.deliver(action.delivery)
+        for waiter in self.waiters:
+            waiter.set_result(None)
+        for announce in news:
+            hands.tell(announce)
+
+    def leave_out(self, runs: Collection[Any]) -> None:
+        """Without anything that is about these runs."""
+        self.actions = [action for action in self.actions if _run_of(action) not in runs]
+
+    def ends(self) -> Iterator[tuple[AttemptKey, Outcome]]:
+        """The ends of attempts that it would write."""
+        for action in self.actions:
+            if isinstance(action, Save) and isinstance(action.record, Run):
+                for state in action.record.steps.values():
+                    if state.outcome is not None and state.status.final:
+                        yield AttemptKey(action.record.key, state.id, state.attempt), state.outcome
+
+
+def _run_of(action: Action) -> RunKey | None:
+    """The run an action is about, if it is about one."""
+    match action:
+        case Save(Run() as run):
+            return run.key
+        case Start(run=run):
+            return run.key
+        case Cancel(attempt=attempt):
+            return attempt.run
+        case Announce(value=Run() as run):
+            return run.key
+        case _:
+            return None
