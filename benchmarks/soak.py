@@ -22,7 +22,6 @@ from benchmarks.measure import directory, percentile
 from benchmarks.standing import cpu_of_process, rss_of
 from benchmarks.turning import House, house, jobs, sqlite
 from runner.clock import Clock, SystemClock
-from runner.history import purge
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import SECOND
 from runner.service.memory import settle
@@ -100,7 +99,7 @@ def soak(where: Path, count: int, seconds: int) -> tuple[list[Sample], list[str]
 def _keep(store: SQLAlchemyJobStore, clock: Clock, ended: threading.Event, purged: list[int]) -> None:
     """What the service's housekeeping does each hour."""
     while not ended.wait(PURGE_EVERY):
-        purged.append(len(purge(store.engine, clock.now(), pause=lambda: ended.wait(0.02)).runs))
+        purged.append(len(store.purge(clock.now(), pause=lambda: ended.wait(0.02)).runs))
 
 
 def _sampled(made: House, executor: Timed, where: Path, seconds: int) -> list[Sample]:

@@ -160,7 +160,7 @@ def purge_(file: str | None, as_json: bool) -> None:
     loaded = frame.load(place)
     store = frame.open_store(place)
     try:
-        purged, trimmed = tidy(store.engine, place.state, SystemClock(), loaded)
+        purged, trimmed = tidy(store, place.state, SystemClock(), loaded)
     finally:
         store.close()
     if as_json:

@@ -4,7 +4,6 @@ from typing import Any
 
 from runner.history.move import Checked, backup, check, copy, export, import_, restore
 from runner.history.output import Trimmed, trim
-from runner.history.purge import Purged, purge
 from runner.history.read import History
 from runner.history.remembered import Remembered
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -12,7 +11,6 @@ from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 __all__ = [
     "Checked",
     "History",
-    "Purged",
     "Remembered",
     "Trimmed",
     "backup",
@@ -21,7 +19,6 @@ __all__ = [
     "export",
     "history_of",
     "import_",
-    "purge",
     "restore",
     "trim",
 ]

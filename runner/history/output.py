@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Engine, and_, select
 from runner.core.run import AttemptKey
 from runner.executors import artifacts, output
 from runner.executors.place import attempt_id
-from runner.history.purge import USUAL, attempts_of, read, rules_of
+from runner.jobstores.retention import USUAL
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import translated
+from runner.jobstores.sqlalchemy.purge import attempts_of, read, rules_of
 from runner.moment import Moment
 from runner.spec import JobKey, Retention
 

@@ -1,18 +1,20 @@
 """WHERE jobs and live runs outlive the process: the protocol, and what a store answers.
 
-A store keeps records and forgets nothing on its own. It never runs, resolves or unpickles anything it holds.
+A store keeps records and forgets only what it is told to. It never runs, resolves or unpickles anything it holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from runner.core.action import Change
 from runner.core.run import Delivery, Incident, Job, Request, Run
+from runner.jobstores.retention import Purged
 from runner.moment import SECOND, Moment, Span
-from runner.spec import JobKey
+from runner.spec import JobKey, Retention
 
 LEASE: Span = 4 * SECOND
 """How long a lead with a deadline lasts unless it is renewed."""
@@ -85,6 +87,22 @@ class JobStore(Protocol):
     def listen(self, source: str, heard: Callable[[], None]) -> bool:
         """Call `heard`, in a thread of the store's, soon after another process asked something of the source or gave
         up its lead, until `close`; calls for nothing are allowed. False where the store cannot tell: then ask it.
+        """
+        ...
+
+    def purge(
+        self,
+        now: Moment,
+        *,
+        wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
+        pause: Callable[[], object] = lambda: None,
+    ) -> Purged:
+        """Delete what every job's retention no longer covers; the usual one holds for jobs that are gone.
+
+        `wanted`: what a file says now, for jobs that are not on record because they only ever ran in the foreground.
+        Live runs, open incidents, waiting deliveries and unanswered requests are never touched. `pause` is called
+        between two pieces of work. StoreError where it fails; what was deleted until then stays deleted, and the next
+        purge goes on.
         """
         ...
 

@@ -17,7 +17,8 @@ from uuid import uuid4
 
 from runner.errors import StoreError
 from runner.jobstores.base import Fence
-from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, asked_of, lost
+from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, asked_of, lost
+from runner.jobstores.keyed_rows import Put, Row
 from runner.jobstores.pickled import Codec
 from runner.moment import Moment
 

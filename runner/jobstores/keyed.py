@@ -7,7 +7,6 @@ A row is text under (table, source, key). Tables: `jobs`, `runs` (the live ones)
 
 from __future__ import annotations
 
-import json
 import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
@@ -15,35 +14,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 from runner.core.action import Change, Save
-from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status
+from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
 from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
 from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
+from runner.jobstores.keyed_rows import (
+    Put,
+    Row,
+    job_fields,
+    job_of,
+    key_text,
+    past_row,
+    run_fields,
+    run_of,
+    slot_key,
+    slot_parts,
+)
 from runner.jobstores.notice import Ear
 from runner.jobstores.pickled import Codec
+from runner.jobstores.retention import USUAL, Purged, Rules, attempts_of
 from runner.moment import Moment
-from runner.spec import JobKey, JobSpec
+from runner.spec import JobKey, JobSpec, Retention
 
 MOST_SKIPPED = 1_000
-"""Occurrences of a job that did not run and are remembered. Of finished runs, the job's retention says how many."""
+"""Occurrences of a job that did not run and are remembered between two purges. Of finished runs, the job's retention
+says how many."""
 MOST_ANSWERS = 1_000
+_AT_ONCE = 200
+"""Rows that one turn of a purge deletes."""
 ANYWHERE = "*"
-
-
-class Row(NamedTuple):
-    table: str
-    source: str
-    key: str
-
-
-class Put(NamedTuple):
-    """Write the row, or delete it where `text` is None."""
-
-    row: Row
-    text: str | None
 
 
 class KeyedJobStore(ABC):
@@ -145,7 +148,7 @@ class KeyedJobStore(ABC):
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         with self._using("the batch cannot be written"):
             batch = Batch(changes)
-            absent = {_past(run.key): run.key for run in batch.runs if run.key not in self._live}
+            absent = {past_row(run.key): run.key for run in batch.runs if run.key not in self._live}
             puts = list(self._puts(batch))
             there = self._commit(fence, list(absent), puts)
             if there:
@@ -185,6 +188,40 @@ class KeyedJobStore(ABC):
             text = self._get(Row("answers", ANYWHERE, request))
             found: Request | None = self._codec.loads(text) if text is not None else None
             return found
+
+    def purge(
+        self,
+        now: Moment,
+        *,
+        wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
+        pause: Callable[[], object] = lambda: None,
+    ) -> Purged:
+        rules = Rules(now, {job.key: job.spec.policy.retention for job in self.jobs()} | dict(wanted))
+        runs = rules.runs(self.finished())
+        skipped = rules.occurrences(self.occurrences())
+        answered = self._answered(now - USUAL.age)
+        doomed = [past_row(run.key) for run in runs]
+        doomed += [
+            Row("occurrences", each.job.source, slot_key(each.job.id, each.slot, each.nonce))
+            for each in skipped
+        ]
+        doomed += answered
+        for at in range(0, len(doomed), _AT_ONCE):
+            with self._using("the history cannot be purged"):
+                self._commit(None, (), [Put(row, None) for row in doomed[at : at + _AT_ONCE]])
+            pause()
+        attempts = tuple(each for run in runs for each in attempts_of(run))
+        return Purged(tuple(run.key for run in runs), len(skipped), requests=len(answered), attempts=attempts)
+
+    def _answered(self, before: Moment) -> list[Row]:
+        """Requests that were asked before this moment and are answered."""
+        with self._using("the requests cannot be read"):
+            found = [self._codec.loads(text) for _, text in self._rows(ANYWHERE, "answers")]
+            return [
+                Row("answers", ANYWHERE, each.id)
+                for each in found
+                if each.state != "asked" and each.asked_at < before
+            ]
 
     # ── for history ─────────────────────────────────────────────────────────────────────────
 
@@ -233,11 +270,11 @@ class KeyedJobStore(ABC):
         for run in batch.runs:
             yield from self._run_puts(run)
         for each in batch.occurrences:
-            row = Row("occurrences", each.job.source, _trail_key(each.job.id, each.slot, each.nonce))
+            row = Row("occurrences", each.job.source, slot_key(each.job.id, each.slot, each.nonce))
             yield Put(row, self._codec.dumps(each))
             yield from self._forgotten(row, each.job.id, MOST_SKIPPED)
         for incident in batch.incidents:
-            row = Row("incidents", incident.job.source, _text([incident.job.id, incident.kind]))
+            row = Row("incidents", incident.job.source, key_text([incident.job.id, incident.kind]))
             yield Put(row, self._codec.dumps(incident) if incident.closed_at is None else None)
         for delivery in batch.deliveries:
             row = Row("deliveries", delivery.news.job.source, delivery.id)
@@ -250,7 +287,7 @@ class KeyedJobStore(ABC):
             yield from self._forgotten(row, "", MOST_ANSWERS)
 
     def _run_puts(self, run: Run) -> Iterator[Put]:
-        past = _past(run.key)
+        past = past_row(run.key)
         live = past._replace(table="runs")
         if not run.status.final:
             yield Put(live, self._with_spec(run))
@@ -276,8 +313,8 @@ class KeyedJobStore(ABC):
             if table == "answers":
                 found[""].extend(keys)
             else:
-                for slot, nonce, job in sorted(_untext(key) for key in keys):
-                    found[job].append(_trail_key(job, slot, nonce))
+                for slot, nonce, job in sorted(slot_parts(key) for key in keys):
+                    found[job].append(slot_key(job, slot, nonce))
         return found
 
     def _with_spec(self, record: Job | Run) -> str:
@@ -289,8 +326,8 @@ class KeyedJobStore(ABC):
                 self._specs.clear()
             known = self._specs[id(spec)] = (spec, self._codec.dumps(spec))
         if isinstance(record, Run):
-            return f"[{known[1]},{self._codec.dumps(_run_fields(record))}]"
-        return f"[{known[1]},{self._codec.dumps(_job_fields(record))}]"
+            return f"[{known[1]},{self._codec.dumps(run_fields(record))}]"
+        return f"[{known[1]},{self._codec.dumps(job_fields(record))}]"
 
     def _rows(self, source: str, table: str) -> Sequence[tuple[str, str]]:
         return self._all(source, table)[table]
@@ -300,7 +337,7 @@ class KeyedJobStore(ABC):
         for key, text in rows:
             try:
                 spec, fields = self._codec.loads(text)
-                found.append(_job_of(replace(spec, store=self.alias), fields))
+                found.append(job_of(replace(spec, store=self.alias), fields))
             except (RunnerError, ValueError, TypeError) as error:
                 unreadable.append(Unreadable(JobKey(self.alias, source, key), str(error)))
         return found
@@ -308,11 +345,11 @@ class KeyedJobStore(ABC):
     def _runs(self, source: str, rows: Sequence[tuple[str, str]], unreadable: list[Unreadable]) -> list[Run]:
         found = []
         for key, text in rows:
-            slot, nonce, job = _untext(key)
+            slot, nonce, job = slot_parts(key)
             try:
                 spec, fields = self._codec.loads(text)
                 run_key = RunKey(JobKey(self.alias, source, job), slot, nonce)
-                found.append(_run_of(run_key, replace(spec, store=self.alias), fields))
+                found.append(run_of(run_key, replace(spec, store=self.alias), fields))
             except (RunnerError, ValueError, TypeError) as error:
                 unreadable.append(Unreadable(JobKey(self.alias, source, job), str(error)))
         return found
@@ -362,59 +399,3 @@ def asked_of(puts: Sequence[Put]) -> list[str]:
 
 def lost(fence: Fence) -> LeaseLost:
     return LeaseLost(f"the lead of {fence.source} went to another runner")
-
-
-def _past(key: RunKey) -> Row:
-    return Row("past", key.job.source, _trail_key(key.job.id, key.slot, key.nonce))
-
-
-def _trail_key(job: str, slot: Moment, nonce: str) -> str:
-    return _text([slot, nonce, job])
-
-
-def _text(parts: Sequence[Any]) -> str:
-    return json.dumps(parts, separators=(",", ":"))
-
-
-def _untext(key: str) -> tuple[Moment, str, str]:
-    slot, nonce, job = json.loads(key)
-    return slot, nonce, job
-
-
-def _job_fields(job: Job) -> list[Any]:
-    return [
-        job.next_at,
-        job.state,
-        job.reason,
-        job.paused_until,
-        job.passed,
-        job.last_status,
-        job.last_success,
-        job.failures,
-        job.backs,
-        job.late_at,
-    ]
-
-
-def _job_of(spec: JobSpec, fields: Sequence[Any]) -> Job:
-    fields = [*fields]
-    fields[5] = Status(fields[5]) if fields[5] else None
-    return Job(spec, *fields)
-
-
-def _run_fields(run: Run) -> list[Any]:
-    return [
-        run.status,
-        run.reason,
-        run.origin,
-        run.by,
-        dict(run.params),
-        list(run.steps.values()),
-        [run.created_at, run.started_at, run.ended_at, run.due, run.last_success, run.commit],
-    ]
-
-
-def _run_of(key: RunKey, spec: JobSpec, fields: Sequence[Any]) -> Run:
-    status, reason, origin, by, params, steps, rest = fields
-    states = {state.id: state for state in steps}
-    return Run(key, spec, Status(status), reason, origin, by, params, states, *rest)

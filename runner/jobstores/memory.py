@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from runner.core.action import Change, Forget, Save
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
 from runner.errors import LeaseLost, RunExists
 from runner.jobstores.base import Fence, Loaded
+from runner.jobstores.retention import USUAL, Purged, Rules, attempts_of
 from runner.moment import Moment
-from runner.spec import JobKey
+from runner.spec import JobKey, Retention
 
 MOST_FINISHED = 10_000
-"""How many finished runs, and occurrences that did not run, are remembered."""
+"""How many finished runs, and occurrences that did not run, are remembered of all jobs together, between two purges."""
 
 
 class MemoryJobStore:
@@ -152,6 +154,33 @@ class MemoryJobStore:
     def answer(self, request: str) -> Request | None:
         with self._lock:
             return self._requests.get(request)
+
+    def purge(
+        self,
+        now: Moment,
+        *,
+        wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
+        pause: Callable[[], object] = lambda: None,
+    ) -> Purged:
+        with self._lock:
+            rules = Rules(
+                now, {key: job.spec.policy.retention for key, job in self._jobs.items()} | dict(wanted)
+            )
+            runs = rules.runs(self._finished.values())
+            skipped = rules.occurrences(self._occurrences.values())
+            answered = [
+                each.id
+                for each in self._requests.values()
+                if each.state != "asked" and each.asked_at < now - USUAL.age
+            ]
+            for run in runs:
+                del self._finished[run.key]
+            for each in skipped:
+                del self._occurrences[(each.job, each.slot, each.nonce)]
+            for id in answered:
+                del self._requests[id]
+        attempts = tuple(each for run in runs for each in attempts_of(run))
+        return Purged(tuple(run.key for run in runs), len(skipped), requests=len(answered), attempts=attempts)
 
     # ── what is over ────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,8 @@ from pymongo.read_concern import ReadConcern
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.clients import given
-from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, lost
+from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, lost
+from runner.jobstores.keyed_rows import Put, Row
 from runner.jobstores.notice import TICK, Ear
 from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import Moment

@@ -13,7 +13,8 @@ import redis
 
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.clients import given
-from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, Put, Row, asked_of, lost
+from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, asked_of, lost
+from runner.jobstores.keyed_rows import Put, Row
 from runner.jobstores.notice import TICK, Ear
 from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import Moment

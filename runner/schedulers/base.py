@@ -63,16 +63,16 @@ class BaseScheduler(Lifecycle):
         *,
         timeout: Any = None,
         retry: Any = None,
-        history: int | None = None,
+        history: int | Mapping[str, Any] | None = None,
         notify: Any = None,
         **trigger_args: Any,
     ) -> Job:
         """Add a job; without a trigger it runs at once, with `next_run_time=None` it is added paused.
 
         `timeout` (seconds, timedelta or text) stops a run, `retry` (a number, a dict or a Retry) tries a failed one
-        again, `history` is how many finished runs are kept, `notify` names channels that hear of failures and
-        recoveries (or says by kind of news who hears of it). ConflictingIdError where the id is taken and
-        `replace_existing` is not set. While the scheduler is stopped the job is pending.
+        again, `history` is how many finished runs are kept, or `{"runs": 50, "age": "7d"}`, `notify` names channels
+        that hear of failures and recoveries (or says by kind of news who hears of it). ConflictingIdError where the
+        id is taken and `replace_existing` is not set. While the scheduler is stopped the job is pending.
         """
         asked = Asked(
             func,

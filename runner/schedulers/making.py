@@ -15,6 +15,7 @@ from runner.duration import parse_duration
 from runner.executors.reference import name_of, reference, resolve, unbound
 from runner.frozen import replace
 from runner.jobstores.base import TransientJobError
+from runner.jobstores.retention import USUAL
 from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
 from runner.schedulers.arguments import check
 from runner.spec import Call, Catchup, Concurrency, JobSpec, Notify, Policy, Retention, Retry, Step
@@ -32,7 +33,6 @@ _NO_RETRY = Retry()
 _PLAIN = Policy()
 _NO_NAME = "name must be a nonempty string"
 _NO_EXECUTOR = "executor must be a string"
-USUAL = Retention()
 
 
 class Undefined:
@@ -209,10 +209,7 @@ def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
     if "timeout" in changes:
         new["timeout"] = span(changes.pop("timeout"), "timeout")
     if "history" in changes:
-        runs = changes.pop("history")
-        if runs is not None and (not isinstance(runs, int) or runs <= 0):
-            raise TypeError("history must be a positive integer: how many finished runs are kept")
-        new["retention"] = USUAL if runs is None else Retention(runs=runs)
+        new["retention"] = _retention(changes.pop("history"))
     return _shared(standard_replace(policy, **new)) if new else policy
 
 
@@ -220,6 +217,17 @@ def _policy(policy: Policy, changes: dict[str, Any]) -> Policy:
 def _shared(policy: Policy) -> Policy:
     """One value for all jobs of the same policy: ten thousand jobs keep it once."""
     return policy
+
+
+def _retention(history: Any) -> Retention:
+    """From how many runs, or a mapping with `runs` and `age`."""
+    said = {"runs": history} if isinstance(history, int) else {} if history is None else history
+    if not isinstance(said, Mapping) or not said.keys() <= {"runs", "age"}:
+        raise TypeError("history must be how many finished runs are kept, or a dict with runs and age")
+    runs, age = said.get("runs", USUAL.runs), span(said.get("age"), "age")
+    if not isinstance(runs, int) or runs <= 0:
+        raise TypeError("history must be a positive integer: how many finished runs are kept")
+    return Retention(runs, USUAL.age if age is None else age)
 
 
 def span(value: Any, what: str) -> Span | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from runner.clock import Clock
 from runner.errors import StoreError
+from runner.jobstores.base import JobStore
 
 log = logging.getLogger("runner.scheduler")
 
@@ -17,20 +17,18 @@ FIRST, EVERY = 30.0, 3600.0
 
 
 class Tidy:
-    """A thread for the stores that keep histories in a SQL database; the others see to it when they write."""
+    """A thread that has every store forget, one after another."""
 
-    def __init__(self, stores: Callable[[], Sequence[Any]], clock: Clock) -> None:
+    def __init__(self, stores: Callable[[], Sequence[JobStore]], clock: Clock) -> None:
         self._stores = stores
         self._clock = clock
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        """Begin, where there is such a store."""
-        if any(map(_in_sql, self._stores())):
-            self._closing.clear()
-            self._thread = threading.Thread(target=self._work, name="runner-tidy", daemon=True)
-            self._thread.start()
+        self._closing.clear()
+        self._thread = threading.Thread(target=self._work, name="runner-tidy", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         self._closing.set()
@@ -39,11 +37,15 @@ class Tidy:
             thread.join(5)
 
     def round(self) -> None:
-        """Do it once, now. StoreError where a database fails."""
-        from runner.history import purge
-
-        for store in filter(_in_sql, self._stores()):
-            purge(store.engine, self._clock.now(), alias=store.alias)
+        """Do it once, now, in every store. StoreError where one fails, once the others are done."""
+        failed: StoreError | None = None
+        for store in self._stores():
+            try:
+                store.purge(self._clock.now())
+            except StoreError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     def _work(self) -> None:
         wait = FIRST
@@ -55,7 +57,3 @@ class Tidy:
                 log.warning("old runs could not be forgotten: %s; tried again in an hour", error)
             except Exception:
                 log.exception("old runs could not be forgotten")
-
-
-def _in_sql(store: Any) -> bool:
-    return hasattr(store, "engine")

@@ -14,6 +14,7 @@ from runner.core.action import Announce, Change, Save
 from runner.core.event import CancelAsked, Fired
 from runner.core.run import Job, Request, Run, RunKey
 from runner.jobstores.base import Fence, JobStore, Loaded
+from runner.jobstores.retention import Purged
 from runner.moment import SECOND, Moment, Span
 from runner.service.house import House
 from runner.service.place import Place
@@ -79,6 +80,9 @@ class OneJob:
 
     def listen(self, source: str, heard: Callable[[], None]) -> bool:
         return False
+
+    def purge(self, now: Moment, **how: Any) -> Purged:
+        return self._store.purge(now, **how)
 
     def check(self, values: Iterable[Any]) -> None:
         self._store.check(values)

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from runner.clock import Clock
 from runner.config import Config
 from runner.errors import RunnerError
 from runner.executors import artifacts
-from runner.history import Purged, Trimmed, purge, trim
+from runner.history import Trimmed, trim
 from runner.history.output import remove
+from runner.jobstores.retention import Purged
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 
 log = logging.getLogger("runner.service")
 
@@ -24,7 +24,7 @@ _PAUSE = 0.02
 
 
 def tidy(
-    engine: Engine,
+    store: SQLAlchemyJobStore,
     state_dir: Path,
     clock: Clock,
     config: Config,
@@ -32,19 +32,23 @@ def tidy(
 ) -> tuple[Purged, Trimmed]:
     """One round. StoreError where the database fails."""
     wanted = {spec.key: spec.policy.retention for spec in config.jobs}
-    purged = purge(engine, clock.now(), wanted=wanted, pause=pause)
+    purged = store.purge(clock.now(), wanted=wanted, pause=pause)
     remove(state_dir, purged.attempts)
     artifacts.expire(state_dir, clock.now())
-    return purged, trim(engine, state_dir, clock.now(), config.storage.logs, wanted=wanted, pause=pause)
+    return purged, trim(store.engine, state_dir, clock.now(), config.storage.logs, wanted=wanted, pause=pause)
 
 
 class Housekeeper:
     """A thread that does a round every hour, and makes room for others between two pieces of it."""
 
     def __init__(
-        self, engine: Callable[[], Engine], state_dir: Path, clock: Clock, config: Callable[[], Config]
+        self,
+        store: Callable[[], SQLAlchemyJobStore],
+        state_dir: Path,
+        clock: Clock,
+        config: Callable[[], Config],
     ):
-        self._engine = engine
+        self._store = store
         self._state_dir = state_dir
         self._clock = clock
         self._config = config
@@ -65,7 +69,7 @@ class Housekeeper:
             wait = _EVERY
             try:
                 tidy(
-                    self._engine(),
+                    self._store(),
                     self._state_dir,
                     self._clock,
                     self._config(),

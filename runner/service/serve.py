@@ -137,11 +137,11 @@ class Service:
         return code
 
     def _housekeeper(self) -> Housekeeper | None:
-        """For stores that forget nothing by themselves."""
+        """For what a SQL database and the state directory keep."""
         store = self._store
         if not isinstance(store, SQLAlchemyJobStore):
             return None
-        made = Housekeeper(lambda: store.engine, self._place.state, self._clock, lambda: self.house.config)
+        made = Housekeeper(lambda: store, self._place.state, self._clock, lambda: self.house.config)
         made.open()
         return made
 

@@ -38,13 +38,14 @@ from runner.errors import LeaseLost, RunExists, StoreError
 from runner.jobstores.base import JobStore
 from runner.spec import JobKey
 from runner.testing.jobstore_limits import JobStoreLimits
+from runner.testing.jobstore_past import JobStorePast
 from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 
 PATIENCE = 10.0
 """Seconds something may take that happens in another process."""
 
 
-class JobStoreSuite(JobStoreLimits):
+class JobStoreSuite(JobStoreLimits, JobStorePast):
     """The laws of `runner.jobstores.base.JobStore`."""
 
     tells = True

@@ -9,9 +9,10 @@ import pytest
 
 from runner.core.action import Forget, Save
 from runner.core.run import Delivery, Incident, Job, News, Occurrence, Record, Request, Run, RunKey, Status
-from runner.history import History, Purged, purge
-from runner.history.purge import kept
+from runner.history import History
+from runner.jobstores.retention import Purged
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy.purge import kept
 from runner.moment import DAY, HOUR, MINUTE, parse_iso
 from runner.spec import Command, JobSpec, Policy, Retention, Step
 
@@ -46,7 +47,7 @@ def keep(store: SQLAlchemyJobStore, *records: Record) -> History:
 def test_the_newest_runs_are_kept(store: SQLAlchemyJobStore) -> None:
     runs = [run(ETL, NOW - number * HOUR) for number in range(1, 7)]
     history = keep(store, Job(ETL), *runs)
-    found = purge(store.engine, NOW)
+    found = store.purge(NOW)
     assert set(found.runs) == {one.key for one in runs[3:]}
     assert history.runs() == runs[:3]
 
@@ -54,7 +55,7 @@ def test_the_newest_runs_are_kept(store: SQLAlchemyJobStore) -> None:
 def test_old_runs_go_however_few_they_are(store: SQLAlchemyJobStore) -> None:
     old, young = run(ETL, NOW - 11 * DAY), run(ETL, NOW - 9 * DAY)
     history = keep(store, Job(ETL), old, young)
-    assert purge(store.engine, NOW).runs == (old.key,)
+    assert store.purge(NOW).runs == (old.key,)
     assert history.runs() == [young]
 
 
@@ -65,7 +66,7 @@ def test_what_is_not_over_is_never_touched(store: SQLAlchemyJobStore) -> None:
     waiting = Delivery("d", "ops", News("failure", ETL.key, past), created_at=past)
     asked = Request("r", ETL.source, "pause", asked_at=past)
     history = keep(store, Job(ETL), live, incident, waiting, asked)
-    assert purge(store.engine, NOW) == Purged()
+    assert store.purge(NOW) == Purged()
     assert history.runs() == [live]
     loaded = store.load(ETL.source)
     assert (loaded.incidents, loaded.deliveries) == ((incident,), (waiting,))
@@ -79,7 +80,7 @@ def test_what_is_over_goes_with_its_age(store: SQLAlchemyJobStore) -> None:
     sent = Delivery("d", "ops", News("failure", ETL.key, past), "delivered", created_at=past)
     done = Request("r", ETL.source, "pause", state="done", asked_at=past)
     keep(store, Job(ETL), skipped, closed, sent, done)
-    assert purge(store.engine, NOW) == Purged((), 1, 1, 1, 1, 0)
+    assert store.purge(NOW) == Purged((), 1, 1, 1, 1, 0)
     counts = kept(store.engine)
     assert {name for name, number in counts.items() if number} == {
         "runner_jobs",
@@ -90,21 +91,21 @@ def test_what_is_over_goes_with_its_age(store: SQLAlchemyJobStore) -> None:
 def test_a_job_that_is_gone_keeps_the_usual_length_of_past(store: SQLAlchemyJobStore) -> None:
     history = keep(store, Job(ETL), run(ETL, NOW - 80 * DAY), run(ETL, NOW - 91 * DAY))
     store.write([Forget(ETL.key)])
-    assert len(purge(store.engine, NOW).runs) == 1
+    assert len(store.purge(NOW).runs) == 1
     assert [one.key.slot for one in history.runs()] == [NOW - 80 * DAY]
 
 
 def test_skips_of_a_busy_job_do_not_fill_the_disk(store: SQLAlchemyJobStore) -> None:
     skips = [Occurrence(ETL.key, NOW - n, "skipped", "overlap", decided_at=NOW - n) for n in range(1500)]
     history = keep(store, Job(ETL), *skips)
-    assert purge(store.engine, NOW).occurrences == 1470
+    assert store.purge(NOW).occurrences == 1470
     assert [one.slot for one in history.occurrences()] == [NOW - n for n in range(30)]
 
 
 def test_purging_twice_is_harmless(store: SQLAlchemyJobStore) -> None:
     keep(store, Job(ETL), *[run(ETL, NOW - n * HOUR) for n in range(9)])
-    assert len(purge(store.engine, NOW).runs) == 6
-    assert purge(store.engine, NOW) == Purged()
+    assert len(store.purge(NOW).runs) == 6
+    assert store.purge(NOW) == Purged()
 
 
 def test_a_definition_goes_when_nothing_refers_to_it_and_comes_back_when_something_does(
@@ -112,11 +113,11 @@ def test_a_definition_goes_when_nothing_refers_to_it_and_comes_back_when_somethi
 ) -> None:
     keep(store, Job(ETL))
     store.write([Forget(ETL.key)])
-    assert purge(store.engine, NOW).specs == 1
+    assert store.purge(NOW).specs == 1
     # The writer knows the definition as written; it must look again, and again after each purge.
     for _ in range(2):
         history = keep(store, Job(ETL), run(ETL, NOW))
         assert history.jobs() == [Job(ETL)]
         assert history.runs() == [run(ETL, NOW)]
         store.write([Forget(ETL.key), Save(replace(run(ETL, NOW + DAY), key=RunKey(ETL.key, NOW + DAY)))])
-        assert len(purge(store.engine, NOW + 99 * DAY).runs) == 2
+        assert len(store.purge(NOW + 99 * DAY).runs) == 2

@@ -13,7 +13,7 @@ from runner.core.run import AttemptKey, Job, Run, RunKey, Status, StepRun
 from runner.executors import artifacts
 from runner.executors.capture import HEAD, Log
 from runner.executors.output import path_of, size
-from runner.history import purge, trim
+from runner.history import trim
 from runner.history.output import remove
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import DAY, HOUR, SECOND, parse_iso
@@ -130,7 +130,7 @@ def test_output_and_artifacts_follow_their_run(house: House) -> None:
     kept = artifacts.path_of(house.state, first) / "report.pdf"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"x" * KB)
-    found = purge(house.store.engine, NOW)
+    found = house.store.purge(NOW)
     assert len(found.attempts) == 3
     remove(house.state, found.attempts)
     assert not kept.exists()

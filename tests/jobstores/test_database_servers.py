@@ -19,7 +19,7 @@ from runner.clock import SystemClock
 from runner.core.action import Save
 from runner.core.run import Job, Status
 from runner.errors import LeaseLost, StoreError
-from runner.history import History, check, copy, purge
+from runner.history import History, check, copy
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.sqlalchemy.leases import check as check_fence
 from runner.jobstores.sqlalchemy.tables import metadata
@@ -151,7 +151,7 @@ class TestServers(JobStoreSuite):
         old = replace(run(spec(), NOON - 99 * DAY), status=Status.SUCCEEDED, ended_at=NOON - 99 * DAY)
         new = replace(run(spec()), status=Status.SUCCEEDED, ended_at=NOON)
         store.write([Save(Job(spec(), NOON)), Save(old), Save(new)])
-        assert purge(store.engine, NOON).runs == (old.key,)
+        assert store.purge(NOON).runs == (old.key,)
         assert check(url).good
         file = f"sqlite:///{tmp_path / 'moved.db'}"
         before = (History(store.engine).runs(), store.load(SOURCE))

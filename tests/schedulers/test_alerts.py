@@ -232,6 +232,33 @@ def test_only_so_many_runs_are_kept(moved: Make, tmp_path: Any) -> None:
     assert rows() == 3
 
 
+def test_old_runs_of_a_job_go_with_their_age(moved: Make, tmp_path: Any) -> None:
+    one = moved(
+        jobstores={
+            "default": {"type": "sqlalchemy", "url": f"sqlite:///{tmp_path}/jobs.db"},
+            "memory": {"type": "memory"},
+        }
+    )
+    for store in ("default", "memory"):
+        one.scheduler.add_job(
+            "tests.schedulers.targets:nothing",
+            "interval",
+            hours=1,
+            id=store,
+            history={"age": "150m"},
+            jobstore=store,
+        )
+    for count in range(1, 5):
+        one.pass_(3600)
+        one.ears.wait(EVENT_JOB_EXECUTED, 2 * count)
+    assert [len(one.scheduler.history(store)) for store in ("default", "memory")] == [4, 4]
+    one.scheduler._house._tidy.round()
+    assert [len(one.scheduler.history(store)) for store in ("default", "memory")] == [3, 3]
+    for wrong in ({"days": 3}, {"runs": 0}, "3", {"age": -1}):
+        with pytest.raises(TypeError):
+            one.scheduler.add_job("tests.schedulers.targets:nothing", "interval", hours=1, history=wrong)
+
+
 def test_a_program_may_wait_for_its_scheduler(tmp_path: Any) -> None:
     """`daemon=False`: the process goes on until the scheduler is shut down."""
     program = """

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, select
@@ -22,6 +23,7 @@ from runner.jobstores.clients import given
 from runner.jobstores.codec import loads
 from runner.jobstores.notice import Ear
 from runner.jobstores.pickled import Codec, CodecName
+from runner.jobstores.retention import Purged
 from runner.jobstores.sqlalchemy import leases, notify, rows, tables
 from runner.jobstores.sqlalchemy.database import (
     Channel,
@@ -35,11 +37,12 @@ from runner.jobstores.sqlalchemy.database import (
     translated,
 )
 from runner.jobstores.sqlalchemy.mark import Mark
+from runner.jobstores.sqlalchemy.purge import purge
 from runner.jobstores.sqlalchemy.reserve import Reserve
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
 from runner.moment import SECOND, Moment, Span
-from runner.spec import JobKey, JobSpec
+from runner.spec import JobKey, JobSpec, Retention
 
 log = logging.getLogger("runner.jobstores")
 
@@ -477,6 +480,15 @@ class SQLAlchemyJobStore:
             except Exception:
                 self._drop_connection()
                 raise
+
+    def purge(
+        self,
+        now: Moment,
+        *,
+        wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
+        pause: Callable[[], object] = lambda: None,
+    ) -> Purged:
+        return purge(self.engine, now, alias=self.alias, wanted=wanted, pause=pause)
 
     # ── the connection ──────────────────────────────────────────────────────────────────────
 

@@ -7,7 +7,6 @@ the next purge goes on; purging twice is harmless.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +27,7 @@ from sqlalchemy import (
 from runner.core.run import AttemptKey, RunKey
 from runner.errors import RunnerError
 from runner.jobstores.codec import loads
+from runner.jobstores.retention import SKIPPED_PER_RUN, USUAL, Purged
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import reading, transaction, translated
 from runner.moment import Moment
@@ -35,42 +35,21 @@ from runner.spec import JobKey, Retention
 
 BATCH = 500
 """Rows that one transaction deletes at most: the writer never waits long for its turn."""
-USUAL = Retention()
-SKIPPED_PER_RUN = 10
-"""Occurrences that did not run are kept up to this many times the number of runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Purged:
-    """What was deleted. `attempts` are those of the runs, so that their output can follow."""
-
-    runs: tuple[RunKey, ...] = ()
-    occurrences: int = 0
-    incidents: int = 0
-    deliveries: int = 0
-    requests: int = 0
-    specs: int = 0
-    attempts: tuple[AttemptKey, ...] = ()
 
 
 def purge(
     engine: Engine,
     now: Moment,
     *,
-    default: Retention = USUAL,
     alias: str = "default",
     wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
     pause: Callable[[], object] = lambda: None,
 ) -> Purged:
-    """Delete what every job's retention no longer covers; `default` holds for jobs that are gone.
-
-    `wanted`: what a file says now, for jobs that are not on record because they only ever ran in the foreground.
-    `pause` is called between two transactions: who waits for a lock of SQLite's looks for it from time to time only,
-    and would go on missing it.
-    Raises StoreError where the database fails; what was deleted until then stays deleted.
+    """As `JobStore.purge` says. `pause` is called between two transactions: who waits for a lock of SQLite's looks for
+    it from time to time only, and would go on missing it.
     """
     with translated("the history cannot be purged"), engine.connect() as connection:
-        return _Purge(connection, now, default, alias, wanted, pause).all()
+        return _Purge(connection, now, alias, wanted, pause).all()
 
 
 class _Purge:
@@ -78,14 +57,12 @@ class _Purge:
         self,
         connection: Connection,
         now: Moment,
-        default: Retention,
         alias: str,
         wanted: Mapping[JobKey, Retention],
         pause: Callable[[], object],
     ) -> None:
         self.connection = connection
         self.now = now
-        self.default = default
         self.alias = alias
         self.wanted = wanted
         self.pause = pause
@@ -96,12 +73,12 @@ class _Purge:
         occurrences = 0
         rules = {**rules_of(self.connection, self.alias), **self.wanted}
         for key in self._jobs():
-            rule = rules.get(key, self.default)
+            rule = rules.get(key, USUAL)
             for rows in self._runs(key, rule):
                 runs += [RunKey(key, row.slot, row.nonce) for row in rows]
                 attempts += [each for row in rows for each in attempts_of(key, row)]
             occurrences += self._occurrences(key, rule)
-        oldest = self.now - self.default.age
+        oldest = self.now - USUAL.age
         i, d, r = tables.incidents, tables.deliveries, tables.requests
         incidents = self._delete(i, i.c.closed_at < oldest)
         deliveries = self._delete(d, and_(d.c.state != "waiting", d.c.created_at < oldest))
