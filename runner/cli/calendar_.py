@@ -16,7 +16,7 @@ def command(job: str | None, days: int, file: str | None, as_json: bool) -> None
 
     with reading.desk(file) as desk:
         jobs = [desk.job(job)] if job is not None else list(desk.jobs)
-        heat = calendar.heat(jobs, now=desk.now, zone=desk.zone, days=days)
+        heat = calendar.heat(jobs, now=desk.now, zone=desk.zone, days=days, maintenance=desk.maintenance)
         if as_json:
             frame.print_json(calendar.document(heat))
         else:

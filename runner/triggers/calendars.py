@@ -148,7 +148,8 @@ def _known(country: str, subdivision: str | None) -> None:
 def dates_of_ics(text: str) -> tuple[tuple[date, str], ...]:
     """The dates of an ICS file's events with their summaries, for `Calendar.add`.
 
-    All-day and timed events count as the dates they begin and last, those that recur up to the end of 2050;
+    All-day and timed events count as the dates they begin and last, those that recur up to the end of 2050, without
+    what was cancelled and with a moved instance where it was moved to (RFC 5545, RECURRENCE-ID and STATUS);
     TriggerError where the text is no calendar.
     """
     try:
@@ -162,26 +163,43 @@ def dates_of_ics(text: str) -> tuple[tuple[date, str], ...]:
         raise TriggerError(
             f"this is not an ICS calendar: {error}", hint="it begins with BEGIN:VCALENDAR"
         ) from error
+    listed = list(events)
+    replaced: dict[str, set[date]] = {}
+    for event in listed:
+        if (instance := event.decoded("RECURRENCE-ID", None)) is not None:
+            replaced.setdefault(str(event.get("UID", "")), set()).add(_day(instance))
     found: set[tuple[date, str]] = set()
-    for event in events:
-        found.update(_dates_of_event(event))
+    for event in listed:
+        if str(event.get("STATUS", "")).upper() != "CANCELLED":
+            found.update(_dates_of_event(event, replaced))
     return tuple(sorted(found))
 
 
-def _dates_of_event(event: Any) -> Iterable[tuple[date, str]]:
+def _dates_of_event(event: Any, replaced: Mapping[str, set[date]]) -> Iterable[tuple[date, str]]:
+    """`replaced`: by the UID of events that recur, the days of which another event stands in the file."""
     start = event.decoded("DTSTART", None)
     if start is None:
         return
-    first = date(start.year, start.month, start.day)
+    first = _day(start)
     end = event.decoded("DTEND", None)
+    if end is None and (length := event.decoded("DURATION", None)) is not None:
+        end = start + length
     last = first.toordinal()
     if end is not None:
         ends_at_midnight = not hasattr(end, "hour") or (end.hour, end.minute, end.second) == (0, 0, 0)
-        last = max(last, date(end.year, end.month, end.day).toordinal() - (1 if ends_at_midnight else 0))
+        last = max(last, _day(end).toordinal() - (1 if ends_at_midnight else 0))
     summary = str(event.get("SUMMARY", ""))
-    for begin in _begins(event, first):
+    begins = {first}
+    if "RECURRENCE-ID" not in event:
+        begins = _begins(event, first) - replaced.get(str(event.get("UID", "")), set())
+    for begin in begins:
         for number in range(begin.toordinal(), begin.toordinal() + last - first.toordinal() + 1):
             yield date.fromordinal(number), summary
+
+
+def _day(when: date) -> date:
+    """The date of a date or a datetime."""
+    return date(when.year, when.month, when.day)
 
 
 _UNTIL = re.compile(r"UNTIL=(\d{8})[^;]*")
@@ -189,7 +207,7 @@ _LAST_YEAR = 2050
 _MOST_DATES = 20_000
 
 
-def _begins(event: Any, first: date) -> Iterable[date]:
+def _begins(event: Any, first: date) -> set[date]:
     """The days on which an event begins: one, or those of its rule without its exceptions."""
     from dateutil.rrule import rrulestr
 
@@ -215,7 +233,7 @@ def _dates(event: Any, name: str) -> set[date]:
     for listed in _listed(event.get(name)):
         for each in listed.dts:
             when = each.dt[0] if isinstance(each.dt, tuple) else each.dt
-            found.add(date(when.year, when.month, when.day))
+            found.add(_day(when))
     return found
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from textwrap import wrap
 from typing import Any
 
+from runner.core.event import Maintenance
 from runner.core.run import Job
 from runner.moment import DAY, HOUR, Moment, to_datetime
 from runner.views.listing import schedule
-from runner.views.upcoming import occurrences
+from runner.views.upcoming import occurrences, within
 from runner.views.when import day
 
 OFTEN = 60
@@ -29,54 +31,76 @@ class Heat:
     counts: dict[tuple[date, int], int]
     jobs: dict[tuple[date, int], tuple[str, ...]]
     often: tuple[str, ...]
+    shut: dict[str, int]
+    """By maintenance window, how many occurrences it keeps from starting; they are not in `counts`."""
 
 
-def heat(jobs: Sequence[Job], *, now: Moment, zone: tzinfo, days: int = 7) -> Heat:
+def heat(
+    jobs: Sequence[Job],
+    *,
+    now: Moment,
+    zone: tzinfo,
+    days: int = 7,
+    maintenance: Sequence[Maintenance] = (),
+) -> Heat:
     """Count what is due from now to the end of the last of `days` days (today is the first)."""
     today = to_datetime(now, zone).date()
     dates = tuple(today + timedelta(days=number) for number in range(days))
     counts: dict[tuple[date, int], int] = {}
     names: dict[tuple[date, int], tuple[str, ...]] = {}
+    shut: Counter[str] = Counter()
     often = []
     for job in jobs:
-        mine = _hours(job, now, zone, dates[-1])
+        closed: Counter[str] = Counter()
+        mine = _hours(job, now, zone, dates[-1], maintenance, closed)
         if mine is None:
             often.append(f"{job.spec.id} ({schedule(job)})")
             continue
+        shut += closed
         for hour, count in mine.items():
             counts[hour] = counts.get(hour, 0) + count
             names[hour] = (*names.get(hour, ()), job.spec.id)
-    return Heat(dates, counts, names, tuple(often))
+    return Heat(dates, counts, names, tuple(often), dict(shut))
 
 
-def _hours(job: Job, now: Moment, zone: tzinfo, last: date) -> dict[tuple[date, int], int] | None:
-    """How often it is due in each hour; None where it is due so often that counting says nothing."""
+def _hours(
+    job: Job, now: Moment, zone: tzinfo, last: date, maintenance: Sequence[Maintenance], closed: Counter[str]
+) -> dict[tuple[date, int], int] | None:
+    """How often it starts in each hour; None where it is due so often that counting says nothing.
+
+    `closed` counts what maintenance keeps from starting.
+    """
     mine: dict[tuple[date, int], int] = {}
     end = now + 400 * DAY
+    hours: set[tuple[date, int]] = set()
     begun: list[Moment] = []
     for coming in occurrences(job, now, now):
         there = to_datetime(coming.at, zone)
         if there.date() > last or coming.at > end:
             break
         hour = (there.date(), there.hour)
-        mine[hour] = mine.get(hour, 0) + 1
+        hours.add(hour)
+        if shut := within(coming, maintenance).shut:
+            closed[shut] += 1
+        else:
+            mine[hour] = mine.get(hour, 0) + 1
         begun.append(coming.at)
         if len(begun) > OFTEN and begun[-1] - begun.pop(0) < HOUR:
             return None
-    if len(mine) < 23:
+    if len(hours) < 23:
         return mine
     whole_hours = (to_datetime(end, zone) for end in range(now + HOUR, begun[-1] if begun else now, HOUR))
-    busy = [(hour.date(), hour.hour) in mine for hour in whole_hours]
+    busy = [(hour.date(), hour.hour) in hours for hour in whole_hours]
     return None if len(busy) >= 23 and all(busy) else mine
 
 
 def document(heat: Heat) -> dict[str, Any]:
-    """`{days: [{date, hours: [24 counts], total}], often: [...]}`."""
+    """`{days: [{date, hours: [24 counts], total}], often: [...], maintenance: {name: count}}`."""
     days = []
     for one in heat.days:
         hours = [heat.counts.get((one, hour), 0) for hour in range(24)]
         days.append({"date": one.isoformat(), "hours": hours, "total": sum(hours)})
-    return {"days": days, "often": list(heat.often)}
+    return {"days": days, "often": list(heat.often), "maintenance": heat.shut}
 
 
 def text(heat: Heat, *, width: int | None = None, zone: str = "") -> str:
@@ -101,10 +125,11 @@ def text(heat: Heat, *, width: int | None = None, zone: str = "") -> str:
         names = heat.jobs[busiest, hour]
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         lines.append(f"busiest: {day(busiest, heat.days[0])} {hour:02}:00, {peak} due: {shown}")
-    elif not peak and not heat.often:
+    elif not peak and not heat.often and not heat.shut:
         lines.append("nothing is planned")
     if heat.often:
         lines.append(f"due all the time, not counted: {', '.join(heat.often)}")
+    lines += [f"not counted, for maintenance {name}: {count}" for name, count in heat.shut.items()]
     return "\n".join(part for line in lines for part in (_wrapped(line, width) if width else [line]))
 
 

@@ -68,7 +68,7 @@ def upcoming(
     """The next `count` over all these jobs, in order of time, then as given; `maintenance` is noted."""
     streams = (_keyed(index, job, after, now) for index, job in enumerate(jobs))
     found = islice(heapq.merge(*streams, key=lambda item: item[:2]), count)
-    return [_within(coming, maintenance) for _, _, coming in found]
+    return [within(coming, maintenance) for _, _, coming in found]
 
 
 def past(jobs: Sequence[Job], *, before: Moment, count: int) -> list[Coming]:
@@ -85,7 +85,8 @@ def past(jobs: Sequence[Job], *, before: Moment, count: int) -> list[Coming]:
     return [Coming(slot, job) for slot, _, job in sorted(found, key=lambda each: each[:2])[-count:]]
 
 
-def _within(coming: Coming, maintenance: Sequence[Maintenance]) -> Coming:
+def within(coming: Coming, maintenance: Sequence[Maintenance]) -> Coming:
+    """The same with the windows it would start in."""
     spec = coming.job.spec
     start = start_of(spec, coming.at) if maintenance else coming.at
     names = [window.name for window in maintenance if window.shuts(spec, start)]

@@ -281,6 +281,48 @@ def test_events_that_recur() -> None:
     assert [calendar.day_off(date(2027, month, 10)) for month in (1, 2, 3, 4)] == ["Audit"] * 3 + [None]
 
 
+CHANGED = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//plant//changed//EN
+BEGIN:VEVENT
+UID:1
+DTSTART;VALUE=DATE:20260504
+DURATION:P2D
+RRULE:FREQ=WEEKLY;COUNT=4
+SUMMARY:Inventory
+END:VEVENT
+BEGIN:VEVENT
+UID:1
+RECURRENCE-ID;VALUE=DATE:20260511
+DTSTART;VALUE=DATE:20260513
+SUMMARY:Inventory, moved
+END:VEVENT
+BEGIN:VEVENT
+UID:1
+RECURRENCE-ID;VALUE=DATE:20260518
+DTSTART;VALUE=DATE:20260518
+STATUS:CANCELLED
+END:VEVENT
+BEGIN:VEVENT
+UID:2
+DTSTART;VALUE=DATE:20260601
+STATUS:CANCELLED
+SUMMARY:Fair
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def test_instances_that_were_moved_or_cancelled_and_a_duration() -> None:
+    assert dates_of_ics(CHANGED) == (
+        (date(2026, 5, 4), "Inventory"),
+        (date(2026, 5, 5), "Inventory"),
+        (date(2026, 5, 13), "Inventory, moved"),
+        (date(2026, 5, 25), "Inventory"),
+        (date(2026, 5, 26), "Inventory"),
+    )
+
+
 def test_a_rule_that_cannot_be_read_is_said() -> None:
     with pytest.raises(TriggerError, match="recurs by"):
         read("plant", {}, ics=RECURRING.replace("FREQ=YEARLY", "FREQ=SECONDLY;BYEASTER=1;BYDAY=XX"))

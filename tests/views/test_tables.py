@@ -27,6 +27,7 @@ from view_records import (
     spec,
 )
 
+from runner.core.event import Maintenance
 from runner.core.run import Outcome, Status, StepRun
 from runner.moment import HOUR, MINUTE, SECOND
 from runner.spec import OnlyAfter
@@ -203,6 +204,15 @@ def test_the_map_fits_a_narrow_terminal_and_names_the_zone() -> None:
         "Thu 26 Nov   ··▒·······░·············     3",
         "due in an hour: · none  ░ 1  ▒ 2",
     ]
+
+
+def test_what_maintenance_keeps_from_starting_is_not_on_the_map_but_below() -> None:
+    patching = Maintenance("patching", NOW, NOW + 24 * HOUR)
+    heat = calendar.heat(MORE, now=NOW, zone=OSLO, days=2, maintenance=[patching])
+    *_, tomorrow = calendar.document(heat)["days"]
+    assert tomorrow["total"] == 0
+    assert calendar.document(heat)["maintenance"] == {"patching": 3}
+    assert calendar.text(heat).splitlines()[-1] == "not counted, for maintenance patching: 3"
 
 
 def test_a_job_due_every_second_costs_the_map_nothing() -> None:

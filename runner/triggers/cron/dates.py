@@ -16,6 +16,7 @@ from runner.triggers.cron.walk import Walk, bits
 
 _DAY = 86_400
 _NEAR = 20 * _DAY
+"""Days further apart are not worth a page."""
 _QUIET = 2 * _DAY
 _FEW = 3
 """So few firings are not worth a page."""
