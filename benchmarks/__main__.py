@@ -26,6 +26,7 @@ TABLES = (
     "lateness",
     "wakeup",
     "store",
+    "stores",
     "commands",
     "loading",
     "library",
