@@ -54,7 +54,8 @@ def run(quick: bool) -> Table:
         "One run is a due job that moves on and its run written before it starts, then its end: two turns; "
         "afterwards the jobs are there, and no run is live. The rival, where it has a store of the kind, is what "
         "APScheduler 3.11.0 writes for a run: one update of a pickle, and no record of the run. "
-        "The servers are on the loopback; PostgreSQL and etcd do not sync. MongoDB is two servers that speak its protocol, RethinkDB a stand-in."
+        "The servers are on the loopback; PostgreSQL and etcd do not sync. "
+        "MongoDB is two servers that speak its protocol, RethinkDB a stand-in."
         + (" The quick form has two of them." if quick else "")
         + left_out,
         rows,
