@@ -3,6 +3,7 @@ from __future__ import annotations
 import getpass
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -20,7 +21,8 @@ def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as
     """Run one job now, in the foreground, and end with its success.
 
     Where a service runs the file, the run is handed to it and followed here. Exit 0 where it succeeded, 1 where it
-    failed, 124 where its timeout ended it, 130 where it was cancelled. Ctrl-C cancels the run.
+    failed, 124 where its timeout ended it, 130 where it was cancelled. Ctrl-C, SIGTERM and the end of the terminal
+    cancel the run.
     """
     from runner.clock import SystemClock
     from runner.history import History
@@ -45,17 +47,44 @@ def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as
         values,
         _me(),
     )
-    previous = signal.signal(signal.SIGINT, lambda _number, _frame: here.cancel())
+    asked: list[int] = []
+
+    def cancel() -> None:
+        asked.append(1)
+        here.cancel()
+
+    previous = _on_signals(cancel)
     try:
         run = here.run()
         if run is None:
-            answer = frame.ask(place, "trigger", job=job, params=values, by=_me())
-            run = follow_elsewhere(History(store.engine), place, str(answer["run"]), follower)
+            id = str(frame.ask(place, "trigger", job=job, params=values, by=_me())["run"])
+            run = follow_elsewhere(History(store.engine), place, id, follower, _cancelling(place, id, asked))
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         follower.close()
         store.close()
     _finish(run, as_json)
+
+
+def _on_signals(call: Callable[[], None]) -> dict[int, Any]:
+    """Have the signals that end a command call this; what they did before. One that is ignored (nohup) stays so."""
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[int(number)] = signal.signal(number, lambda _number, _frame: call())
+    return before
+
+
+def _cancelling(place: Any, run_id: str, asked: list[int]) -> Callable[[], None]:
+    """Hands the wish to cancel on to the leader, once for each time it was asked."""
+
+    def hand_on() -> None:
+        if asked:
+            asked.clear()
+            frame.ask(place, "cancel", run=run_id, by=_me())
+
+    return hand_on
 
 
 def _finish(run: Any, as_json: bool) -> None:

@@ -74,7 +74,7 @@ class Stopper:
         self._sweeping = False
         now = self._clock.elapsed()
         targets = {name: child.pid for name, (child, _) in self._stopping.items()}
-        for name, pids in tree.members(targets).items():
+        for name, pids in self._members(targets).items():
             child, grace_ends = self._stopping[name]
             over = now - grace_ends
             if over >= 0 and child.launch.kill is not None:
@@ -91,6 +91,17 @@ class Stopper:
                 self._finish(child)
         if self._stopping:
             self._schedule_next()
+
+    def _members(self, targets: dict[str, int]) -> dict[str, list[int]]:
+        """Who is left of each. One that is about to be finished is looked at twice: a process that forks and ends
+        between the listing of all processes and the look at itself hides its child."""
+        found = tree.members(targets)
+        over = {
+            name: pid
+            for name, pid in targets.items()
+            if not found[name] and self._stopping[name][0].ended_at is not None
+        }
+        return {**found, **tree.members(over)} if over else found
 
     def _schedule_next(self) -> None:
         if not self._sweeping:

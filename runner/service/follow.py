@@ -124,13 +124,20 @@ class Follower:
                 return
 
 
-def follow_elsewhere(history: History, place: Place, run_id: str, follower: Follower) -> Run:
+def follow_elsewhere(
+    history: History,
+    place: Place,
+    run_id: str,
+    follower: Follower,
+    between: Callable[[], None] = lambda: None,
+) -> Run:
     """Follow a run that another process leads, until it ended, whatever becomes of that process meanwhile.
 
-    RunnerError where there is no such run. A store that fails is asked again.
+    `between` is called between two looks. RunnerError where there is no such run. A store that fails is asked again.
     """
     trouble = ""
     while True:
+        between()
         try:
             run = history.find(run_id, source=place.source)
         except StoreError as error:

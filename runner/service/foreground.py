@@ -13,12 +13,19 @@ from runner.config import Config
 from runner.core.action import Announce, Change, Save
 from runner.core.event import CancelAsked, Fired
 from runner.core.run import Job, Request, Run, RunKey
+from runner.errors import RunnerError
 from runner.jobstores.base import Fence, JobStore, Loaded
 from runner.jobstores.retention import Purged
 from runner.moment import SECOND, Moment, Span
 from runner.service.house import House
 from runner.service.place import Place
 from runner.spec import JobKey, JobSpec
+
+
+class NotBegun(RunnerError):
+    """It was cancelled before the run was there."""
+
+    exit_code = 130
 
 
 class OneJob:
@@ -132,16 +139,21 @@ class Foreground:
             house.close(leave=False, patience=patience / SECOND)
 
     def _follow(self, house: House) -> Run | None:
-        fired = False
+        """NotBegun where it was cancelled before the store could be led, as one that is away."""
+        fired = cancelled = False
         while True:
             word = self._mail.get()
+            if word == "cancel":
+                if not fired:
+                    raise NotBegun("cancelled before the run began", hint="nothing was started")
+                cancelled = True
             if word == "lease.held":
                 return None
             if word == "lease.taken" and not fired:
                 fired = True
                 key = JobKey(house.store.alias, self.place.source, self.spec.id)
                 house.engine.post(Fired(key, self.params, "manual", self.by))
-            elif word == "cancel" and self._run is not None:
+            elif word in ("cancel", "started") and cancelled and self._run is not None:
                 house.engine.post(CancelAsked(self._run, "asked", self.by))
             elif word == "overlap":
                 raise_overlap(self.spec)
@@ -156,13 +168,12 @@ class Foreground:
             self._mail.put("overlap")
         elif announce.name == "run.started" and self._run is None and announce.value.origin == "manual":
             self._run = announce.value.key
+            self._mail.put("started")
         elif announce.name == "run.ended":
             self._mail.put(announce.value)
 
 
 def raise_overlap(spec: JobSpec) -> None:
-    from runner.errors import RunnerError
-
     raise RunnerError(
         f"{spec.id} is running already, and does not run twice at once",
         hint="runner stop it first, or give it `concurrency: allow`",

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 from verb_place import Place
@@ -133,24 +135,49 @@ def test_the_table_knows_every_verb() -> None:
     assert {args[0] for _, _, args in TABLE} - {"nothing"} == set(VERBS)
 
 
-def test_an_interrupted_run_ends_with_130(place: Place) -> None:
-    place.write(GOOD)
+@pytest.mark.parametrize("served", [False, True], ids=["here", "by a service"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_told_to_end_is_cancelled(number: signal.Signals, served: bool, place: Place) -> None:
+    """Nothing of it stays under way, and it has its end on record."""
+    place.write("jobs: {long: {run: 'echo began; sleep 600'}}\n")
+    service = begin(place, "serve") if served else None
+    try:
+        if service is not None:
+            wait_for(service.stdout, "1 job")
+        process = begin(place, "run", "long")
+        wait_for(process.stdout, "began")
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        assert process.returncode == 130
+        (run,) = json.loads(place.call("history", "--json").stdout)["runs"]
+        assert run["status"] == "cancelled"
+        assert run["steps"][0]["status"] == "cancelled"
+    finally:
+        if service is not None:
+            service.terminate()
+            service.communicate(timeout=30)
+
+
+def begin(place: Place, *args: str) -> subprocess.Popen[str]:
     environ = {name: value for name, value in place.environ.items() if value is not None}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runner", "run", "long"],
+    return subprocess.Popen(
+        [sys.executable, "-m", "runner", *args],
         cwd=place.directory,
         env={**os.environ, **environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "began" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
+
+
+def wait_for(stream: IO[str] | None, words: str) -> None:
+    assert stream is not None
+    seen = ""
+    for line in stream:
+        seen += line
+        if words in line:
+            return
+    raise AssertionError(f"it ended without {words!r}: {seen}")
 
 
 HEAVY = {
