@@ -38,7 +38,8 @@ def filled(scheduler: Any) -> Any:
 
 
 def enough() -> bool:
-    return len(RAN) > 2 and os.path.exists(PIDS)
+    # That the file is there is not enough: a worker that is ended between opening and writing leaves it empty.
+    return len(RAN) > 2 and os.path.exists(PIDS) and os.path.getsize(PIDS) > 0
 
 
 async def until_enough() -> None:
