@@ -1,7 +1,8 @@
 """Runs the fault cases and prints their figures: `python -m tests.faults [CASES ...] [--page docs/reliability.md]`.
 
-RUNNER_FAULTS=long runs them as often as promised, a number such as 0.1 that part of it. CASES are pytest's -k words.
-`--no-run` only shows and writes what earlier runs found.
+CASES are numbers, such as `31`, or pytest's -k words. RUNNER_FAULTS=long (as it is where nothing is said) runs them as
+often as promised, a number such as 0.1 that part of it, `short` as often as the suite does. `--no-run` only shows and
+writes what earlier runs found.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.faults import figures
+from tests.faults import elsewhere, figures
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
@@ -26,10 +27,19 @@ def main() -> int:
         del args[at : at + 2]
     if "--no-run" in args:
         return shown(page)
-    chosen = ["-k", " or ".join(args)] if args else []
-    command = [sys.executable, "-m", "pytest", "-q", "tests/faults", *chosen]
+    wanted = {int(each) for each in args if each.isdigit()}
+    words = [each for each in args if not each.isdigit()]
+    chosen = ["-k", " or ".join(words)] if words else []
+    # Rooms without a figure of their own are left out where words choose.
+    rooms = ["tests/faults"] if words else elsewhere.paths(wanted)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.faults.elsewhere", *rooms, *chosen]
     done = subprocess.run(
-        command, env={**os.environ, "RUNNER_FAULTS": os.environ.get("RUNNER_FAULTS", "long")}
+        command,
+        env={
+            **os.environ,
+            "RUNNER_FAULTS": os.environ.get("RUNNER_FAULTS", "long"),
+            "RUNNER_FAULTS_CASES": " ".join(map(str, sorted(wanted))),
+        },
     )
     shown(page)
     return done.returncode

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.faults.bounds import bound_of
+
 RESULTS = Path(os.environ.get("RUNNER_FAULTS_RESULTS", ".faults/results.json"))
 WANTED = os.environ.get("RUNNER_FAULTS", "short")
 SEED = int(os.environ.get("RUNNER_FAULTS_SEED", "1"))
@@ -23,13 +25,10 @@ def size(short: int, long: int) -> int:
     return max(short, round(long * float(WANTED)))
 
 
-def judge(what: str, measured: float, promised: float, short: float) -> None:
-    """Hold a figure of speed to its bound, after it was recorded: a promise that is missed stays to be seen.
-
-    The long form is judged by what is promised, and wants a machine of its own. Any other form runs beside other
-    work; there `short` bounds it, and what fails is not slow: it hangs.
-    """
-    bound = promised if WANTED == "long" else short
+def judge(case: str, measured: float) -> None:
+    """Hold a figure of speed to its bound (bounds.py), after it was recorded: a promise that is missed stays to be
+    seen."""
+    what, bound = bound_of(case, WANTED)
     assert measured <= bound, f"{what}: {measured:.2f}, at most {bound:g}"
 
 

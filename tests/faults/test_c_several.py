@@ -142,7 +142,7 @@ def test_case_17_19_kills(
         figures,
         "0 lost, 0 twice, takeover <= 5 s",
     )
-    judge("longest takeover, s", longest, promised=5, short=20)
+    judge(number, longest)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -268,7 +268,7 @@ def test_case_21_cut_off(stage: Stage, servers: Servers) -> None:
             figures,
             "nothing starts there; ends told <= 5 s",
         )
-        judge("end told after, s", told, promised=5, short=30)
+        judge("21", told)
     finally:
         proxy.close()
 

@@ -154,7 +154,7 @@ def test_case_25_clock_back(stage: Stage) -> None:
         {"per-second job goes on after, s": gap, "daily runs": 1, "started twice": 0},
         "<= 2 s, daily not repeated",
     )
-    judge("per-second job goes on after, s", gap, promised=2, short=20)
+    judge("25", gap)
 
 
 def test_case_26_clock_forward(stage: Stage) -> None:
@@ -253,7 +253,7 @@ jobs:
         figures,
         "first <= 1 s, catch-up decides",
     )
-    judge("first start after waking, s", first, promised=1, short=20)
+    judge("27", first)
 
 
 def test_case_28_zone_rules(stage: Stage) -> None:

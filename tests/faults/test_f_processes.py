@@ -101,8 +101,8 @@ def test_case_36_floods(stage: Stage, what: str, script: str) -> None:
         figures,
         "memory +16 MiB, disk bounded, <= 2x",
     )
-    judge("times a raw pipe", seconds / raw, promised=2, short=500)
-    judge("others late at most, s", late(scene, "other0"), promised=0.25, short=20)
+    judge("36", seconds / raw)
+    judge("36 others", late(scene, "other0"))
 
 
 def test_case_37_nothing_printed_is_lost(stage: Stage) -> None:
@@ -177,7 +177,7 @@ def test_case_39_grandchild_keeps_the_pipe(stage: Stage) -> None:
     (run,) = checker.read(scene).of("parent")
     assert run.status == "succeeded"
     record("39", "a grandchild keeps the pipe for 60 s", 1, {"recorded after, s": took}, "<= 2 s")
-    judge("recorded after, s", took, promised=2, short=30)
+    judge("39", took)
 
 
 ESCAPES = {
@@ -237,6 +237,7 @@ def test_case_40_escapes(stage: Stage, how: str) -> None:
         figures = {"survivors": 0, "all recorded after, s": took}
         record(f"40 {how}", f"{len(styles)} ways to escape, ended by {how}", len(styles), figures,
                "0 survivors, timeout + grace + 2 s")  # fmt: skip
+        judge("40", took)
     finally:
         for words in live.values():
             for pid in named(words):
@@ -281,7 +282,7 @@ def test_case_41_many_at_once(stage: Stage) -> None:
     figures = {"run": len(runs), "last start late, s": latest, "memory grew, MiB": (most - before) / MIB,
                "others late at most, s": late(scene, "other0")}  # fmt: skip
     record("41", "jobs due in one second", count, figures, "all run, last <= 5 s late, +20 MiB")
-    judge("last start late, s", latest, promised=5, short=60)
+    judge("41", latest)
 
 
 def test_case_41_queue(stage: Stage) -> None:
@@ -305,7 +306,7 @@ def test_case_41_queue(stage: Stage) -> None:
     record(
         "41 queue", "due in one second with 50 places", count, figures, "none dropped, others <= 0.5 s late"
     )
-    judge("others late at most, s", late(scene, "other0"), promised=0.5, short=60)
+    judge("41 queue", late(scene, "other0"))
 
 
 @pytest.mark.parametrize("what", ["descriptors", "processes"])
@@ -404,10 +405,10 @@ def test_case_43_functions_that_misbehave(stage: Stage) -> None:
     figures = {"true outcomes": len(wanted), "others late at most, s": late(scene, "other0")}
     record("43", "functions that hang, crash, exit, hold the interpreter", len(wanted), figures,
            "the runner lives, others <= 0.5 s late")  # fmt: skip
-    judge("others late at most, s", late(scene, "other0"), promised=0.5, short=20)
+    judge("43", late(scene, "other0"))
 
 
-def test_zombies_are_reaped_by_process_1(stage: Stage) -> None:
+def test_case_42_zombies_are_reaped_by_process_1(stage: Stage) -> None:
     """In a PID namespace of its own, as in a container: orphans are reaped, signals are handed on."""
     if os.geteuid() != 0:
         pytest.skip("only root may make a PID namespace")
