@@ -70,7 +70,7 @@ def numbers(item: pytest.Item) -> set[int]:
     """The fault cases a test belongs to."""
     found = {int(name.split()[0]) for name in _of(item.nodeid)}
     params = getattr(getattr(item, "callspec", None), "params", {})
-    if "number" in params and str(params["number"]).isdigit():
+    if isinstance(params.get("number"), str):
         return found | {int(params["number"])}
     match = re.match(r"test_case_((?:\d\d_)+)", item.name)
     return found | ({int(each) for each in match[1].split("_") if each} if match else set())
