@@ -12,7 +12,7 @@ from runner.config.merge import place_of
 from runner.config.rings import first_ring
 from runner.config.spot import Spot
 from runner.errors import ExpressionError
-from runner.expressions import has_expression, lift, refuse
+from runner.expressions import check_command, has_expression, lift, refuse
 from runner.spec import (
     Call,
     Command,
@@ -182,6 +182,8 @@ class Steps:
                 self.spot.at(*path, "command"),
                 help="write [program, argument]",
             )
+        elif model.command is not None:
+            self._check_command(model.command, path)
         success, limits = _either(model, outer, "success"), _either(model, outer, "limits")
         codes = tuple(success.exit_codes) if success is not None else (0,)
         grace = _either(model, outer, "stop_grace_period")
@@ -232,6 +234,13 @@ class Steps:
                 refuse(script, program)
         except ExpressionError as error:
             self.spot.add("expression", error.fact, place_of(node, error.offset), help=error.hint)
+
+    def _check_command(self, command: list[str], path: tuple[str | int, ...]) -> None:
+        wrong = check_command(command)
+        if wrong is not None:
+            index, error = wrong
+            place = place_of(self.spot.node(*path, "command", index), error.offset)
+            self.spot.add("expression", error.fact, place, help=error.hint)
 
     def _call(self, model: Work, directory: str | None, path: tuple[str | int, ...]) -> Call:
         target = model.python or ""

@@ -187,7 +187,7 @@ def arguments(
     A script for a shell is given with -c, any other as a file.
     """
     if work.argv is not None:
-        argv = tuple(rendering.text(text) for text in work.argv)
+        argv = rendering.argv(work.argv)
         if not argv or not argv[0]:
             raise ExecutorError("the command is empty")
         return argv, {}, {}

@@ -10,7 +10,7 @@ from typing import Any
 from runner.errors import ExecutorError
 from runner.executors.base import Task
 from runner.executors.place import scratch_dir
-from runner.expressions import evaluate, has_expression, lift, refuse, render
+from runner.expressions import check_command, evaluate, has_expression, lift, refuse, render
 from runner.expressions.filters import as_text
 from runner.secrets import Secrets
 
@@ -48,6 +48,13 @@ class Rendering:
             found |= {name: self.text(str(text)) for name, text in level.items()}
             self.context["env"] = dict(found)
         return found
+
+    def argv(self, source: tuple[str, ...]) -> tuple[str, ...]:
+        """Each item is one argument, and no value is a part of a program among them. ExpressionError."""
+        wrong = check_command(source)
+        if wrong is not None:
+            raise wrong[1]
+        return tuple(map(self.text, source))
 
     def script(self, source: str, shell: tuple[str, ...]) -> tuple[str, dict[str, str]]:
         """The script, with the values it refers to as variables: a value never becomes script text."""

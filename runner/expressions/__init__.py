@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.expressions.filters import Raw, as_text
+from runner.expressions.judge import check_command
 from runner.expressions.render import check, evaluate, names, render, render_message
 from runner.expressions.sandbox import FUNCTIONS
 from runner.expressions.scan import Part, has_expression, parts
@@ -15,6 +16,7 @@ __all__ = [
     "Raw",
     "as_text",
     "check",
+    "check_command",
     "evaluate",
     "has_expression",
     "lift",

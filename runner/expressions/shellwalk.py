@@ -40,14 +40,16 @@ class Command:
 
     words: list[str] = field(default_factory=list)
     open: bool = False
+    target: str = ""
+    """What begins the next word, where it is no argument: FILE or HERE."""
     cases: list[str] = field(default_factory=list)
     """For each `case` that is open: `head` up to its `in`, then `pattern` or `body`."""
 
     def say(self, text: str) -> None:
         """A piece of a word."""
         if not self.open:
-            self.words.append("")
-            self.open = True
+            self.words.append(self.target)
+            self.open, self.target = True, ""
         self.words[-1] += text
 
 
@@ -59,11 +61,15 @@ class Site:
     place: Place
     words: list[str]
     word: int
-    begins: bool
-    """Whether it is the first thing in its word."""
+    before: str
+    """What stands before it in its word."""
 
 
 EXPRESSION = "\0"
+FILE = "\1"
+"""Begins a word that is no argument: the file of a redirection."""
+HERE = "\2"
+"""The same: the text of a here-string."""
 _KEYWORDS = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "coproc"})
 _HEREDOC = re.compile(r"<<(-?)[ \t]*((?:\\.|'[^']*'|\"[^\"]*\"|[^\s;&|<>()'\"\\])+)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -137,7 +143,8 @@ class Walk:
         if self._calculates(command) and self._arithmetic(2, command):
             return
         if self.script.startswith("&>", self.at):
-            self.at += 2
+            self.at += 3 if self.script.startswith("&>>", self.at) else 2
+            command.target = FILE
             return
         self.at += 1
         if char == "(" and not (command.cases and command.cases[-1] == "pattern"):
@@ -183,9 +190,13 @@ class Walk:
     def _redirection(self, command: Command) -> None:
         """`<`, `>`, here-documents and here-strings."""
         script, at = self.script, self.at
+        if command.open and command.words[-1].isdigit():
+            command.words.pop()  # which descriptor
+            command.open = False
         self._word_ends(command)
         if script.startswith("<<<", at):
             self.at += 3
+            command.target = HERE
         elif script.startswith("<<", at):
             self._heredoc_word(command)
         elif script.startswith(("<(", ">("), at):
@@ -193,6 +204,7 @@ class Walk:
             self._commands(Command(), ")")
         else:
             self.at += 2 if script.startswith(("&", "|", ">"), at + 1) else 1
+            command.target = FILE
 
     def _comment(self, closer: str) -> None:
         while self.at < self.end and self.script[self.at] != "\n":
@@ -206,9 +218,10 @@ class Walk:
     # ── quoting ─────────────────────────────────────────────────────────────────────────────
 
     def _site(self, part: Part, place: Place, command: Command) -> None:
-        begins = not command.open or not command.words[-1]
+        command.say("")
+        before = command.words[-1]
         command.say(EXPRESSION)
-        self.sites.append(Site(part, place, command.words, len(command.words) - 1, begins))
+        self.sites.append(Site(part, place, command.words, len(command.words) - 1, before))
         self.at = part.end
 
     def _escape(self, command: Command) -> None:

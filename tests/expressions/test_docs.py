@@ -64,4 +64,4 @@ def test_every_filter_is_named() -> None:
 def test_there_are_examples_of_each_kind() -> None:
     assert len(rows("values")) > 20
     assert len(pairs("script", "lifted")) == 2
-    assert len(pairs("refused", "error")) == 3
+    assert len(pairs("refused", "error")) == 4

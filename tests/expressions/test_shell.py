@@ -139,16 +139,8 @@ def test_where_no_reference_is_safe_it_says_how_to_write_it(script: str, message
         ("echo ${{ x | raw }}", "${{ x | raw }} becomes script text: whatever it holds is executed"),
         ("for i in ${{ x }}; do :; done", "${{ x }} is one word for the loop; use foreach for a list"),
         (
-            "ssh host ls ${{ x }}",
-            "${{ x }} becomes part of what `ssh` interprets; use its own way to pass values",
-        ),
-        (
-            "awk '{print ${{ x }}}' file",
-            "${{ x }} becomes part of what `awk` interprets; use its own way to pass values",
-        ),
-        (
-            'psql -c "select ${{ x }}"',
-            "${{ x }} becomes part of what `psql` interprets; use its own way to pass values",
+            "mytool -e 'select ${{ x }}'",
+            "${{ x }} becomes part of what `mytool` interprets; use its own way to pass values",
         ),
     ],
 )
@@ -159,18 +151,7 @@ def test_what_another_program_will_interpret_is_warned_of(script: str, warning: 
 @pytest.mark.parametrize(
     "script",
     [
-        "ssh ${{ x }}",
-        "ssh host ls ${{ x | sh }}",
-        "awk -f p.awk ${{ x }}",
-        "awk -v n=${{ x }} '{ print n }'",
-        "jq --arg n ${{ x }} .",
-        "python3 -c 'print(${{ x | int }})'",
-        "python3 -c 'import sys; print(sys.argv[1])' ${{ x }}",
-        "python3 read.py <<END\n${{ x }}\nEND",
-        "sh script.sh ${{ x }}",
-        "cat <<END | sh script.sh\n${{ x }}\nEND",
         "declare x=${{ x }}",
-        "psql -v day=${{ x }} -f load.sql",
         "for i in a ${{ x }}.txt; do :; done",
         "echo ${{ x }}",
     ],
