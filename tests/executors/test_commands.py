@@ -94,6 +94,7 @@ def test_what_a_command_finds_in_its_environment(tmp_path: Path) -> None:
         "RUNNER_RUN_ID": "job@2026-03-20T09:46:40Z",
         "RUNNER_STEP": "main",
         "RUNNER_ATTEMPT": "1",
+        "RUNNER_COMMIT": "",
         "RUNNER_SCHEDULED_AT": "2026-03-20T09:46:40+00:00",
     }
     assert SLOT == 1_774_000_000 * SECOND
