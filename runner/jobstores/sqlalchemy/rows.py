@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status, StepRun
@@ -39,8 +40,19 @@ class Digests:
         self._specs.setdefault(digest, spec)
         return digest
 
-    def text(self, spec: JobSpec) -> str:
-        return self.texts.get(self.of(spec)) or self._codec.dumps(spec)
+    def of_all(self, specs: Iterable[JobSpec]) -> dict[int, str]:
+        """The digests of a batch's specs, by identity."""
+        known, found = self._known, dict[int, str]()
+        for spec in specs:
+            number = id(spec)
+            if number not in found:
+                entry = known.get(number)
+                found[number] = entry[1] if entry is not None and entry[0] is spec else self.of(spec)
+        return found
+
+    def text(self, digest: str) -> str:
+        """The text of a spec that `of` was asked about."""
+        return self.texts.get(digest) or self._codec.dumps(self._specs[digest])
 
     def spec(self, digest: str, text: str) -> JobSpec:
         """The spec of a digest; runs of one spec share one value."""
@@ -110,7 +122,8 @@ class StepTexts:
     def of(self, run: Run) -> str:
         if len(run.steps) == 1:
             # The usual run. An occurrence is written twice, and this text is most of what writing it costs.
-            return f"[{step_text(next(iter(run.steps.values())))}]"
+            (state,) = run.steps.values()
+            return f"[{step_text(state)}]"
         if len(run.steps) < _LONG:
             return dumps([*run.steps.values()])
         known = self._known.pop(run.key, {})
@@ -127,23 +140,29 @@ class StepTexts:
 
 _LONG = 8
 _CLEAR = re.compile(r"[\w.:/@+-]*", re.ASCII).fullmatch
-"""Text that stands in JSON as it is."""
+
+
+@lru_cache(4096)
+def _around(step: str, host: str) -> tuple[str, str] | None:
+    """How a step's text begins and ends; None where a name does not stand in JSON as it is."""
+    if not _CLEAR(step) or not _CLEAR(host):
+        return None
+    return f'{{"~":"StepRun","step":"{step}"', f',"host":"{host}"}}' if host else "}"
 
 
 def step_text(state: StepRun) -> str:
     """What `codec.dumps` gives, written straight away where nothing in it needs care."""
-    outcome = state.outcome
+    outcome, around = state.outcome, _around(state.step, state.host)
     if (
-        state.instance
+        around is None
+        or state.instance
         or state.due is not None
         or state.reason
         or state.item is not None
         or (outcome is not None and (outcome.error or outcome.tail or outcome.outputs or outcome.traceback))
-        or not _CLEAR(state.step)
-        or not _CLEAR(state.host)
     ):
         return dumps(state)
-    text = f'{{"~":"StepRun","step":"{state.step}"'
+    text, end = around
     if state.status is not Status.PENDING:
         text += f',"status":"{state.status._value_}"'
     if state.attempt:
@@ -161,7 +180,7 @@ def step_text(state: StepRun) -> str:
         if outcome.ended_at is not None:
             text += f',"ended_at":{outcome.ended_at}'
         text += "}"
-    return f'{text},"host":"{state.host}"}}' if state.host else text + "}"
+    return text + end
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────

@@ -69,15 +69,16 @@ class Statements:
         self.insert_run = self._insert(t.runs, dialect)
         self.update_run = self._update(t.runs, RUN_KEY, _RUN_MOVES, dialect)
         self.update_job = self._update(t.jobs, _JOB_KEY, _JOB_MOVES, dialect)
-        self.insert_job = self._insert(t.jobs, dialect)
         self.delete_job = self._delete(t.jobs, _JOB_KEY, dialect)
         self._delete_old: dict[str, Prepared] = {}
         self._insert_new: dict[str, Prepared] = {}
-        for table in (t.specs, t.occurrences, t.incidents, t.deliveries, t.requests):
+        # SQLite replaces in one statement; elsewhere what stood there is deleted first.
+        self._at_once = dialect.name == "sqlite"
+        for table in (t.jobs, t.specs, t.occurrences, t.incidents, t.deliveries, t.requests):
             self._delete_old[table.name] = self._delete(
                 table, [key.name for key in table.primary_key], dialect
             )
-            self._insert_new[table.name] = self._insert(table, dialect)
+            self._insert_new[table.name] = self._insert(table, dialect, replacing=self._at_once)
 
     def replace(self, channel: Channel, table: Table, rows: Sequence[Values]) -> None:
         """Insert, whatever stood under the same key: the same on every database."""
@@ -85,12 +86,14 @@ class Statements:
             return
         keys = [number for number, column in enumerate(table.columns) if column.primary_key]
         distinct = list({tuple(row[key] for key in keys): row for row in rows}.values())
-        self._delete_old[table.name].run(channel, distinct)
+        if not self._at_once:
+            self._delete_old[table.name].run(channel, distinct)
         self._insert_new[table.name].run(channel, distinct)
 
     @staticmethod
-    def _insert(table: Table, dialect: Dialect) -> Prepared:
-        return Prepared(insert(table), table, dialect, [column.name for column in table.columns])
+    def _insert(table: Table, dialect: Dialect, *, replacing: bool = False) -> Prepared:
+        statement = insert(table).prefix_with("OR REPLACE") if replacing else insert(table)
+        return Prepared(statement, table, dialect, [column.name for column in table.columns])
 
     @staticmethod
     def _update(table: Table, keys: Iterable[str], columns: Iterable[str], dialect: Dialect) -> Prepared:

@@ -292,12 +292,14 @@ class SQLAlchemyJobStore:
         moved: list[Run] = []
         for run in batch.runs:
             (moved if run.key in self._live else new).append(run)
-        specs = [*(job.spec for job in batch.jobs), *(run.spec for run in new)]
-        fresh = self._write_specs(connection, channel, specs) if specs else set()
+        digests = self._digests.of_all([*[job.spec for job in batch.jobs], *[run.spec for run in batch.runs]])
+        fresh = self._write_specs(connection, channel, digests) if batch.jobs or new else set()
+        self._digests.texts.clear()
         do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
-        self._write_jobs(do, channel, batch.jobs)
-        do.insert_run.run(channel, list(map(self._run_row, new)))
-        do.update_run.run(channel, list(map(self._run_row, moved)))
+        self._write_jobs(do, channel, batch.jobs, digests)
+        text_of = self._texts.of
+        do.insert_run.run(channel, [rows.run_row(run, digests[id(run.spec)], text_of(run)) for run in new])
+        do.update_run.run(channel, [rows.run_row(run, digests[id(run.spec)], text_of(run)) for run in moved])
         do.replace(channel, tables.occurrences, list(map(rows.occurrence_row, batch.occurrences)))
         do.replace(channel, tables.incidents, list(map(rows.incident_row, batch.incidents)))
         do.replace(channel, tables.deliveries, list(map(rows.delivery_row, batch.deliveries)))
@@ -308,39 +310,34 @@ class SQLAlchemyJobStore:
             notify.knock(connection, source)
         return fresh
 
-    def _write_specs(self, connection: Connection, channel: Channel, specs: Iterable[JobSpec]) -> set[str]:
-        fresh: dict[str, JobSpec] = {}
+    def _write_specs(self, connection: Connection, channel: Channel, digests: Mapping[int, str]) -> set[str]:
+        """Those that are not in the database; their digests."""
         swept = self._swept(connection, channel)
         if swept != self._digests.swept:
             self._digests.written.clear()
             self._digests.swept = swept
-        written = self._digests.written
-        # A job and its run share their spec.
-        for spec in {id(spec): spec for spec in specs}.values():
-            digest = self._digests.of(spec)
-            if digest not in written:
-                fresh[digest] = spec
+        fresh = set(digests.values()) - self._digests.written
         if fresh:
             there = set(
                 connection.execute(
                     select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
                 ).scalars()
             )
-            found = [
-                (digest, self._digests.text(spec)) for digest, spec in fresh.items() if digest not in there
-            ]
+            found = [(digest, self._digests.text(digest)) for digest in fresh if digest not in there]
             self._prepared(connection).replace(channel, tables.specs, found)
-        self._digests.texts.clear()
-        return set(fresh)
+        return fresh
 
-    def _write_jobs(self, do: Statements, channel: Channel, jobs: Iterable[Job]) -> None:
+    def _write_jobs(
+        self, do: Statements, channel: Channel, jobs: Iterable[Job], digests: Mapping[int, str]
+    ) -> None:
         known: list[Values] = []
         new: list[Values] = []
+        there, row_of = self._jobs, rows.job_row
         for job in jobs:
-            (known if job.key in self._jobs else new).append(rows.job_row(job, self._digests.of(job.spec)))
+            spec = job.spec
+            (known if spec.key in there else new).append(row_of(job, digests[id(spec)]))
         do.update_job.run(channel, known)
-        do.delete_job.run(channel, new)
-        do.insert_job.run(channel, new)
+        do.replace(channel, tables.jobs, new)
 
     def _prepared(self, connection: Connection) -> Statements:
         if self._statements is None:
@@ -353,9 +350,6 @@ class SQLAlchemyJobStore:
         found: str | None = self._question.scalar(channel)
         return found
 
-    def _run_row(self, run: Run) -> Values:
-        return rows.run_row(run, self._digests.of(run.spec), self._texts.of(run))
-
     def _remember(self, batch: Batch) -> None:
         """What the database holds now; only after the commit."""
         for run in batch.runs:
@@ -364,7 +358,7 @@ class SQLAlchemyJobStore:
             else:
                 self._live.add(run.key)
         self._jobs.difference_update(batch.gone)
-        self._jobs.update(job.key for job in batch.jobs)
+        self._jobs.update([job.spec.key for job in batch.jobs])
 
     def _settle_conflict(self, batch: Batch, error: IntegrityError) -> None:
         """A run's key is there already: our own row of a commit whose answer was lost, or a run that is over."""
