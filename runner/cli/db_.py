@@ -19,9 +19,18 @@ def command() -> None:
     """Look after the database: check it, copy it, move it to another kind."""
 
 
-def _place(file: str | None) -> Place:
+def _place(file: str | None, *, made: bool = True) -> Place:
+    """Where the database is; RunnerError where the store is another kind of server."""
+    from runner.jobstores.urls import in_sql, without_password
+
     place = frame.place_of(file)
-    place.make()
+    if not in_sql(place.url):
+        raise StoreError(
+            f"{without_password(place.url)} is no SQL database",
+            hint="look after that server with its own tools; runner db purge works on every store",
+        )
+    if made:
+        place.make()
     return place
 
 
@@ -42,7 +51,7 @@ def check_(file: str | None, as_json: bool) -> None:
     """Read everything, and list what is damaged. Nothing is changed. Exit 1 where something is."""
     from runner.history import check
 
-    place = frame.place_of(file)
+    place = _place(file, made=False)
     found = check(place.url)
     if as_json:
         rows = {name.removeprefix("runner_"): count for name, count in found.rows.items()}
@@ -76,7 +85,7 @@ def backup_(dest: Path, file: str | None) -> None:
     """Write a whole copy into a new SQLite file, while runners go on writing."""
     from runner.history import backup
 
-    place = frame.place_of(file)
+    place = _place(file, made=False)
     backup(place.url, dest)
     click.echo(f"{dest}: {dest.stat().st_size:,} bytes")
 
@@ -103,7 +112,7 @@ def export_(dest: Path | None, file: str | None) -> None:
     """Write everything as lines of JSON, to DEST or to stdout."""
     from runner.history import export
 
-    place = frame.place_of(file)
+    place = _place(file, made=False)
     if dest is None:
         export(place.url, sys.stdout)
         return
@@ -144,7 +153,7 @@ def copy_(url: str, file: str | None, as_json: bool) -> None:
     """
     from runner.history import copy
 
-    place = frame.place_of(file)
+    place = _place(file, made=False)
     _say(copy(place.url, url), as_json, f"copied from {_name(place)}")
 
 

@@ -16,7 +16,7 @@ from runner.errors import RunnerError
 
 if TYPE_CHECKING:
     from runner.config import Cache, Config
-    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from runner.jobstores.base import JobStore
     from runner.moment import Moment
     from runner.service.place import Place
     from runner.spec import JobSpec
@@ -114,11 +114,11 @@ def load(place: Place, cache: Cache | None = None) -> Config:
         raise SystemExit(EXIT_CONFIG) from None
 
 
-def open_store(place: Place) -> SQLAlchemyJobStore:
-    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+def open_store(place: Place) -> JobStore:
+    from runner.jobstores.urls import store_of
 
     place.make()
-    store = SQLAlchemyJobStore(place.url, mark=place.mark)
+    store = store_of(place.url, mark=place.mark)
     store.open()
     return store
 

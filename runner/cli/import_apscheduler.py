@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="only say what would be done")
 @click.option("--table", default="apscheduler_jobs", show_default=True, help="the table, in a SQL database")
 @click.option("--key", default="apscheduler.jobs", show_default=True, help="the key of the jobs, in Redis")
-@click.option("--database", default="", help="the database, in MongoDB [that of the URL, else apscheduler]")
+@click.option(
+    "--database",
+    default="",
+    help="the database, in MongoDB and RethinkDB [that of the URL, else apscheduler]",
+)
 @click.option("--collection", default="jobs", show_default=True, help="the collection, in MongoDB")
 @frame.json_option
 def command(
@@ -40,26 +44,29 @@ def command(
     collection: str,
     as_json: bool,
 ) -> None:
-    """Read the jobs of an APScheduler 3 store (SQL, Redis, MongoDB) and write them to one of ours.
+    """Read the jobs of an APScheduler 3 store and write them to one of ours.
+
+    URL: sqlite:///jobs.db and other SQL databases, redis://host:6379/0, mongodb://host, rethinkdb://host:28015,
+    zookeeper://host:2181/path, etcd://host:2379/path; what it does not say is what APScheduler had by itself.
 
     The old store is only read, and nothing in it is executed: jobs with anything but APScheduler's own triggers and
     plain values are named and left out. Exit 1 where there is one.
     """
     from runner.clock import SystemClock
     from runner.jobstores.apscheduler import TABLE, place_of
+    from runner.jobstores.urls import store_of, without_password
     from runner.schedulers import taking
 
     place = place_of(url, table=table, key=key, database=database, collection=collection)
     scope = f"/{table}" if place.kind == "SQL" and table != TABLE else ""
     taken = taking.look(place, source=f"api:{name}{scope}")
     if not dry_run:
-        names = {} if into else {"key": key, "database": database, "collection": collection}
-        store = taking.store_of(into or url, **names)
+        store = store_of(into or place.ours)
         taking.write(taken, store, now=SystemClock().now(), replacing=replacing)
     if as_json:
         frame.print_json(_document(taken, dry_run))
     else:
-        _show(taken, place.kind, into or url, dry_run)
+        _show(taken, place.kind, without_password(into or url), dry_run)
     if taken.refused:
         raise SystemExit(frame.EXIT_FAILED)
 
@@ -111,17 +118,6 @@ def _show(taken: Taken, kind: str, into: str, dry_run: bool) -> None:
     count = len(taken.jobs)
     done = f"{count} job{'' if count == 1 else 's'} of APScheduler ({kind})"
     if dry_run:
-        click.echo(f"{done} would be written to {_shown(into)} for {taken.source}")
+        click.echo(f"{done} would be written to {into} for {taken.source}")
     else:
         click.echo(f"{done} read for {taken.source}; start the program whose scheduler has this name")
-
-
-def _shown(url: str) -> str:
-    """A URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url

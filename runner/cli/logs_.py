@@ -13,7 +13,7 @@ from runner.cli import completing, frame
 if TYPE_CHECKING:
     from runner.core.run import AttemptKey, Run
     from runner.executors.output import Line
-    from runner.history import History
+    from runner.history import History, Remembered
     from runner.moment import Moment
     from runner.service.place import Place
 
@@ -56,13 +56,13 @@ def command(
     if len(runs) > 1:
         hint = "here -f follows; name the jobs file with --file" if growing else ""
         raise frame.fault(frame.EXIT_USAGE, "one job or run at a time", hint=hint)
-    from runner.history import History
+    from runner.history import history_of
     from runner.views.when import zone_of
 
     place = frame.place_of(file, shared=True)
     store = frame.open_store(place)
     try:
-        history = History(store.engine)
+        history = history_of(store)
         found = history.find(runs[0], source=place.source) or history.find(runs[0])
         if found is None:
             hint = "runner history lists them"
@@ -134,7 +134,13 @@ def _raw(place: Place, run: Run, step: str | None) -> None:
 
 
 def _follow(
-    history: History, place: Place, run: Run, step: str | None, form: Form, since: Moment, as_json: bool
+    history: History | Remembered,
+    place: Place,
+    run: Run,
+    step: str | None,
+    form: Form,
+    since: Moment,
+    as_json: bool,
 ) -> None:
     from runner.service.follow import Follower, follow_elsewhere
 

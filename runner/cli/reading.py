@@ -19,7 +19,7 @@ from runner.errors import ConfigError
 if TYPE_CHECKING:
     from runner.core.event import Maintenance
     from runner.core.run import Job
-    from runner.history import History
+    from runner.history import History, Remembered
     from runner.moment import Moment
     from runner.service.place import Place
     from runner.spec import JobSpec
@@ -32,7 +32,7 @@ class Desk:
 
     place: Place
     jobs: tuple[Job, ...]
-    history: History | None
+    history: History | Remembered | None
     now: Moment
     zone: tzinfo
     maintenance: tuple[Maintenance, ...] = ()
@@ -84,7 +84,7 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str, tuple[M
 
 
 @contextlib.contextmanager
-def opened(place: Place) -> Iterator[History | None]:
+def opened(place: Place) -> Iterator[History | Remembered | None]:
     """The history, where there is a database; a file that is not there is not made for being looked at."""
     if place.url.startswith("sqlite:///"):
         database = place.url.removeprefix("sqlite:///").partition("?")[0]
@@ -99,13 +99,13 @@ def opened(place: Place) -> Iterator[History | None]:
                 f"the state in {place.state} cannot be read: {error.strerror}",
                 hint="only the user whose runner it is may read it",
             ) from error
-    from runner.history import History
-    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from runner.history import history_of
+    from runner.jobstores.urls import store_of
 
-    store = SQLAlchemyJobStore(place.url)
+    store = store_of(place.url)
     store.open()
     try:
-        yield History(store.engine)
+        yield history_of(store)
     finally:
         store.close()
 

@@ -25,7 +25,7 @@ def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as
     cancel the run.
     """
     from runner.clock import SystemClock
-    from runner.history import History
+    from runner.history import history_of
     from runner.service.follow import Follower, follow_elsewhere
     from runner.service.foreground import Foreground
 
@@ -58,7 +58,7 @@ def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as
         run = here.run()
         if run is None:
             id = str(frame.ask(place, "trigger", job=job, params=values, by=_me())["run"])
-            run = follow_elsewhere(History(store.engine), place, id, follower, _cancelling(place, id, asked))
+            run = follow_elsewhere(history_of(store), place, id, follower, _cancelling(place, id, asked))
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -59,7 +59,7 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
 
     from runner.clock import SystemClock
     from runner.config import Cache
-    from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from runner.jobstores.urls import store_of
     from runner.service import first
     from runner.service.drain import Options
     from runner.service.report import Report
@@ -80,7 +80,7 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     options = Options(grace, cast(Literal["leave", "stop"], on_shutdown), allow_shrink)
     os.umask(0o077)
-    store = SQLAlchemyJobStore(place.url, mark=place.mark)
+    store = store_of(place.url, mark=place.mark)
     service = Service(place, loaded, store, report, clock, options, cache, systemd)
     sys.exit(service.run())
 

@@ -6,20 +6,24 @@ The newest output stays. What nobody can tell any more whose it was goes with ag
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, and_, select
 
-from runner.core.run import AttemptKey
+from runner.core.run import AttemptKey, Run
 from runner.executors import artifacts, output
 from runner.executors.place import attempt_id
-from runner.jobstores.retention import USUAL
-from runner.jobstores.sqlalchemy import tables
+from runner.jobstores.base import JobStore
+from runner.jobstores.retention import USUAL, attempts_of
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, tables
 from runner.jobstores.sqlalchemy.database import translated
-from runner.jobstores.sqlalchemy.purge import attempts_of, read, rules_of
+from runner.jobstores.sqlalchemy.purge import attempts_of_row, read, rules_of
 from runner.moment import Moment
 from runner.spec import JobKey, Retention
 
@@ -36,19 +40,20 @@ class Trimmed:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Lying:
+    """Output of an attempt on the disk."""
+
     size: int = 0
     changed: Moment = 0
 
 
 def trim(
-    engine: Engine,
+    store: JobStore,
     state_dir: Path,
     now: Moment,
     total: int,
     *,
     default: Retention = USUAL,
-    alias: str = "default",
     wanted: Mapping[JobKey, Retention] = MappingProxyType({}),
     pause: Callable[[], object] = lambda: None,
 ) -> Trimmed:
@@ -56,21 +61,21 @@ def trim(
 
     `wanted`: as for `purge`.
 
-    Raises StoreError where the database fails; what was deleted until then stays deleted.
+    Raises StoreError where the store fails; what was deleted until then stays deleted.
     """
     found = dict(_found(state_dir))
     if not found:
         return Trimmed()
-    with translated("the output cannot be looked through"), engine.connect() as connection:
-        rules = {**rules_of(connection, alias), **wanted}
+    with _known_by(store) as known:
+        rules = {**known.rules(), **wanted}
         if not _needed(found, [*rules.values(), default], now, total):
             return Trimmed(kept=sum(each.size for each in found.values()))
         doomed: list[str] = []
-        left: dict[str, _Kept] = dict(found)
+        left: dict[str, _Lying] = dict(found)
         live: set[str] = set()
-        for key in _jobs(connection, alias):
+        for key, attempts in known.jobs(pause):
             rule, sum_of_job = rules.get(key, default), 0
-            for attempt, ended_at in _newest_first(connection, key, pause):
+            for attempt, ended_at in attempts:
                 name = attempt_id(attempt)
                 kept = left.pop(name, None)
                 if ended_at is None:
@@ -104,7 +109,7 @@ def remove(state_dir: Path, attempts: Iterable[AttemptKey]) -> None:
         _remove(state_dir, attempt_id(attempt))
 
 
-def _needed(found: dict[str, _Kept], rules: list[Retention], now: Moment, total: int) -> bool:
+def _needed(found: dict[str, _Lying], rules: list[Retention], now: Moment, total: int) -> bool:
     """Whether anything can be too much: most times nothing is, and then no run has to be read."""
     size = sum(each.size for each in found.values())
     oldest = min(each.changed for each in found.values())
@@ -113,15 +118,62 @@ def _needed(found: dict[str, _Kept], rules: list[Retention], now: Moment, total:
     )
 
 
-def _jobs(connection: Connection, alias: str) -> list[JobKey]:
-    t = tables.runs
-    question = select(t.c.source, t.c.job).distinct()
-    return [JobKey(alias, row.source, row.job) for row in read(connection, question)]
+Attempts = Iterator[tuple[AttemptKey, Moment | None]]
+"""Of one job, newest first, with the end of its run; None while it is under way."""
 
 
-def _newest_first(
-    connection: Connection, key: JobKey, pause: Callable[[], object]
-) -> Iterator[tuple[AttemptKey, Moment | None]]:
+class _Known(Protocol):
+    """What a store knows of attempts, and of how long their output is kept."""
+
+    def rules(self) -> Mapping[JobKey, Retention]: ...
+
+    def jobs(self, pause: Callable[[], object]) -> Iterator[tuple[JobKey, Attempts]]: ...
+
+
+@contextmanager
+def _known_by(store: Any) -> Iterator[_Known]:
+    if not isinstance(store, SQLAlchemyJobStore):
+        yield _Listed(store)
+        return
+    with translated("the output cannot be looked through"), store.engine.connect() as connection:
+        yield _InSql(connection, store.alias)
+
+
+class _Listed:
+    """A store that lists all it holds."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def rules(self) -> Mapping[JobKey, Retention]:
+        return {job.key: job.spec.policy.retention for job in self._store.jobs()}
+
+    def jobs(self, pause: Callable[[], object]) -> Iterator[tuple[JobKey, Attempts]]:
+        by_job: dict[JobKey, list[Run]] = defaultdict(list)
+        for run in (*self._store.live(), *self._store.finished()):
+            by_job[run.key.job].append(run)
+        for key, runs in by_job.items():
+            runs.sort(key=lambda run: run.key.slot, reverse=True)
+            yield key, ((attempt, run.ended_at) for run in runs for attempt in attempts_of(run))
+            pause()
+
+
+class _InSql:
+    def __init__(self, connection: Connection, alias: str) -> None:
+        self._connection = connection
+        self._alias = alias
+
+    def rules(self) -> Mapping[JobKey, Retention]:
+        return rules_of(self._connection, self._alias)
+
+    def jobs(self, pause: Callable[[], object]) -> Iterator[tuple[JobKey, Attempts]]:
+        t = tables.runs
+        for row in read(self._connection, select(t.c.source, t.c.job).distinct()):
+            key = JobKey(self._alias, row.source, row.job)
+            yield key, _newest_first(self._connection, key, pause)
+
+
+def _newest_first(connection: Connection, key: JobKey, pause: Callable[[], object]) -> Attempts:
     t = tables.runs
     before = 1 << 62
     while True:
@@ -134,16 +186,16 @@ def _newest_first(
             rows = [row for row in rows if row.slot != last] or rows
             before = rows[-1].slot
         for row in rows:
-            for attempt in attempts_of(key, row):
+            for attempt in attempts_of_row(key, row):
                 yield attempt, row.ended_at
         pause()
         if len(rows) == 0 or before > rows[-1].slot:
             return
 
 
-def _found(state_dir: Path) -> Iterator[tuple[str, _Kept]]:
+def _found(state_dir: Path) -> Iterator[tuple[str, _Lying]]:
     """What lies on the disk, by the name of its attempt."""
-    found: dict[str, _Kept] = {}
+    found: dict[str, _Lying] = {}
     for path, size, changed in _files(state_dir / "logs"):
         name = next((part[:32] for part in reversed(path.parts) if ".log" in part), "")
         _add(found, name, size, changed)
@@ -153,10 +205,10 @@ def _found(state_dir: Path) -> Iterator[tuple[str, _Kept]]:
     yield from found.items()
 
 
-def _add(found: dict[str, _Kept], name: str, size: int, changed: Moment) -> None:
+def _add(found: dict[str, _Lying], name: str, size: int, changed: Moment) -> None:
     if len(name) != 32:
         return
-    kept = found.setdefault(name, _Kept())
+    kept = found.setdefault(name, _Lying())
     kept.size += size
     kept.changed = max(kept.changed, changed)
 

@@ -34,8 +34,8 @@ class Remembered:
         """The jobs of all sources, by source and id."""
         return sorted(self._store.jobs(), key=lambda job: (job.key.source, job.key.id))
 
-    def last(self) -> dict[JobKey, Run]:
-        """The newest run of each job that has one, live or finished."""
+    def last(self, others: Iterable[JobKey] = ()) -> dict[JobKey, Run]:
+        """The newest run of each job that has one, live or finished, whether it is on record or not."""
         found: dict[JobKey, Run] = {}
         for run in self._newest_first():
             found.setdefault(run.key.job, run)

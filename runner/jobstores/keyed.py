@@ -47,6 +47,7 @@ MOST_ANSWERS = 1_000
 _AT_ONCE = 200
 """Rows that one turn of a purge deletes."""
 ANYWHERE = "*"
+_OPAQUE = Codec(opaque=True)
 
 
 class KeyedJobStore(ABC):
@@ -230,7 +231,7 @@ class KeyedJobStore(ABC):
             return [
                 job
                 for source in self._sources()
-                for job in self._jobs(source, self._rows(source, "jobs"), [])
+                for job in self._jobs(source, self._rows(source, "jobs"), [], _OPAQUE)
             ]
 
     def live(self) -> list[Run]:
@@ -238,7 +239,7 @@ class KeyedJobStore(ABC):
             return [
                 run
                 for source in self._sources()
-                for run in self._runs(source, self._rows(source, "runs"), [])
+                for run in self._runs(source, self._rows(source, "runs"), [], _OPAQUE)
             ]
 
     def finished(self) -> list[Run]:
@@ -247,7 +248,7 @@ class KeyedJobStore(ABC):
             return [
                 run
                 for source in self._sources()
-                for run in self._runs(source, self._rows(source, "past"), [])
+                for run in self._runs(source, self._rows(source, "past"), [], _OPAQUE)
             ]
 
     def occurrences(self) -> list[Occurrence]:
@@ -332,22 +333,34 @@ class KeyedJobStore(ABC):
     def _rows(self, source: str, table: str) -> Sequence[tuple[str, str]]:
         return self._all(source, table)[table]
 
-    def _jobs(self, source: str, rows: Sequence[tuple[str, str]], unreadable: list[Unreadable]) -> list[Job]:
-        found = []
+    def _jobs(
+        self,
+        source: str,
+        rows: Sequence[tuple[str, str]],
+        unreadable: list[Unreadable],
+        codec: Codec | None = None,
+    ) -> list[Job]:
+        codec, found = codec or self._codec, []
         for key, text in rows:
             try:
-                spec, fields = self._codec.loads(text)
+                spec, fields = codec.loads(text)
                 found.append(job_of(replace(spec, store=self.alias), fields))
             except (RunnerError, ValueError, TypeError) as error:
                 unreadable.append(Unreadable(JobKey(self.alias, source, key), str(error)))
         return found
 
-    def _runs(self, source: str, rows: Sequence[tuple[str, str]], unreadable: list[Unreadable]) -> list[Run]:
-        found = []
+    def _runs(
+        self,
+        source: str,
+        rows: Sequence[tuple[str, str]],
+        unreadable: list[Unreadable],
+        codec: Codec | None = None,
+    ) -> list[Run]:
+        codec, found = codec or self._codec, []
         for key, text in rows:
             slot, nonce, job = slot_parts(key)
             try:
-                spec, fields = self._codec.loads(text)
+                spec, fields = codec.loads(text)
                 run_key = RunKey(JobKey(self.alias, source, job), slot, nonce)
                 found.append(run_of(run_key, replace(spec, store=self.alias), fields))
             except (RunnerError, ValueError, TypeError) as error:

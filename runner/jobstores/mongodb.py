@@ -14,6 +14,7 @@ from typing import Any
 from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern, timeout
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
 
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE, Fence
@@ -34,14 +35,15 @@ class MongoDBJobStore(KeyedJobStore):
     """`host` and other arguments as pymongo takes them, or a `url` (`mongodb://host:27017/?replicaSet=rs0`), or a
     `client` of one's own.
 
-    The documents are in `database`, collections `<collection>` and `<collection>_leads`.
+    The documents are in `database` (that of the URL, else `runner`), collections `<collection>` and
+    `<collection>_leads`.
     """
 
     errors = (OSError, PyMongoError)
 
     def __init__(
         self,
-        database: str = "runner",
+        database: str | None = None,
         collection: str = "jobs",
         client: Any = None,
         pickle_protocol: int | None = None,
@@ -51,6 +53,8 @@ class MongoDBJobStore(KeyedJobStore):
         alias: str = "default",
         **connect_args: Any,
     ) -> None:
+        if database is None:
+            database = _named_in(url)
         for name, value in (("database", database), ("collection", collection)):
             if not value:
                 raise ValueError(f'The "{name}" parameter must not be empty')
@@ -207,3 +211,9 @@ class MongoDBJobStore(KeyedJobStore):
 
 def _id(row: Row) -> str:
     return "\n".join(row)
+
+
+def _named_in(url: str | None) -> str:
+    """The database of a URL. `admin` there says who logs in, not where jobs are kept."""
+    name = str(parse_uri(url, validate=False).get("database") or "") if url and "+srv" not in url else ""
+    return name if name not in ("", "admin") else "runner"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
 from runner.core.action import Save
 from runner.core.run import Job
 from runner.errors import RunnerError
-from runner.jobstores.apscheduler import COLLECTION, KEY, Place, Refused, job_of, loads
+from runner.jobstores.apscheduler import Place, Refused, job_of, loads
 from runner.jobstores.base import JobStore
 from runner.moment import Moment, to_datetime
 from runner.schedulers.carrying import Carried, carried
@@ -85,23 +84,3 @@ def _record(job: Carried) -> Job:
     if job.next_at is None:
         return Job(job.spec, state="paused")
     return Job(job.spec, job.next_at)
-
-
-def store_of(url: str, *, key: str = KEY, database: str = "", collection: str = COLLECTION) -> JobStore:
-    """The store of a URL, as a program makes it that gives these names, or none where they are APScheduler's own."""
-    made: Any
-    scheme = url.partition("://")[0]
-    if scheme in ("redis", "rediss", "unix"):
-        from runner.jobstores.redis import RedisJobStore
-
-        made = RedisJobStore(url=url) if key == KEY else RedisJobStore(url=url, jobs_key=key)
-    elif scheme in ("mongodb", "mongodb+srv"):
-        from runner.jobstores.mongodb import MongoDBJobStore
-
-        made = MongoDBJobStore(database or "runner", collection, url=url)
-    else:
-        from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
-
-        made = SQLAlchemyJobStore(url)
-    store: JobStore = made
-    return store

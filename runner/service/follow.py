@@ -13,7 +13,7 @@ from runner.core.run import AttemptKey, Run, Status, StepRun
 from runner.duration import say_duration
 from runner.errors import RunnerError, StoreError
 from runner.executors.output import Line, follow, path_of
-from runner.history import History
+from runner.history import History, Remembered
 from runner.moment import Moment
 from runner.service.place import Place
 
@@ -125,7 +125,7 @@ class Follower:
 
 
 def follow_elsewhere(
-    history: History,
+    history: History | Remembered,
     place: Place,
     run_id: str,
     follower: Follower,

@@ -13,8 +13,8 @@ from runner.errors import RunnerError
 from runner.executors import artifacts
 from runner.history import Trimmed, trim
 from runner.history.output import remove
+from runner.jobstores.base import JobStore
 from runner.jobstores.retention import Purged
-from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 
 log = logging.getLogger("runner.service")
 
@@ -24,7 +24,7 @@ _PAUSE = 0.02
 
 
 def tidy(
-    store: SQLAlchemyJobStore,
+    store: JobStore,
     state_dir: Path,
     clock: Clock,
     config: Config,
@@ -35,7 +35,7 @@ def tidy(
     purged = store.purge(clock.now(), wanted=wanted, pause=pause)
     remove(state_dir, purged.attempts)
     artifacts.expire(state_dir, clock.now())
-    return purged, trim(store.engine, state_dir, clock.now(), config.storage.logs, wanted=wanted, pause=pause)
+    return purged, trim(store, state_dir, clock.now(), config.storage.logs, wanted=wanted, pause=pause)
 
 
 class Housekeeper:
@@ -43,7 +43,7 @@ class Housekeeper:
 
     def __init__(
         self,
-        store: Callable[[], SQLAlchemyJobStore],
+        store: Callable[[], JobStore],
         state_dir: Path,
         clock: Clock,
         config: Callable[[], Config],

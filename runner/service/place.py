@@ -85,8 +85,9 @@ class Place:
     def mark(self) -> Path:
         """What remembers which database it was: beside a SQLite file, else in the state directory."""
         from runner.jobstores.sqlalchemy.database import file_of
+        from runner.jobstores.urls import in_sql
 
-        database = file_of(self.url)
+        database = file_of(self.url) if in_sql(self.url) else None
         if database is not None:
             return database.with_name(f"{database.name}.mark")
         return (

@@ -21,7 +21,6 @@ from runner.core.machine import Machine
 from runner.core.run import Request, Status
 from runner.errors import ConfigError, RunnerError, StoreError
 from runner.jobstores.base import JobStore
-from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
 from runner.service import memory
@@ -136,12 +135,8 @@ class Service:
             signals.close()
         return code
 
-    def _housekeeper(self) -> Housekeeper | None:
-        """For what a SQL database and the state directory keep."""
-        store = self._store
-        if not isinstance(store, SQLAlchemyJobStore):
-            return None
-        made = Housekeeper(lambda: store, self._place.state, self._clock, lambda: self.house.config)
+    def _housekeeper(self) -> Housekeeper:
+        made = Housekeeper(lambda: self._store, self._place.state, self._clock, lambda: self.house.config)
         made.open()
         return made
 

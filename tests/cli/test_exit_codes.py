@@ -255,7 +255,7 @@ def _loaded(args: list[str], directory: Path, **environ: str) -> set[str]:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("foo", "the database's URL cannot be read"),
+        ("foo", "the store's URL cannot be read"),
         ("mysql+no_such_driver://u@h/x", "there is no kind of database 'mysql+no_such_driver'"),
         ("mysql+cymysql://u:hidden@127.0.0.1:1/x", "pip install 'runner[mariadb]'"),
     ],

@@ -62,7 +62,7 @@ class House:
         return size(path_of(self.state, key)) > 0
 
     def trim(self, total: int = MUCH) -> tuple[int, int]:
-        found = trim(self.store.engine, self.state, NOW, total)
+        found = trim(self.store, self.state, NOW, total)
         return found.attempts, found.kept
 
 

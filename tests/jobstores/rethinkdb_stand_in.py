@@ -415,6 +415,8 @@ class Connection(socketserver.StreamRequestHandler):
             with tables.lock:
                 evaluation = Evaluation(tables)
                 found = evaluation.plain(evaluation.value(term))
+                if isinstance(found, tuple):  # A whole table.
+                    found = Rows(list(tables.databases[found[0]][found[1]].values()), found)
         except Refused as error:
             self.answer(token, RUNTIME_ERROR, [str(error)], e=error.kind)
             return

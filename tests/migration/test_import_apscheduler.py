@@ -11,45 +11,58 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler as Theirs
 
 from runner.cli import main
+from runner.jobstores.urls import store_of
 from runner.schedulers.background import BackgroundScheduler
-from runner.schedulers.taking import store_of
 from tests.differential import work
 from tests.differential.library import Ears, Library
 from tests.jobstores import store_servers
-from tests.migration import old_jobs
+from tests.migration import old_etcd, old_jobs, old_rethinkdb
 
 FACTS = (
     "id name func_ref args kwargs coalesce executor misfire_grace_time max_instances next_run_time".split()
 )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "redis", "mongodb"])
+SERVERS = {
+    "redis": store_servers.redis,
+    "mongodb": partial(store_servers.mongodb, "secantus"),
+    "rethinkdb": store_servers.rethinkdb,
+    "zookeeper": store_servers.zookeeper,
+    "etcd": store_servers.etcd,
+}
+
+
+@pytest.fixture(scope="module", params=["sqlite", *SERVERS])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "redis":
-        with store_servers.redis() as server:
-            yield server
-    elif request.param == "mongodb":
-        with store_servers.mongodb("secantus") as server:
-            yield server
-    else:
+    if request.param == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('old')}/jobs.db"
+        return
+    with SERVERS[request.param]() as server:
+        yield server if "://" in server else f"{request.param}://{server}"
 
 
-def their_store(url: str) -> dict[str, Any]:
-    if url.startswith("redis"):
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(url)
-        return {"type": "redis", "host": parts.hostname, "port": parts.port}
-    if url.startswith("mongodb"):
-        return {"type": "mongodb", "host": url}
+def their_store(url: str) -> Any:
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "redis":
+            return {"type": "redis", "host": parts.hostname, "port": parts.port}
+        case "rethinkdb":
+            return old_rethinkdb.Store(host=parts.hostname, port=parts.port)
+        case "mongodb":
+            return {"type": "mongodb", "host": url}
+        case "zookeeper":
+            return {"type": "zookeeper", "hosts": parts.netloc}
+        case "etcd":
+            return old_etcd.store(str(parts.hostname), parts.port or 0)
     return {"type": "sqlalchemy", "url": url}
 
 

@@ -9,13 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.verb_place import Place
+from tests.jobstores import store_servers
+
 PROGRAM = """
 import signal, sys, time
+from runner.jobstores.urls import store_of
 from runner.schedulers.background import BackgroundScheduler
 
 def report(name):
@@ -28,9 +33,7 @@ def fragile():
     raise ConnectionError("the other side is away")
 
 if __name__ == "__main__":
-    scheduler = BackgroundScheduler(
-        jobstores={"default": {"type": "sqlalchemy", "url": sys.argv[1]}}, timezone="UTC", name="shop"
-    )
+    scheduler = BackgroundScheduler(jobstores={"default": store_of(sys.argv[1])}, timezone="UTC", name="shop")
     scheduler.start()
     scheduler.add_job(report, "cron", ["x"], day=1, hour=4, id="report", replace_existing=True)
     scheduler.add_job(hold, "cron", year=2099, id="hold", replace_existing=True, timeout="5m")
@@ -43,11 +46,11 @@ if __name__ == "__main__":
 
 
 class World:
-    def __init__(self, where: Path) -> None:
+    def __init__(self, where: Path, url: str = "") -> None:
         self.where = where
         self.environ = {
             **os.environ,
-            "RUNNER_DATABASE_URL": f"sqlite:///{where}/shared.db",
+            "RUNNER_DATABASE_URL": url or f"sqlite:///{where}/shared.db",
             "RUNNER_STATE_DIR": str(where / "state"),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
@@ -179,3 +182,55 @@ def test_what_nobody_runs_cannot_be_commanded(tmp_path: Path) -> None:
     process.stdout.close()
     assert world.state("report") == "scheduled"
     assert "no scheduler answers for api:shop" in world.run("pause", "report", code=4)
+
+
+SERVERS = {
+    "redis": store_servers.redis,
+    "mongodb": partial(store_servers.mongodb, "secantus"),
+    "rethinkdb": store_servers.rethinkdb,
+    "zookeeper": store_servers.zookeeper,
+    "etcd": store_servers.etcd,
+}
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_on_every_kind_of_server(kind: str, tmp_path: Path) -> None:
+    """A program and `runner serve` on one store: both are listed, commanded and remembered from the command line."""
+    with SERVERS[kind]() as server:
+        url = str(server) if "://" in server else f"{kind}://{server}"
+        world, verbs = World(tmp_path, url), Place(tmp_path)
+        verbs.environ["RUNNER_DATABASE_URL"] = url
+        program = world.start()
+        verbs.write('jobs:\n  files:\n    schedule: "0 6 * * *"\n    run: echo said by the file\n')
+        service = subprocess.Popen(
+            [sys.executable, "-m", "runner", "serve"],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            env=world.environ,
+        )
+        try:
+            listed = {job["id"]: job for job in verbs.call("list", "--json").json["jobs"]}
+            assert listed["report"]["source"] == "api:shop"
+            assert listed["files"]["source"] == str(verbs.file)
+            eventually(lambda: (tmp_path / "state" / "leader.json").exists())
+            ran = {verbs.call("trigger", job).stdout.strip() for job in ("report", "files")}
+
+            def succeeded() -> set[str]:
+                runs = verbs.call("history", "--json").json["runs"]
+                return {each["id"] for each in runs if each["status"] == "succeeded"}
+
+            eventually(lambda: succeeded() >= ran)
+            assert verbs.call("logs", "files").stdout == "said by the file\n"
+            assert "ConnectionError: the other side is away" in verbs.call("logs", "fragile").stdout
+            verbs.call("pause", "report")
+            (paused,) = (job for job in verbs.call("list", "--json").json["jobs"] if job["id"] == "report")
+            assert paused["state"] == "paused"
+            verbs.call("db", "purge")
+            assert succeeded() >= ran
+            assert "is no SQL database" in verbs.call("db", "check", code=1).stderr
+        finally:
+            for process in (service, program):
+                process.send_signal(signal.SIGTERM)
+                process.wait(30)
+            assert program.stdout is not None
+            program.stdout.close()

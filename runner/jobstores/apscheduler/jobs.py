@@ -46,6 +46,8 @@ def job_of(state: Any) -> OldJob:
 def _read(state: Any) -> OldJob:
     if not isinstance(state, Mapping):
         raise Refused(f"it is a {type(state).__name__}, not the state of a job")
+    if state.keys() == {"next_run_time", "job_state"}:  # ZooKeeper and etcd keep both in one pickle.
+        return _read(state["job_state"])
     if state.get("version", 1) != 1:
         raise Refused(f"it is of version {state['version']}; only version 1 is known")
     due = state["next_run_time"]

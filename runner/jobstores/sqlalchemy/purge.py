@@ -76,7 +76,7 @@ class _Purge:
             rule = rules.get(key, USUAL)
             for rows in self._runs(key, rule):
                 runs += [RunKey(key, row.slot, row.nonce) for row in rows]
-                attempts += [each for row in rows for each in attempts_of(key, row)]
+                attempts += [each for row in rows for each in attempts_of_row(key, row)]
             occurrences += self._occurrences(key, rule)
         oldest = self.now - USUAL.age
         i, d, r = tables.incidents, tables.deliveries, tables.requests
@@ -182,7 +182,7 @@ def rules_of(connection: Connection, alias: str = "default") -> dict[JobKey, Ret
     return rules
 
 
-def attempts_of(job: JobKey, row: Any) -> Iterator[AttemptKey]:
+def attempts_of_row(job: JobKey, row: Any) -> Iterator[AttemptKey]:
     """Every attempt of a run, of a row with its slot, nonce and steps."""
     try:
         states = loads(row.steps)
