@@ -39,7 +39,10 @@ def test_mongodb(url: str, names: tuple[str, str]) -> None:
 def test_rethinkdb() -> None:
     found = arguments("rethinkdb://me:s%40fe@host/mine?table=tasks")
     assert found["_names"] == ("mine", "tasks")
-    assert found["_arguments"].items() >= {"host": "host", "port": 28015, "user": "me", "password": "s@fe"}.items()
+    assert (
+        found["_arguments"].items()
+        >= {"host": "host", "port": 28015, "user": "me", "password": "s@fe"}.items()
+    )
 
 
 def test_zookeeper() -> None:
