@@ -95,6 +95,7 @@ class Lane:
             None,
             None,
             job.last_success,
+            runs.settings.commit,
         )
         runs.live[run_key] = run
         runs.by_job[key] = {run_key: None}
@@ -172,6 +173,7 @@ class Lane:
             ended_at,
             None,
             run.last_success,
+            run.commit,
         )
         if self._step_ended:
             out(Announce("step.ended", (replace(run, steps=over.steps), ended)))
