@@ -175,7 +175,9 @@ def test_it_decides_what_the_whole_rules_decide(seed: int) -> None:
 def play(seed: int) -> Pair:
     chance = random.Random(seed)
     shut = (Maintenance("m", NOON + MINUTE, NOON + 3 * MINUTE),) if chance.random() < 0.1 else ()
-    given = Settings({}, {"default": chance.choice((None, 2)), "narrow": 1}, shut, host="here", commit="1f2e3d")
+    given = Settings(
+        {}, {"default": chance.choice((None, 2)), "narrow": 1}, shut, host="here", commit="1f2e3d"
+    )
     both = pair(given)
     now = NOON
     both.handle(now, Started())
