@@ -54,6 +54,7 @@ BOUNDS: dict[str, Bound] = {
     "41 queue": Bound("others late at most, s", 0.5, 60, why=_TURNS),
     "43": Bound("others late at most, s", 0.5, 20, why="a process of Python is started for each function"),
     "44": Bound("resumed after, s", 2, 30, loose=True, why=_SECOND),
+    "45": Bound("a silent server noticed after, s", 15),
     "46": Bound("recorded after there was room, s", 5, 20, why="the disk is filled all the while"),
     "59": Bound("runs late at most, s", 0.1, 9, why=_TURNS),
 }

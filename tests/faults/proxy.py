@@ -9,14 +9,17 @@ import threading
 
 
 class Proxy:
-    """Passes bytes between `port` and the server's, until it is cut: then connections end and none is accepted."""
+    """Passes bytes between `port` and the server's, until it is cut: then connections end and none is accepted.
+
+    Frozen, it takes connections and bytes, and nothing comes out on the other side, not even an end.
+    """
 
     def __init__(self, server: int) -> None:
         self._server = server
         self._listener = self._listen(0)
         self.port = int(self._listener.getsockname()[1])
         self._pairs: dict[socket.socket, socket.socket] = {}
-        self._cut = False
+        self._cut = self._frozen = False
         self._ending = False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -24,8 +27,11 @@ class Proxy:
     def cut(self) -> None:
         self._cut = True
 
+    def freeze(self) -> None:
+        self._frozen = True
+
     def mend(self) -> None:
-        self._cut = False
+        self._cut = self._frozen = False
 
     def close(self) -> None:
         self._ending = True
@@ -46,6 +52,8 @@ class Proxy:
                 for key, _ in selector.select(0.05):
                     if key.fileobj is self._listener:
                         self._accept(selector)
+                    elif self._frozen:
+                        threading.Event().wait(0.01)
                     elif isinstance(key.fileobj, socket.socket):
                         self._pass(selector, key.fileobj)
             for each in list(self._pairs):

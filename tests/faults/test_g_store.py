@@ -21,6 +21,7 @@ from tests.faults.checker import check, read
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import SEED, judge, record
 from tests.faults.figures import size as how_many
+from tests.faults.proxy import Proxy
 from tests.faults.rig import MARK, Runner, Scene, dice, every_second, wait_until
 
 QUICK = every_second(3, more="    concurrency: {overlap: allow, max: 50}")
@@ -142,6 +143,39 @@ def test_case_45_server_stopped(stage: Stage, servers: Servers) -> None:
     verdict = end(scene, runner)
     record("45", f"PostgreSQL killed for {away} s, then its connections cut", cuts + 1,
            {**verdict.figures, "resumed after, s": resumed}, "0 lost, 0 twice")  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_case_45_server_says_nothing(stage: Stage, servers: Servers, kind: str) -> None:
+    """A server that takes connections and bytes and never answers, as a frozen process or a lost proxy does."""
+    if kind == "mariadb" and not how_many(0, 1):
+        pytest.skip("in the long form only: the driver's own bound, RUNNER_FAULTS=long")
+    url = servers.url(kind)
+    assert url is not None
+    port = int(url.partition("127.0.0.1:")[2].partition("/")[0])
+    proxy = Proxy(port)
+    try:
+        scene = stage(QUICK, url)
+        runner = scene.serve(environ={"RUNNER_DATABASE_URL": url.replace(f":{port}/", f":{proxy.port}/")})
+        runner.wait_lead()
+        scene.wait_start()
+        proxy.freeze()
+        noticed = runner.wait_says("nothing starts until it is back")
+        frozen = scene.started()
+        assert healthy(scene) == 1
+        time.sleep(how_many(1, 60))
+        assert scene.started() == frozen
+        assert runner.alive
+        proxy.mend()
+        resumed = scene.wait_start(frozen)
+        settled(scene)
+        verdict = end(scene, runner)
+    finally:
+        proxy.close()
+    record(f"45 silent {kind}", "the server takes connections and never answers", 1,
+           {**verdict.figures, "noticed after, s": noticed, "resumed after, s": resumed},
+           "0 lost, 0 twice, noticed <= 15 s")  # fmt: skip
+    judge("45", noticed)
 
 
 def test_case_45_empty_standby(stage: Stage, servers: Servers) -> None:

@@ -112,8 +112,8 @@ _PATIENCE: Mapping[str, Mapping[str, int]] = {
         "keepalives_count": 3,
         "tcp_user_timeout": 5_000,
     },
-    "mysql": {"connect_timeout": 3, "read_timeout": 30, "write_timeout": 30},
-    "mariadb": {"connect_timeout": 3, "read_timeout": 30, "write_timeout": 30},
+    "mysql": {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10},
+    "mariadb": {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10},
 }
 """A server that cannot be reached any more is a StoreError within seconds, not after the quarter of an hour that TCP
 takes by itself. What the URL says goes first."""

@@ -39,6 +39,7 @@ from runner.jobstores.sqlalchemy.database import (
 from runner.jobstores.sqlalchemy.mark import Mark
 from runner.jobstores.sqlalchemy.purge import purge
 from runner.jobstores.sqlalchemy.reserve import Reserve
+from runner.jobstores.sqlalchemy.silence import LONGEST, Silence, bounded
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
 from runner.moment import SECOND, Moment, Span
@@ -122,10 +123,13 @@ class SQLAlchemyJobStore:
                 if self._given is not None
                 else connect(self._url or "", self._options, self._schema)
             )
+            silence = bounded(engine) if self._given is None else Silence()
             if self._mark is not None:
                 # Before anything is written: tables made in the wrong database would hide that it is the wrong one.
                 self._verify(engine, first=True)
+            silence.seconds = None
             migrate(engine)
+            silence.seconds = LONGEST
             self._engine = engine
             if engine.dialect.name == "sqlite":
                 database = engine.url.database or ":memory:"
