@@ -15,8 +15,9 @@ from runner.core.run import Job, Occurrence, Origin, RunKey
 from runner.core.runs import Runs
 from runner.core.timing import follows_the_clock, skipped, start_of
 from runner.core.wall import Wall
+from runner.duration import say_duration
 from runner.frozen import replace
-from runner.moment import Moment, to_datetime
+from runner.moment import Moment, Span, to_datetime
 from runner.spec import JobKey, JobSpec
 
 
@@ -40,6 +41,8 @@ class Slots:
         self._broken = broken
         self._lane = lane
         self._nonces: tuple[Moment, dict[JobKey, int]] = (0, {})
+        self._jumped: tuple[Moment, str] = (0, "")
+        """When the clock was last set forward, and the words for it."""
 
     def due(self, key: JobKey, now: Moment) -> None:
         """The job's moment in the agenda has come."""
@@ -65,7 +68,7 @@ class Slots:
             return
         for record in found.records:
             for part in _parted(record, job):
-                self._record(part)
+                self._record(self._explained(part, now))
         moved = replace(job, next_at=found.next_at, passed=max(found.passed, job.passed or found.passed))
         self._jobs[job.key] = moved
         for slot in found.runs:
@@ -178,7 +181,14 @@ class Slots:
         self._wall.keep(replace(job, next_at=job.spec.trigger.next_after(slot), passed=passed))
         return False
 
-    def stepped(self, by: int, now: Moment) -> None:
+    def _explained(self, record: Occurrence, now: Moment) -> Occurrence:
+        """What the clock jumped over says so: nobody was away then."""
+        jumped_at, words = self._jumped
+        return replace(record, detail=words) if now == jumped_at and not record.detail else record
+
+    def stepped(self, by: Span, now: Moment) -> None:
+        if by > 0:
+            self._jumped = (now, f"the clock was set forward by {say_duration(by)}")
         for job in list(self._jobs.values()):
             if by < 0:
                 self.realign(job, now)

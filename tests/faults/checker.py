@@ -46,6 +46,7 @@ class RangeRow:
     reason: str
     last: int
     count: int
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,9 @@ def read(scene: Scene) -> Book:
                 RunRow(*row[:6], json.loads(row[6]), *row[7:])
                 for row in connection.execute(select(*wanted).where(r.source == scene.source))
             ]
-            fields = (o.job, o.slot, o.nonce, o.state, o.reason, o.last, o.count)
+            fields = (o.job, o.slot, o.nonce, o.state, o.reason, o.last, o.count, o.detail)
             ranges = [
-                RangeRow(*row[:5], row[5] or row[1], row[6])
+                RangeRow(*row[:5], row[5] or row[1], *row[6:])
                 for row in connection.execute(select(*fields).where(o.source == scene.source))
             ]
     finally:

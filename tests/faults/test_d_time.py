@@ -192,6 +192,8 @@ def test_case_26_clock_forward(stage: Stage) -> None:
     missed = sum(each.count for each in book.ranges if each.job == "all" and each.state == "missed")
     assert merged > 3500
     assert missed > 3500
+    told = {each.detail for each in book.ranges if each.count > 3000}
+    assert told == {"the clock was set forward by 1h"}
     verdict = check(book)
     assert verdict.good, str(verdict)
     figures = {**verdict.figures, "merged": merged, "caught up": len(late), "missed": missed}
