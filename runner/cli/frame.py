@@ -56,9 +56,9 @@ def params_option(function: F) -> F:
 
 def local_zone() -> str:
     """The machine's zone, by name."""
-    from tzlocal import get_localzone_name
+    from runner.machine_zone import machine_zone
 
-    return get_localzone_name() or "UTC"
+    return machine_zone()[0]
 
 
 def job_of(config: Config, job: str) -> JobSpec:
@@ -94,12 +94,28 @@ def place_of(file: str | None, *, shared: bool = False) -> Place:
     """The jobs file and its state; with `shared`, a store that RUNNER_DATABASE_URL names is enough."""
     from runner.service.place import NoJobsFile, Place, find_files
 
-    if shared and file is None and os.environ.get("RUNNER_DATABASE_URL"):
-        try:
-            return Place.of(find_files(None, os.environ), os.environ)
-        except NoJobsFile:
+    try:
+        return Place.of(find_files(file, os.environ), os.environ)
+    except NoJobsFile:
+        if (gone := _gone(file)) is not None:
+            return gone
+        if shared and file is None and os.environ.get("RUNNER_DATABASE_URL"):
             return Place.of(Path("jobs.yaml").absolute(), os.environ)
-    return Place.of(find_files(file, os.environ), os.environ)
+        raise
+
+
+def _gone(file: str | None) -> Place | None:
+    """The place of a jobs file that is not there any more, and which a runner serves all the same."""
+    from runner.service.leader import Leader
+    from runner.service.place import DEFAULT_FILES, Place
+
+    given = file or os.environ.get("RUNNER_FILE")
+    for name in given.split(os.pathsep) if given else DEFAULT_FILES:
+        place = Place.of(Path(name).absolute(), os.environ)
+        leader = Leader.read(place.state)
+        if leader is not None and leader.file == str(place.file):
+            return place
+    return None
 
 
 def load(place: Place, cache: Cache | None = None) -> Config:

@@ -70,7 +70,9 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str, tuple[M
     from runner import config
 
     if not place.file.exists():  # a store without a jobs file: programs keep their jobs in it
-        return [], frame.local_zone(), ()
+        if known := [job.spec for job in stored if job.spec.source == place.source]:
+            click.echo(f"{place.file} is gone; this is the last good schedule", err=True)
+        return known, frame.local_zone(), ()
     try:
         loaded = config.load(place.files)
     except ConfigError as error:

@@ -55,8 +55,6 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     """
     from typing import Literal, cast
 
-    from tzlocal import get_localzone
-
     from runner.clock import SystemClock
     from runner.config import Cache
     from runner.jobstores.urls import store_of
@@ -65,6 +63,7 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     from runner.service.report import Report
     from runner.service.serve import Service
     from runner.service.systemd import Systemd
+    from runner.views.when import zone_of
 
     first.split()
     first.keep_descriptors()
@@ -74,7 +73,7 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     loaded = frame.load(place, cache)
     place.make()
     clock = SystemClock()
-    report = Report(clock, get_localzone(), log_format)
+    report = Report(clock, zone_of(loaded.timezone), log_format)
     logging.basicConfig(handlers=[_Lines(report)], level=logging.WARNING)
     # A connection that was lost is told as trouble of the store: not also with a traceback of its pool.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

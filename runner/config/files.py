@@ -6,9 +6,11 @@ command line, links followed; nothing of another file is ever shown.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,9 +69,24 @@ def members(directory: Path) -> list[Path]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """What a file holds, and no more of it than a file may hold."""
-    with open(path, "rb") as file:
+    """What a file holds, and no more of it than a file may hold. OSError also where it is no plain file."""
+    if stat.S_ISSOCK(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is a socket, not a file")
+    # Opening a pipe waits for its writer, and a device may never end.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode) and os.path.realpath(path) != os.devnull:
+            kind = next((word for test, word in _KINDS if test(mode)), "something else")
+            raise OSError(errno.EINVAL, f"it is {kind}, not a file")
         return file.read(MAX_BYTES + 1)
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def read(paths: Sequence[Path], trouble: Trouble, instead: Mapping[Path, bytes] | None = None) -> Files:
@@ -124,7 +141,10 @@ class _Reader:
         try:
             data = self.instead[path] if path in self.instead else read_bytes(path)
         except OSError as error:
-            self.trouble.add("file", f"the file cannot be read: {error.strerror}", place)
+            help = (
+                "write it to a file first: it is read more than once" if error.errno == errno.EINVAL else ""
+            )
+            self.trouble.add("file", f"the file cannot be read: {error.strerror}", place, help=help)
             return None
         self.files.data[path] = data
         try:

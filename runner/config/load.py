@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tzlocal import get_localzone_name
-
 from runner.config import expected, lint, names, references
 from runner.config.diagnose import Trouble, unique
 from runner.config.files import Document, Files, home_of, matching, read, read_bytes
@@ -22,6 +20,7 @@ from runner.config.sections import Sections
 from runner.config.spot import Known
 from runner.config.text import decode
 from runner.errors import ConfigError, Problem
+from runner.machine_zone import machine_zone
 from runner.moment import Moment
 from runner.spec import JobSpec
 
@@ -150,7 +149,11 @@ class _Load:
         files = read(self.paths, trouble, self.instead)
         self.documents = files.documents
         sections = Sections(files.documents, self.home, trouble)
-        zone = get_localzone_name() or "UTC"
+        zone, unusable = machine_zone()
+        if unusable:
+            fact = f"the environment variable TZ names no time zone: {unusable}; {zone} is used"
+            help = "set TZ=Europe/Berlin, or write `timezone:` in `defaults`"
+            trouble.add("timezone", fact, (Source(str(self.paths[0]), ""), 0, 0), help=help, level="warning")
         known = self._known(sections, zone)
         channels = sections.channels(self.address)
         secrets, executors = sections.secrets(), sections.executors()

@@ -217,28 +217,28 @@ class Sections:
         return tuple(found)
 
     def _window(self, node: Map, zone: str) -> Maintenance | None:
+        """One window, or None; every mistake of it is told, whatever else is wrong with it."""
+        given = {key: str(child.value) for key, child in node.nodes.items() if child.value is not None}
+        ends = [key for key in ("end", "duration") if key in given]
+        if len(ends) != 1:
+            fact = "has both `end` and `duration`" if ends else "needs an end"
+            self.trouble.add("value", f"the maintenance window {given.get('name', '')!r} {fact}", node.at,
+                             help="write either duration: 4h or end: 2026-12-02T02:00")  # fmt: skip
+        moments = {key: self._moment(node, key, given[key], zone) for key in ("start", "end") if key in given}
         alone, listed = Map(node.at), Seq(node.at)
         listed.nodes, listed.value = [node], [node.value]
         alone.put("maintenance", node.at, listed)
         # Its shape was checked with its file: here only what is good matters.
         model = checked(FileModel, alone, Trouble())
-        if model is None or not model.maintenance:
+        start = moments.get("start")
+        if model is None or not model.maintenance or start is None or len(ends) != 1:
             return None
         (each,) = model.maintenance
-        if (each.end is None) == (each.duration is None):
-            fact = "needs an end" if each.end is None else "has both `end` and `duration`"
-            self.trouble.add("value", f"the maintenance window {each.name!r} {fact}", node.at,
-                             help="write either duration: 4h or end: 2026-12-02T02:00")  # fmt: skip
-            return None
-        start = self._moment(node, "start", each.start, zone)
-        end = self._moment(node, "end", each.end, zone) if each.end is not None else None
-        if start is None or (each.end is not None and end is None):
-            return None
-        end = start + (each.duration or 0) if end is None else end
-        if end <= start:
+        end = moments["end"] if "end" in moments else start + (each.duration or 0)
+        if end is not None and end <= start:
             self.trouble.add("value", f"the maintenance window {each.name!r} ends before it begins", node.at,
                              help="`end` comes after `start`")  # fmt: skip
-        return Maintenance(each.name, start, end, tuple(each.tags))
+        return Maintenance(each.name, start, end, tuple(each.tags)) if end is not None else None
 
     def _moment(self, node: Map, key: str, text: str, zone: str) -> int | None:
         try:

@@ -182,6 +182,11 @@ def _below_help(wanted: str, path: tuple[str | int, ...]) -> str:
     return f"write {name}: {{type: string}}" if parent == "params" else ""
 
 
+_MEANT = dict.fromkeys(("yes", "on", "y", "true"), "true") | dict.fromkeys(
+    ("no", "off", "n", "false"), "false"
+)
+
+
 def _type_help(wanted: str, name: str, node: Node) -> str:
     if wanted == "a mapping":
         return f"write {EXAMPLES[name]}" if name in EXAMPLES else "write keys below it, each as `key: value`"
@@ -193,6 +198,9 @@ def _type_help(wanted: str, name: str, node: Node) -> str:
         return "write [a, b], or one `- item` per line"
     if wanted in ("a whole number", "a number"):
         return f"write {name}: 3"
+    if wanted == "true or false" and (meant := _MEANT.get(str(node.value).lower())) is not None:
+        why = "in quotes it is a text" if str(node.value).lower() == meant else "in YAML 1.2 that is a text"
+        return f"{why}: write {name}: {meant}"
     if wanted == "true or false":
         return f"write {name}: true, or {name}: false"
     if name == "include":

@@ -30,7 +30,9 @@ SHELLS: Mapping[str, tuple[str, ...]] = {
     "sh": ("sh", "-e"),
     "bash": ("bash", "-eo", "pipefail"),
     "python": ("python3",),
+    **{name: (name, "-e") for name in ("dash", "ash", "ksh", "zsh")},
 }
+"""What a shell's bare name stands for: a script ends at the first command that fails."""
 ONLY_STEP = "main"
 """The id of the step of a job that has no `steps`."""
 

@@ -209,7 +209,9 @@ def exit_error(code: int, work: object) -> str:
     """Why an exit code is a failure, in words."""
     if code in (126, 127) and isinstance(work, Command):
         what = "could not be run" if code == 126 else "was not found"
-        return f"exit code {code}: " + (f"{work.argv[0]} {what}" if work.argv else f"a command {what}")
+        program = work.argv[0] if work.argv else work.shell[0]
+        known = work.argv is not None or shutil.which(program) is None
+        return f"exit code {code}: {program if known else 'a command'} {what}"
     if 128 < code < 128 + signal.NSIG:
         try:
             return f"exit code {code}: killed by {signal.Signals(code - 128).name}"

@@ -63,7 +63,7 @@ class Rendering:
         interpreter = os.path.basename(shell[0])
         if interpreter not in SHELLS:
             refuse(source, interpreter)
-        lifted = lift(source, "bash" if interpreter == "bash" else "sh")
+        lifted = lift(source, "bash" if interpreter in ("bash", "zsh", "ksh") else "sh")
         values = {
             name: _plain(as_text(evaluate(expression, self.context)))
             for name, expression in lifted.variables.items()

@@ -15,6 +15,7 @@ from runner.duration import say_duration
 from runner.moment import SECOND, Moment, iso, to_datetime
 from runner.service.place import Place
 from runner.service.report import Report
+from runner.spec import JobKey
 
 _TAIL_LINES = 5
 _FEW = 5
@@ -23,9 +24,10 @@ _FEW = 5
 class Chronicle:
     """Hears announcements on the clock thread, and says the ones people want to read."""
 
-    def __init__(self, report: Report, clock: Clock) -> None:
+    def __init__(self, report: Report, clock: Clock, zone_of: Callable[[JobKey], str]) -> None:
         self._report = report
         self._clock = clock
+        self._zone_of = zone_of
         self._say: Mapping[str, Callable[[Announce], None]] = {
             "run.started": self._run_started,
             "run.ended": self._run_ended,
@@ -137,7 +139,7 @@ class Chronicle:
 
     def _occurrence(self, announce: Announce) -> None:
         occurrence: Occurrence = announce.value
-        planned = to_datetime(occurrence.slot, ZoneInfo("UTC")).strftime("%H:%M:%S UTC")
+        planned = _clock(occurrence.slot, self._clock.now(), self._zone_of(occurrence.job))
         what = f"{occurrence.count} times from {planned}" if occurrence.count > 1 else planned
         self._report.say(
             announce.name,

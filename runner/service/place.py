@@ -35,7 +35,7 @@ def find_files(given: str | None, environ: Mapping[str, str]) -> tuple[Path, ...
                 raise NoJobsFile(f"there is no file {name}", hint="give its path with -f FILE")
         return tuple(dict.fromkeys(Path(name).absolute() for name in names))
     for candidate in DEFAULT_FILES:
-        if Path(candidate).is_file():
+        if Path(candidate).exists():
             return (Path(candidate).absolute(),)
     looked = " and ".join(("./jobs.yaml", "/etc/runner/jobs.yaml"))
     raise NoJobsFile(

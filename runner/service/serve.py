@@ -38,6 +38,7 @@ from runner.service.signals import Signals
 from runner.service.systemd import Systemd
 from runner.service.vitals import Vitals
 from runner.service.watch import Watcher
+from runner.spec import JobKey
 from runner.triggers import zones
 
 log = logging.getLogger("runner.service")
@@ -70,7 +71,7 @@ class Service:
         self._mail: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reloading = threading.Lock()
         self._cache = cache or config.Cache()
-        self._chronicle = Chronicle(report, clock)
+        self._chronicle = Chronicle(report, clock, self._zone_of)
         self._pulse: Pulse | None = None
         self._store_trouble = ""
         self._since: Moment = clock.now()
@@ -324,6 +325,12 @@ class Service:
             self._mail.put("refused")
         elif announce.name == "run.ended" and self._draining:
             self._mail.put("look")
+
+    def _zone_of(self, key: JobKey) -> str:
+        """The zone a job's times are told in. Clock thread only."""
+        machine = self.house.partition.machine
+        job = machine.jobs.get(key) if machine is not None else None
+        return job.spec.timezone if job is not None else self.house.config.timezone
 
     def _lead(self) -> None:
         self._me = Leader.me(self._clock.now(), self._place.file, self.house.commit)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,10 +34,16 @@ def fingerprint(files: Sequence[Path]) -> str:
     for file in dict.fromkeys(files):
         digest.update(str(file).encode() + b"\0")
         try:
-            digest.update(file.read_bytes())
+            digest.update(_content(file))
         except OSError as error:
             digest.update(f"\0{error.errno}".encode())
     return digest.hexdigest()
+
+
+def _content(file: Path) -> bytes:
+    """What a file holds; of what is none (a pipe, a device) nothing, and nobody waits for it."""
+    with open(file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as opened:
+        return opened.read() if stat.S_ISREG(os.fstat(opened.fileno()).st_mode) else b""
 
 
 class Watcher:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from rig import SLOT, Open, sh, task
 
 from runner.core.run import Status
@@ -98,6 +99,19 @@ def test_what_a_command_finds_in_its_environment(tmp_path: Path) -> None:
         "RUNNER_SCHEDULED_AT": "2026-03-20T09:46:40+00:00",
     }
     assert SLOT == 1_774_000_000 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("work", "error"),
+    [
+        (Command(script="echo", shell=("no-such-shell", "-e")), "exit code 127: no-such-shell was not found"),
+        (Command(script="no-such-program"), "exit code 127: a command was not found"),
+    ],
+)
+def test_what_was_not_found_is_named(work: Command, error: str, local: Open) -> None:
+    local.executor.start(task(work))
+    outcome = local.next()
+    assert (outcome.exit_code, outcome.error) == (127, error)
 
 
 def test_output_is_kept_raw(local: Open) -> None:

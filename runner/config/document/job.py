@@ -17,6 +17,7 @@ from runner.config.document.kinds import (
     OrOne,
     Text,
     Texts,
+    Truth,
     at_most_one_of,
     listed,
     one_of,
@@ -106,7 +107,7 @@ class JobModel(Work):
     only_after: OnlyAfterModel | None = Field(None, description="a gate beside the schedule")
     watch: Annotated[Any, Instead(NOT_YET)] = Field(None)
     webhook: Annotated[Any, Instead(NOT_YET)] = Field(None)
-    enabled: bool = Field(True, description="false: it is not scheduled, and can still be run by hand")
+    enabled: Truth = Field(True, description="false: it is not scheduled, and can still be run by hand")
     extends: Texts | None = Field(
         None, description="names under `templates`; maps merge, lists and scalars replace"
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, Strict
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -130,6 +130,15 @@ def duration(value: Any) -> Span:
     return _parsed(str(value))
 
 
+def _some(value: Any) -> Span:
+    """A duration that is not nothing: where 0 would mean at once, always or never, nobody means it."""
+    found = duration(value)
+    if not found:
+        hint = "write a number above 0 and a unit: 90s, 15m; without the key there is none"
+        raise SpecError("must be longer than nothing", hint=hint)
+    return found
+
+
 _parsed = lru_cache(maxsize=1024)(parse_duration)
 
 
@@ -174,6 +183,10 @@ _DURATION = {
     "examples": ["90s", "15m", "1h30m", "2d"],
 }
 Duration = Annotated[Span, BeforeValidator(duration), Instead(_DURATION)]
+_SOME = {**_DURATION, "pattern": rf"^(?=.*([1-9]|{EXPRESSION}))({_DURATION['pattern']})"}
+SomeTime = Annotated[Span, BeforeValidator(_some), Instead(_SOME)]
+Truth = Annotated[bool, Strict()]
+"""`no` and `off` are texts in YAML 1.2: nobody guesses what they mean."""
 Size = Annotated[
     int,
     BeforeValidator(size),

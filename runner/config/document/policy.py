@@ -16,9 +16,11 @@ from runner.config.document.kinds import (
     OrOne,
     Share,
     Size,
+    SomeTime,
     Text,
     Texts,
     TimeOfDay,
+    Truth,
     listed,
     short,
 )
@@ -64,10 +66,10 @@ class CatchupModel(Model):
 class SlaModel(Model):
     """What makes a run late. It only tells (`on_late`); `timeout` stops."""
 
-    start_within: Duration | None = Field(None, description="due, but not started after this")
-    max_duration: Duration | None = Field(None, description="still running after this")
+    start_within: SomeTime | None = Field(None, description="due, but not started after this")
+    max_duration: SomeTime | None = Field(None, description="still running after this")
     finish_by: TimeOfDay | None = Field(None, description="not finished by this time of day")
-    success_every: Duration | None = Field(None, description="no success for this long")
+    success_every: SomeTime | None = Field(None, description="no success for this long")
 
 
 class RetentionModel(Model):
@@ -103,11 +105,11 @@ class RuleModel(Model):
 
     to: Texts = Field(description="names under `channels`")
     after: int = Field(1, ge=1, description="only from the n-th failure in a row")
-    remind: Duration | None = Field(None, description="tell again every so often while it lasts")
+    remind: SomeTime | None = Field(None, description="tell again every so often while it lasts")
     if_: Text | None = Field(None, alias="if", description="an expression over job and run")
     title: Text | None = Field(None, description="a title of your own; may hold ${{ }}")
     body: Text | None = Field(None, description="a text of your own; may hold ${{ }}")
-    attach_log: bool = Field(False, description="send the output along")
+    attach_log: Truth = Field(False, description="send the output along")
 
 
 def _rules(value: Any) -> Any:

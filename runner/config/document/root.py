@@ -22,8 +22,10 @@ from runner.config.document.kinds import (
     Names,
     Open,
     Size,
+    SomeTime,
     Text,
     Texts,
+    Truth,
     one_of,
     short,
 )
@@ -100,7 +102,7 @@ class HeartbeatModel(Model):
     """What an outside watcher hears as long as the runner is well."""
 
     url: Text = Field(description="asked every so often; may hold ${{ secrets.NAME }}")
-    every: Duration = Field(60_000_000, description="how often, a minute if not said")
+    every: SomeTime = Field(60_000_000, description="how often, a minute if not said")
 
 
 class StorageModel(Model):
@@ -146,7 +148,7 @@ class FileModel(Open):
     include: Texts | None = Field(
         None, description="more files, relative to this one; globs allowed", examples=[["jobs.d/*.yaml"]]
     )
-    isolate_files: bool = Field(
+    isolate_files: Truth = Field(
         False, description="an edit that breaks one of several files: the others are followed all the same"
     )
     vars: dict[Name, Any] | None = Field(

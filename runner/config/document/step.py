@@ -18,8 +18,10 @@ from runner.config.document.kinds import (
     Names,
     Open,
     OrOne,
+    SomeTime,
     Text,
     Texts,
+    Truth,
     any_of,
     at_most_one_of,
     listed,
@@ -57,7 +59,7 @@ class HttpModel(Model):
     expect: Annotated[list[Status], BeforeValidator(listed), OrOne()] = Field(
         [200, 201, 202, 204], description="status codes that are good"
     )
-    timeout: Duration = Field(30_000_000, description="how long the answer may take")
+    timeout: SomeTime = Field(30_000_000, description="how long the answer may take")
 
     def request(self) -> tuple[tuple[str, str], ...]:
         """The methods given, with their URLs."""
@@ -94,7 +96,7 @@ class Work(Open):
     )
     working_dir: Text | None = Field(None, description="relative to the file's directory")
     user: Text | None = Field(None, description="the user it runs as")
-    clean_env: bool | None = Field(
+    clean_env: Truth | None = Field(
         None, description="only PATH, HOME, LANG and TZ of the runner's environment"
     )
     success: Success | None = Field(None, description="what counts as success")
@@ -107,7 +109,7 @@ class Work(Open):
     )
     env: Names | None = Field(None, description="environment variables; values may hold ${{ }}")
     retry: Retry | None = Field(None, description="how often a failed step is tried again")
-    timeout: Duration | None = Field(None, description="stop it, and all it started, after this")
+    timeout: SomeTime | None = Field(None, description="stop it, and all it started, after this")
     executor: str | None = Field(None, description="a name under `executors`")
     outputs: Names | None = Field(None, description="outputs by name: expressions over `stdout`")
     artifacts: (
@@ -154,10 +156,10 @@ class StepModel(Work):
         None, min_length=1, description="one instance per combination of values"
     )
     max_parallel: int | None = Field(None, ge=1, description="how many instances at once")
-    fail_fast: bool | None = Field(
+    fail_fast: Truth | None = Field(
         None, description="the first failed instance cancels the others; true, unless continue_on_error is"
     )
-    continue_on_error: bool | None = Field(None, description="a failure does not fail the run")
+    continue_on_error: Truth | None = Field(None, description="a failure does not fail the run")
     group: str | None = Field(None, description="a name under `groups`: capacity shared with others")
 
 
@@ -176,7 +178,7 @@ class ParamModel(Open):
         "string", description="what it may be"
     )
     default: Any = Field(None, description="used where none is given; may hold ${{ }} over run and vars")
-    required: bool = Field(False, description="a run without it is refused")
+    required: Truth = Field(False, description="a run without it is refused")
     description: Text = Field("", description="shown in the form and the help")
     options: list[Any] | None = Field(
         None, min_length=1, description="with `type: choice`: what may be chosen"
