@@ -8,6 +8,7 @@ import os
 import selectors
 import sys
 import time
+from collections.abc import Set
 from typing import Any, Protocol
 
 from runner.moment import Moment, Span
@@ -102,8 +103,10 @@ class Alarm:
         """Wait at most `span` microseconds (None: for ever)."""
         if self._timers is not None:
             self._timers.set(span)
-            self._selector.select(None)
-            self._timers.clear()
+            ready = {key.fd for key, _ in self._selector.select(None)}
+            self._timers.clear(ready)
+            if self._read not in ready:
+                return
         else:
             self._selector.select(1.0 if span is None else min(span / 1_000_000, 1.0))
         # Emptied first, then open to rings: the other way round a ring between the two would be read away, still
@@ -170,16 +173,19 @@ class _Timers:
         value = _Itimerspec(_Timespec(0, 0), _Timespec(seconds, rest))
         self._libc.timerfd_settime(self.descriptors[0], 0, ctypes.byref(value), None)
 
-    def clear(self) -> None:
+    def clear(self, ready: Set[int]) -> None:
         """Read what has fired; a clock that was set answers with ECANCELED once, and is watched again."""
-        with contextlib.suppress(OSError):
-            os.read(self.descriptors[0], 8)
-        try:
-            os.read(self.descriptors[1], 8)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._watch_the_wall()
+        span, wall = self.descriptors
+        if span in ready:
+            with contextlib.suppress(OSError):
+                os.read(span, 8)
+        if wall in ready:
+            try:
+                os.read(wall, 8)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._watch_the_wall()
 
     def _watch_the_wall(self) -> None:
         far = _Itimerspec(_Timespec(0, 0), _Timespec(2**33, 0))

@@ -22,11 +22,11 @@ _MOST_INSTANCES = 10_000
 
 def beginning(spec: JobSpec) -> dict[str, StepRun]:
     """The steps of a run that has not begun."""
-    return {step.id: _pending(step.id) for step in spec.steps}
+    return {step.id: pending(step.id) for step in spec.steps}
 
 
 @lru_cache(4096)
-def _pending(step: str) -> StepRun:
+def pending(step: str) -> StepRun:
     """One value for all runs of a step: it is frozen."""
     return StepRun(step)
 

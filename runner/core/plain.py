@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 
 from runner.core.action import Action, Announce, Save, Start
+from runner.core.admission import Place
 from runner.core.agenda import Agenda
+from runner.core.flow import pending
 from runner.core.incidents import Desk
 from runner.core.run import Job, Outcome, Run, RunKey, Status, StepRun
 from runner.core.runs import Runs
@@ -18,6 +20,7 @@ from runner.core.timing import on_time
 from runner.core.wall import Wall
 from runner.frozen import replace
 from runner.moment import Moment
+from runner.spec import Step
 
 
 class Lane:
@@ -77,34 +80,12 @@ class Lane:
         if following is None or not on_time(spec.policy, slot, following, now):
             return False
         step = spec.steps[0]
-        if runs.places.take((("executor", step.executor or spec.executor),)) is not None:
-            return False
-        out, run_key = self._out, RunKey(key, slot, "")
-        state = StepRun(step.id, "", Status.RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
-        run = Run(
-            run_key,
-            spec,
-            Status.RUNNING,
-            "",
-            "schedule",
-            "",
-            {},
-            {step.id: state},
-            now,
-            now,
-            None,
-            None,
-            job.last_success,
-            runs.settings.commit,
-        )
-        runs.live[run_key] = run
-        runs.by_job[key] = {run_key: None}
-        out(Save(run))
-        out(Start(run, step, state))
-        if self._run_started:
-            out(Announce("run.started", run))
-        if self._step_started:
-            out(Announce("step.started", (run, state)))
+        run_key = RunKey(key, slot, "")
+        place: Place = ("executor", step.executor or spec.executor)
+        if runs.places.take((place,)) is None:
+            self._starts(job, step, run_key, now)
+        else:
+            self._waits(job, step, run_key, place, now)
         job = Job(
             spec,
             following,
@@ -120,8 +101,61 @@ class Lane:
         )
         self._wall.jobs[key] = job
         self._agenda.put(("job", key), following)
-        out(Save(job))
+        self._out(Save(job))
         return True
+
+    def _starts(self, job: Job, step: Step, key: RunKey, now: Moment) -> None:
+        """A run that starts at once: its place is taken."""
+        spec, runs, out = job.spec, self._runs, self._out
+        state = StepRun(step.id, "", Status.RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
+        run = Run(
+            key,
+            spec,
+            Status.RUNNING,
+            "",
+            "schedule",
+            "",
+            {},
+            {step.id: state},
+            now,
+            now,
+            None,
+            None,
+            job.last_success,
+            runs.settings.commit,
+        )
+        runs.live[key] = run
+        runs.by_job[spec.key] = {key: None}
+        out(Save(run))
+        out(Start(run, step, state))
+        if self._run_started:
+            out(Announce("run.started", run))
+        if self._step_started:
+            out(Announce("step.started", (run, state)))
+
+    def _waits(self, job: Job, step: Step, key: RunKey, place: Place, now: Moment) -> None:
+        """A run that waits for its place: Runs calls it when there is one."""
+        spec, runs = job.spec, self._runs
+        run = Run(
+            key,
+            spec,
+            Status.PENDING,
+            "",
+            "schedule",
+            "",
+            {},
+            {step.id: pending(step.id)},
+            now,
+            None,
+            None,
+            None,
+            job.last_success,
+            runs.settings.commit,
+        )
+        runs.live[key] = run
+        runs.by_job[spec.key] = {key: None}
+        runs.wait(place, run, step.id)
+        self._out(Save(run))
 
     def ends(self, run: Run, state: StepRun, outcome: Outcome, now: Moment) -> bool:
         """The attempt went well: its run is over, and the job knows of it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from runner.core.action import Action, Announce, Cancel, Save, Start
-from runner.core.admission import limit
+from runner.core.admission import Place, limit
 from runner.core.agenda import Agenda
 from runner.core.context import parameters
 from runner.core.event import Settings
@@ -187,8 +187,7 @@ class Runs(Live):
             wanted.append(("group", group))
         full = self.places.take(wanted)
         if full is not None:
-            self._offered.add((key, id))
-            self.places.wait(full, run.spec.policy.priority, (key, id))
+            self.wait(full, run, id)
             return
         if group is None or key in self._held:
             self._start(run, step, state, now)
@@ -199,6 +198,11 @@ class Runs(Live):
             for other in [other for owner, other in self._offered if owner == key]:
                 self._offered.discard((key, other))
                 self._offer(key, other, now)
+
+    def wait(self, place: Place, run: Run, id: str) -> None:
+        """A step that may start waits for a place that is full."""
+        self._offered.add((run.key, id))
+        self.places.wait(place, run.spec.policy.priority, (run.key, id))
 
     def _closed(self, run: Run, now: Moment) -> bool:
         """Whether maintenance keeps a run that waited from starting; it is offered again when that is over."""

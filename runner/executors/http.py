@@ -21,6 +21,7 @@ from runner import __version__
 from runner.core.run import Outcome, Status
 from runner.duration import say_duration
 from runner.errors import ExecutorError
+from runner.executors.threads import Stop
 from runner.expressions import render
 from runner.moment import SECOND, Span
 from runner.spec import Http
@@ -56,7 +57,7 @@ def rendered(work: Http, context: Mapping[str, Any]) -> Http:
     )
 
 
-def perform(work: Http, *, cancel: threading.Event, mask: Mask = str) -> Outcome:
+def perform(work: Http, *, cancel: threading.Event | Stop, mask: Mask = str) -> Outcome:
     """Send the request (already rendered) and wait for the answer, its timeout or `cancel`.
 
     Everything that comes back passes `mask`. Never raises: trouble is a failed outcome.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import resource
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from runner.executors.keeping import Keeper
 from runner.executors.place import attempt_dir, attempt_id
 from runner.executors.processes import Processes
 from runner.executors.room import Room
-from runner.executors.threads import Threads, nobody
+from runner.executors.threads import Function, Stop, Threads, nobody
 from runner.executors.verdict import failed
 from runner.executors.workers import Workers
 from runner.secrets import Secrets
@@ -216,14 +215,14 @@ class LocalExecutor:
             return (work.place or self._place) == "thread"
         return isinstance(work, Http)
 
-    def _function(self, task: Task) -> Callable[[threading.Event], Outcome]:
+    def _function(self, task: Task) -> Function:
         """What a thread does for a request or a function; texts are rendered there."""
         work = task.step.work
 
-        def call(cancelled: threading.Event) -> Outcome:
+        def call(cancelled: Stop) -> Outcome:
             return declared.with_outputs(task, perform(cancelled), self._state_dir)
 
-        def perform(cancelled: threading.Event) -> Outcome:
+        def perform(cancelled: Stop) -> Outcome:
             rendering = self._commands.rendering(task)
             if isinstance(work, Http):
                 # Only here: its library is large, and few jobs files ask for it.

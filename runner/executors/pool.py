@@ -13,7 +13,7 @@ from runner.core.run import AttemptKey, Outcome, Status
 from runner.executors.base import Done, Found, Task
 from runner.executors.calls import call, of
 from runner.executors.pool_worker import Worker
-from runner.executors.threads import Function, Threads, nobody
+from runner.executors.threads import Function, Stop, Threads, nobody
 
 
 class _Pool:
@@ -144,7 +144,7 @@ class ProcessPoolExecutor(_Pool):
         work = of(task)
         key = task.attempt
 
-        def answer(cancelled: threading.Event) -> Outcome:
+        def answer(cancelled: Stop) -> Outcome:
             worker = self._worker()
             self._busy[key] = worker
             try:

@@ -7,7 +7,6 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Status
@@ -16,16 +15,44 @@ from runner.executors.calls import said
 
 _log = logging.getLogger("runner.executors")
 
-Function = Callable[[threading.Event], Outcome]
-"""What a thread does; the event is set where nobody waits for its outcome any more."""
+
+class Stop:
+    """Set where nobody waits for an outcome any more. As threading.Event, but it has no lock until one waits for it."""
+
+    __slots__ = ("_event", "_set")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._event: threading.Event | None = None
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        if self._event is not None:
+            self._event.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it is set within so many seconds; for the one thread that does the work."""
+        if self._event is None:
+            self._event = threading.Event()
+        # `set` may have come before it could see the event.
+        return self._set or self._event.wait(timeout)
 
 
-@dataclass(slots=True, eq=False)
+Function = Callable[[Stop], Outcome]
+"""What a thread does; it may look at the stop meanwhile."""
+
+
 class _Item:
-    key: AttemptKey
-    function: Function
-    until: Until = always
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    __slots__ = ("cancelled", "function", "key", "until")
+
+    def __init__(self, key: AttemptKey, function: Function, until: Until) -> None:
+        self.key = key
+        self.function = function
+        self.until = until
+        self.cancelled = Stop()
 
 
 class Threads:
@@ -42,23 +69,30 @@ class Threads:
         self._clock = clock
         self._done = done
         self._begin = begin
-        self._over = threading.Condition(threading.Lock())
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._live: dict[AttemptKey, _Item] = {}
         self._threads: list[threading.Thread] = []
-        self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
+        self._over = threading.Condition(self._lock)
+        self._closing = False
+        self._idle = 0
+        """Threads that have nothing to do, less what is on its way to them."""
+        self._waiting = 0
+        """How much waits because every thread was at work."""
         self._untold = 0
         self._number = itertools.count(1)
 
     def start(self, key: AttemptKey, function: Function, until: Until = always) -> None:
         item = _Item(key, function, until)
-        with self._over:
-            self._untold += 1
         with self._lock:
+            self._untold += 1
             self._live[key] = item
-            if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
+            if self._idle > 0:
+                self._idle -= 1
+            elif len(self._threads) < self._most:
                 self._add_thread()
+            else:
+                self._waiting += 1
         self._items.put(item)
 
     def resize(self, most: int) -> None:
@@ -82,6 +116,7 @@ class Threads:
         """Begin nothing more. `wait`: for what runs and waits; else all of it is told as cancelled."""
         if wait:
             with self._over:
+                self._closing = True
                 self._over.wait_for(lambda: not self._untold)
         else:
             for key in list(self._live):
@@ -110,7 +145,11 @@ class Threads:
                 if self._claim(item.key) is item:
                     self._tell(item.key, outcome)
             del item
-            self._idle.release()
+            with self._lock:
+                if self._waiting:
+                    self._waiting -= 1
+                else:
+                    self._idle += 1
 
     def _outcome(self, item: _Item) -> Outcome:
         try:
@@ -139,9 +178,10 @@ class Threads:
         try:
             self._done(key, outcome)
         finally:
-            with self._over:
+            with self._lock:
                 self._untold -= 1
-                self._over.notify_all()
+                if self._closing:
+                    self._over.notify_all()
 
 
 def nobody(key: AttemptKey, outcome: Outcome) -> None:

@@ -71,6 +71,8 @@ class House:
         self._told: dict[str, bool] = {}
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
+        self._waited_for = False
+        """Whether somebody wants to know when runs end."""
 
     def source_in(self, alias: str) -> str:
         """What the jobs of this scheduler belong to in a store: those of two names (`tablename`) in one database are
@@ -120,6 +122,7 @@ class House:
         engine = self.engine
         self._tidy.close()
         if wait:
+            self._waited_for = True
             engine.pause()
             while self._busy(mine):
                 self._ended.clear()
@@ -141,6 +144,7 @@ class House:
             _empty(store, self.source_in(store.alias), self._clock.now())
             store.close()
         self._engine = None
+        self._waited_for = False
 
     def abandon(self) -> None:
         """The host is gone and will never shut us down: end the clock thread, whoever is on it."""
@@ -168,7 +172,7 @@ class House:
         return False
 
     def _announce(self, announce: Announce) -> None:
-        if announce.name == "run.ended":
+        if self._waited_for and announce.name == "run.ended":
             self._ended.set()
         self._tell(announce)
 

@@ -317,6 +317,9 @@ class Lifecycle:
 
     def _hear(self, announce: Announce) -> None:
         """Called on the clock thread: hand on what somebody wants to know."""
+        if type(announce.value) is Run:
+            self._hand_on(announce)
+            return
         if isinstance(announce.value, Occurrence) and self._house.record(announce.value.job) is None:
             # Its job was removed in the same turn; that is told next, with what the job was.
             self._left.append(announce)
@@ -352,7 +355,7 @@ class Lifecycle:
         if not wanted and isinstance(announce.value, Run):
             wanted = telling.executor_log(announce.value).isEnabledFor(logging.INFO)
         host = self._host
-        if host is None:
+        if host is None or not (wanted or host.gone):
             return
         try:
             if host.gone:
