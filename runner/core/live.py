@@ -64,19 +64,21 @@ class Live:
         del mine[key]
         if not mine:
             del self.by_job[key.job]
-        self._unbegun.discard(key)
+        # Most of these are empty most of the time, and a key is slow to hash.
+        if self._unbegun:
+            self._unbegun.discard(key)
         if self._steps:
             self._progress.pop(key, None)
             self._steps.pop(key, None)
-        if key in self._shut:
+        if self._shut and key in self._shut:
             self._shut.discard(key)
             self._agenda.put(("opens", key), None)
-        if key in self._timed:
+        if self._timed and key in self._timed:
             self._timed.discard(key)
             self._agenda.put(("run", key), None)
         if self._told_late:
             self._told_late = {told for told in self._told_late if told[0] != key}
-        if key in self._held:
+        if self._held and key in self._held:
             self.places.free((self._held.pop(key),))
 
     def _promises(self, run: Run) -> list[tuple[str, Moment]]:

@@ -188,8 +188,11 @@ class Machine:
     # ── jobs ────────────────────────────────────────────────────────────────────────────────
 
     def _added(self, spec: JobSpec, next_at: Moment | Literal["auto"] | None, now: Moment) -> None:
-        job = placed(Job(spec), next_at, now)
-        job = replace(job, passed=now if job.next_at is None else min(now, job.next_at - 1))
+        if isinstance(next_at, int) and spec.enabled:  # `placed`, of most of a program's jobs
+            job = Job(spec, next_at, passed=min(now, next_at - 1))
+        else:
+            job = placed(Job(spec), next_at, now)
+            job = replace(job, passed=now if job.next_at is None else min(now, job.next_at - 1))
         every = spec.policy.sla.success_every
         if every is not None:
             job = replace(job, late_at=now + every)

@@ -179,7 +179,7 @@ class Lane:
         out, slot = self._out, key.slot
         step = spec.steps[0]
         self._runs.places.free((("executor", step.executor or spec.executor),))
-        ended_at = outcome.ended_between(state.started_at, now)
+        ended_at = now if outcome.ended_at is None else outcome.ended_between(state.started_at, now)
         ended = StepRun(
             state.step,
             "",

@@ -49,15 +49,14 @@ class Batch:
     def act(self, hands: Hands, done: Done, until: Until) -> None:
         """After the write: start, stop and send, and then tell."""
         news: list[Announce] = []
-        keeping = hands.keeping
+        ended: list[Run] = []
         # The most frequent first: a turn may have a hundred thousand of them.
         for action in self.actions:
             kind = type(action)
             if kind is Save:
-                if keeping:
-                    record = action.record  # type: ignore[union-attr]
-                    if isinstance(record, Run) and record.status.final:
-                        hands.forget(record)
+                record = action.record  # type: ignore[union-attr]
+                if type(record) is Run and record.status.final:
+                    ended.append(record)
             elif kind is Announce:
                 news.append(action)  # type: ignore[arg-type]
             elif kind is Start:
@@ -66,6 +65,9 @@ class Batch:
                 hands.cancel(action)
             elif isinstance(action, Send):
                 hands.deliver(action.delivery)
+        if ended and hands.keeping:
+            for run in ended:
+                hands.forget(run)
         for waiter in self.waiters:
             waiter.set_result(None)
         for announce in news:

@@ -268,6 +268,12 @@ class Partition:
 
     def wait(self, now: Moment, *, tick: bool = True) -> Span | None:
         """How long this partition needs no turn, unless something happens; None: for ever."""
+        if self._retry_at is None and self._look_at is None and self._good_until is None:
+            # The usual one: a lead that lasts, and nothing in the way.
+            moment = (
+                self.machine.wakeup() if tick and self.machine is not None and self._held is None else None
+            )
+            return None if moment is None else max(0, moment - now)
         there = self._elapsed()
         spans = [at - there for at in (self._retry_at, self._look_at) if at is not None]
         if tick and self.machine is not None and self._held is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, TextIO, TypeVar
 
 from runner import events
@@ -157,15 +157,15 @@ class BaseScheduler(Lifecycle):
                 try:
                     self._added(job, spec)
                 finally:
-                    alone.told.set()
+                    alone.told()
         finally:
             for together in written.values():
-                together.told.set()
+                together.told()
 
     def _write_together(self, alias: str, jobs: Sequence[tuple[Job, NextAt, bool]]) -> Mine:
         specs = [(self._stored_form(job), next_at, replacing) for job, next_at, replacing in jobs]
         kinds = {(kind, spec.key) for spec, _, _ in specs for kind in ("added", "changed")}
-        return self._act(alias, Wish("add_all"), frozenset(kinds), plans.add_all(specs))
+        return self._act(alias, Wish("add_all"), kinds, plans.add_all(specs))
 
     def _stored_form(self, job: Job) -> JobSpec:
         spec = job._record.spec
@@ -182,22 +182,21 @@ class BaseScheduler(Lifecycle):
         job._record = self._house.record(key) or replace(job._record, spec=spec)
         job._pending = False
         self._logger.info('Added job "%s" to job store "%s"', job.name, spec.store)
-        self._dispatch(JobEvent(events.EVENT_JOB_ADDED, spec.id, spec.store))
+        if self._mask & events.EVENT_JOB_ADDED:
+            self._dispatch(JobEvent(events.EVENT_JOB_ADDED, spec.id, spec.store))
 
     def _change(self, alias: str, wish: Wish, key: JobKey) -> Mine:
         """Have it done and written. We tell of it ourselves, in the caller's thread, so the echo is not told."""
         kinds = {("added", key), ("changed", key)} if wish.verb != "remove" else {("removed", key)}
-        return self._act(alias, wish, frozenset(kinds))
+        return self._act(alias, wish, kinds)
 
-    def _act(
-        self, alias: str, wish: Wish, kinds: frozenset[tuple[str, JobKey]], plan: Plan | None = None
-    ) -> Mine:
+    def _act(self, alias: str, wish: Wish, kinds: Set[tuple[str, JobKey]], plan: Plan | None = None) -> Mine:
         mine, token = Mine(kinds), object()
         self._mine[token] = mine
         try:
             self._house.act(alias, plan or plan_of(wish, self._house.source_in(alias), alias), wish)
         except BaseException:
-            mine.told.set()
+            mine.told()
             raise
         finally:
             # What is told of this change is told in the turn that made it; only then may others be heard.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
 from inspect import isawaitable
@@ -54,15 +54,30 @@ _OWN_CHANGES = {
 
 @dataclass(slots=True, eq=False)
 class Mine:
-    """The changes that a call makes. `told`: its caller has told listeners of them."""
+    """The changes that a call makes; its caller tells listeners of them."""
 
-    changes: frozenset[tuple[str, JobKey]]
-    told: threading.Event = field(default_factory=threading.Event)
-    awaited: bool = False
+    changes: Set[tuple[str, JobKey]]
+    _heard: threading.Event | None = None
+    """Made where somebody waits for it."""
+    _over: bool = False
 
-    def wait(self) -> None:
-        """Until they were told; not for long, for a listener may be waiting for the host itself."""
-        self.told.wait(1)
+    def awaited(self) -> Callable[[], None] | None:
+        """What waits until they were told; None where that needs no waiting, or somebody waits already."""
+        if self._heard is not None or self._over:
+            return None
+        heard = self._heard = threading.Event()
+
+        def wait() -> None:
+            # Not for long, for a listener may be waiting for the host itself.
+            heard.wait(0 if self._over else 1)
+
+        return wait
+
+    def told(self) -> None:
+        """Listeners have heard."""
+        self._over = True
+        if self._heard is not None:
+            self._heard.set()
 
 
 def _check_threads() -> None:
@@ -342,10 +357,9 @@ class Lifecycle:
 
     def _wait_for(self, mine: Mine) -> None:
         """Let listeners hear of a job's runs only after they heard that it was added, by the one who adds it."""
-        if not mine.awaited and self._host is not None:
-            mine.awaited = True
+        if self._host is not None and (wait := mine.awaited()) is not None:
             with suppress(HostGone):
-                self._host.post(mine.wait)
+                self._host.post(wait)
 
     def _hand_on(self, announce: Announce, record: Record | None = None) -> None:
         mask = telling.MASKS.get(announce.name)

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from runner.frozen import frozen
 from runner.moment import Span
 from runner.spec.notify import Notify
-from runner.spec.policy import Policy, Sla
+from runner.spec.policy import Policy
 from runner.spec.step import Step
 from runner.triggers.base import Trigger
 
@@ -107,7 +107,7 @@ class JobSpec:
         return self.name or self.id
 
 
-_NO_SLA = Sla()
+_NO_SLA = Policy().sla
 
 
 def _is_plain(spec: JobSpec) -> bool:
@@ -121,7 +121,7 @@ def _is_plain(spec: JobSpec) -> bool:
         and step.group is None
         and policy.timeout is None
         and not policy.jitter
-        and policy.sla == _NO_SLA
+        and (policy.sla is _NO_SLA or policy.sla == _NO_SLA)
         and policy.concurrency.group is None
         and (spec.trigger is None or getattr(spec.trigger, "steady", False))
     )

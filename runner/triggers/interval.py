@@ -97,16 +97,18 @@ class IntervalTrigger(BaseTrigger):
         return trigger
 
     def next_after(self, moment: Moment) -> Moment | None:
-        anchor = self.anchor
+        anchor, span = self.anchor, self.span
         if self.start is not None and moment < anchor:
             moment = anchor - 1
-        found = moment + self.span - (moment - anchor) % self.span
+        found = moment + span - (moment - anchor) % span
         return found if found <= (_END if self.end is None else self.end) else None
 
     @property
     def anchor(self) -> Moment:
         """A moment of the grid: the start, else midnight of 1970-01-01 in the zone at its offset then."""
-        return self.start if self.start is not None else -zone(self.zone).offset_at(0) * SECOND
+        if self.start is not None:
+            return self.start
+        return 0 if self.zone == "UTC" else -zone(self.zone).offset_at(0) * SECOND
 
     @property
     def interval(self) -> timedelta:
