@@ -39,8 +39,8 @@ _FIRST_RETRY: Span = 100 * MILLISECOND
 _LAST_RETRY: Span = SECOND
 MARGIN: Span = 500 * MILLISECOND
 """Nothing begins so short before the lease's end: what was told to begin has begun when another runner may lead."""
-_RENEW_BEFORE: Span = 2000 * MILLISECOND
-_ASK_LEAD_EVERY: Span = SECOND
+_RENEW_BEFORE: Span = 1750 * MILLISECOND
+_ASK_LEAD_EVERY: Span = 500 * MILLISECOND
 
 
 class Partition:

@@ -16,8 +16,9 @@ from runner.jobstores.retention import Purged
 from runner.moment import SECOND, Moment, Span
 from runner.spec import JobKey, Retention
 
-LEASE: Span = 4 * SECOND
-"""How long a lead with a deadline lasts unless it is renewed."""
+LEASE: Span = 3 * SECOND
+"""How long a lead with a deadline lasts unless it is renewed: short enough for the next runner to lead within 5 s of a
+crash, however busy the machine is. Whole seconds, for etcd counts so."""
 
 
 @dataclass(frozen=True, slots=True)

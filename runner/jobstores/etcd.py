@@ -1,6 +1,6 @@
 """Jobs, runs and alerts in etcd (3.4 and later), through its JSON gateway: a key for each row.
 
-The lead of a source is a key with an etcd lease of 4 s: it goes when nobody renews it.
+The lead of a source is a key with an etcd lease of 3 s: it goes when nobody renews it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class ZooKeeperJobStore(CelledJobStore):
     """`hosts` and other arguments as kazoo's KazooClient takes them, or a `client` of one's own.
 
     All nodes are below `path`. A client that was given is started where it is not, and left running at the end unless
-    `close_connection_on_exit`. The session's `timeout` (4 s) is how soon another scheduler takes over.
+    `close_connection_on_exit`. The session's `timeout` (3 s) is how soon another scheduler takes over.
     """
 
     errors = (OSError, KazooException, KazooTimeoutError)

@@ -38,7 +38,7 @@ BOUNDS: dict[str, Bound] = {
     "15": Bound(
         "longest gap, s", 2, 20, loose=True, why=_SECOND + ", and a start of Python takes half another"
     ),
-    "17": Bound("longest takeover, s", 5, 20, loose=True, why="4 s of it are the lease"),
+    "17": Bound("longest takeover, s", 5, 20, loose=True, why="3 s of it are the lease"),
     "19": Bound("longest takeover, s", 5),
     "21": Bound("end told after, s", 5, 30, why="a new connection waits its turn"),
     "25": Bound("per-second job goes on after, s", 2, 20, loose=True, why=_SECOND),

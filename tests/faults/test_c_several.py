@@ -21,7 +21,7 @@ from tests.faults.figures import SEED, WANTED, judge, record, size
 from tests.faults.proxy import Proxy
 from tests.faults.rig import MARK, Runner, Scene, every_second, wait_until
 
-LEASE = 4.0
+LEASE = 3.0
 KINDS = ["postgresql"] if WANTED == "short" else ["postgresql", "mariadb"]
 """The suite has MariaDB in one of these cases (17), the long form in all."""
 JOBS = "    concurrency: {overlap: allow, max: 100}"

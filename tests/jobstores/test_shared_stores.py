@@ -13,7 +13,7 @@ from store_kinds import KINDS
 
 PATIENCE = 30.0
 TAKEOVER = 5.0
-"""Seconds from a leader's death to the first run of the next one; a busy machine is given as long again."""
+"""Seconds from a leader's death to the first run of the next one, as docs/stores.md promises."""
 PROGRAM = Path(__file__).with_name("shared_program.py")
 
 
@@ -63,7 +63,7 @@ def test_the_other_takes_over_from_a_killed_leader_and_nothing_runs_twice(
         until(lambda: runs()[-1][0] == other.pid)
         took = time.monotonic() - killed
         record_property("takeover", round(took, 2))
-        assert took <= 2 * TAKEOVER, f"{took:.1f} s"
+        assert took <= TAKEOVER, f"{took:.1f} s"
         seen = len(runs())
         until(lambda: len(runs()) >= seen + 2)
         slots = [slot for _, slot in runs()]

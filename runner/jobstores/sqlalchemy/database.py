@@ -119,8 +119,8 @@ _PATIENCE: Mapping[str, Mapping[str, int]] = {
 takes by itself. What the URL says goes first."""
 
 _SESSION = {
-    "postgresql": ("SET idle_in_transaction_session_timeout = 4000", "SET lock_timeout = 2000"),
-    "mariadb": ("SET SESSION idle_write_transaction_timeout = 4", "SET SESSION innodb_lock_wait_timeout = 2"),
+    "postgresql": ("SET idle_in_transaction_session_timeout = 3000", "SET lock_timeout = 2000"),
+    "mariadb": ("SET SESSION idle_write_transaction_timeout = 3", "SET SESSION innodb_lock_wait_timeout = 2"),
     "mysql": ("SET SESSION innodb_lock_wait_timeout = 3",),
 }
 
@@ -129,7 +129,7 @@ _NAME = "runner: store"
 _FROZEN = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name "
     "AND usename = current_user AND datname = current_database() AND state = 'idle in transaction' "
-    "AND state_change < clock_timestamp() - interval '4 seconds'"
+    "AND state_change < clock_timestamp() - interval '3 seconds'"
 )
 
 
