@@ -60,6 +60,7 @@ class Partition:
         prepare: Plan | None = None,
         on_request: Callable[[Request], bool] | None = None,
         host: Host | None = None,
+        retry_every: Span | None = None,
     ) -> None:
         self.store = store
         self.source = source
@@ -78,6 +79,8 @@ class Partition:
         self._on_request = on_request
         self._host = host
         self._elapsed = elapsed
+        self._retry_every = retry_every
+        """How long after a failure of the store the next try is; None: soon, then less often."""
         self._leading = Leading(store, source, host.name) if host is not None else None
         self._tending = Tending(store, source, host.name, hands) if host is not None else None
         self._fence: Fence | None = None
@@ -464,7 +467,7 @@ class Partition:
             )
             self._hands.tell(Announce("store.failed", (self.store.alias, str(error))))
         self.trouble = str(error)
-        self._retry_at = self._elapsed() + self._backoff
+        self._retry_at = self._elapsed() + (self._retry_every or self._backoff)
         self._backoff = min(self._backoff * 2, _LAST_RETRY)
 
     def _recovered(self) -> None:

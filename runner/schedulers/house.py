@@ -57,12 +57,14 @@ class House:
         alerts: Alerts | None = None,
         *,
         daemon: bool = True,
+        retry_every: Span | None = None,
     ) -> None:
         self.source = f"api:{name}"
         self.stores: dict[str, JobStore] = {}
         self._alerts = alerts or Alerts({}, "UTC", clock)
         self._tidy = Tidy(lambda: list(self.stores.values()), clock)
         self._daemon = daemon
+        self._retry_every = retry_every
         self.hands = Hands(announce=self._announce, send=self._alerts.send, hears=frozenset(telling.MASKS))
         self._clock = clock
         self._tell = announce
@@ -237,6 +239,7 @@ class House:
             early=self._look_for_functions,
             elapsed=self._clock.elapsed,
             on_request=lambda request: asking.take(engine, alias, request),
+            retry_every=self._retry_every,
         )
         engine.attach(alias, partition)
 

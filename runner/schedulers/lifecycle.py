@@ -126,7 +126,13 @@ class Lifecycle:
         self._configured(read)
         alerts = Alerts(read.channels, read.zone, self._clock)
         self._house = House(
-            self._clock, read.name, self._hear, read.allowed_modules, alerts, daemon=read.daemon
+            self._clock,
+            read.name,
+            self._hear,
+            read.allowed_modules,
+            alerts,
+            daemon=read.daemon,
+            retry_every=read.retry_every,
         )
         for alias, executor in read.executors.items():
             self.add_executor(executor, alias)

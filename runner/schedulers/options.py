@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.moment import SECOND, Span
 from runner.schedulers.alerts import Channel, channels_of
 from runner.schedulers.making import Defaults
 from runner.schedulers.plugins import Kind, by_path, load
@@ -22,7 +23,8 @@ class Options:
     logger: logging.Logger
     zone: str
     name: str
-    retry_interval: float
+    retry_every: Span | None
+    """Of a store that fails; None: soon, then less often."""
     defaults: Defaults
     executors: Mapping[str, Any] = field(default_factory=dict)
     jobstores: Mapping[str, Any] = field(default_factory=dict)
@@ -40,7 +42,7 @@ def read(given: Mapping[str, Any], prefix: str | None, options: Mapping[str, Any
         "logger": _logger(nested.pop("logger", None)),
         "zone": local_name() if (zone := nested.pop("timezone", None)) is None else name_of(zone),
         "name": str(nested.pop("name", "default")),
-        "retry_interval": float(nested.pop("jobstore_retry_interval", 10)),
+        "retry_every": _retry(nested.pop("jobstore_retry_interval", None)),
         "defaults": _defaults(nested.pop("job_defaults", {})),
         "executors": dict(_instances("executor", nested.pop("executors", {}))),
         "jobstores": dict(_instances("job store", nested.pop("jobstores", {}))),
@@ -76,9 +78,17 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _retry(value: Any) -> Span | None:
+    """Seconds, also as text; ValueError where they are none."""
+    seconds = 0.0 if value is None else float(value)
+    if value is not None and not 0 < seconds < float("inf"):
+        raise ValueError(f"jobstore_retry_interval must be a number of seconds above 0, not {value!r}")
+    return round(seconds * SECOND) or None
+
+
 def _logger(value: Any) -> logging.Logger:
     if isinstance(value, str):
-        return logging.getLogger(value)
+        return by_path(value) if ":" in value else logging.getLogger(value)
     return logging.getLogger("runner.scheduler") if value is None else value
 
 
@@ -106,7 +116,7 @@ def _instances(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]
             arguments = dict(value)
             name, path = arguments.pop("type", None), arguments.pop("class", None)
             if path:
-                made = by_path(_renamed(path))
+                made = path if isinstance(path, type) else by_path(_renamed(path))
             elif name:
                 made = load(kind, name)
             else:
