@@ -8,6 +8,7 @@ stands an index of 16-byte entries (offset, moment and stream) from which lines 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from pathlib import Path
@@ -15,8 +16,8 @@ from pathlib import Path
 from runner.moment import MILLISECOND, Moment
 
 HEAD = 1 << 20
-PIECE = 1 << 19
-PIECES = 8
+PIECE = 1 << 20
+PIECES = 4
 """The tail: at most this many pieces, the one being written included."""
 
 INDEX = struct.Struct("<QQ")
@@ -63,7 +64,8 @@ class Log:
     """Writes one attempt's log. Files are made when the first byte comes: a silent command leaves none."""
 
     def __init__(self, path: Path | str) -> None:
-        self._name = path
+        # A text: a flood makes and removes thousands of files, and a Path costs more than a file does.
+        self._name = str(path)
         self._file = -1
         self._index = -1
         self._number = 0
@@ -71,10 +73,6 @@ class Log:
         self._entry: tuple[int, Moment] | None = None
         self.written = False
         """Whether there is anything to read."""
-
-    @property
-    def _path(self) -> Path:
-        return Path(self._name)
 
     @property
     def opened(self) -> bool:
@@ -110,7 +108,7 @@ class Log:
 
     def _room(self) -> int:
         if self._file < 0:
-            known = pieces(self._path)
+            known = pieces(Path(self._name))
             self._open(known[-1][0] if known else 0)
         room = capacity(self._number) - self._size
         if room <= 0:
@@ -121,16 +119,17 @@ class Log:
         return room
 
     def _open(self, number: int) -> None:
-        path = piece_path(self._path, number)
+        path = self._piece(number)
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             self._file = os.open(path, flags, 0o600)
         except FileNotFoundError:
             # `parents` would make logs/ itself by the umask.
-            path.parent.parent.mkdir(exist_ok=True, mode=0o700)
-            path.parent.mkdir(exist_ok=True, mode=0o700)
+            parent = Path(path).parent
+            parent.parent.mkdir(exist_ok=True, mode=0o700)
+            parent.mkdir(exist_ok=True, mode=0o700)
             self._file = os.open(path, flags, 0o600)
-        self._index = os.open(index_path(path), flags | os.O_APPEND, 0o600)
+        self._index = os.open(f"{path}.t", flags | os.O_APPEND, 0o600)
         self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._number = number
         self._entry = None
@@ -139,9 +138,12 @@ class Log:
     def _drop(self, number: int) -> None:
         if number < 1:
             return
-        path = piece_path(self._path, number)
-        path.unlink(missing_ok=True)
-        index_path(path).unlink(missing_ok=True)
+        for path in (self._piece(number), f"{self._piece(number)}.t"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _piece(self, number: int) -> str:
+        return self._name if number == 0 else f"{self._name}.d/{number:08d}"
 
     def _mark(self, stream: int, now: Moment) -> None:
         if self._entry is not None and self._entry[0] == stream and now - self._entry[1] < _SPARSE:
