@@ -84,8 +84,9 @@ class LocalExecutor:
 
     def open(self, done: Done) -> None:
         self._done = done
-        self._keeper = Keeper(self._name, self._state_dir, self._clock)
-        self._processes = Processes(self._name, self._state_dir, self._clock, self._tell, self._room)
+        processes = Processes(self._name, self._state_dir, self._clock, self._tell, self._room)
+        self._processes = processes
+        self._keeper = Keeper(self._name, self._state_dir, self._clock, lambda: processes.starting)
         self._threads = Threads(f"runner-thread-{self._name}", self.capacity or MOST, self._clock, self._tell)
 
     def start(self, task: Task) -> None:

@@ -6,16 +6,32 @@ import contextlib
 import heapq
 import itertools
 import logging
+import math
 import os
-import selectors
+import select
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from runner.clock import Clock
-from runner.moment import SECOND, Span
+from runner.moment import MILLISECOND, Span
 
 _log = logging.getLogger("runner.executors")
+
+
+class _Poll:
+    """What `select.epoll` offers, where there is none."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self.register = self._poll.register
+        self.unregister = self._poll.unregister
+
+    def poll(self, seconds: float) -> list[tuple[int, int]]:
+        return self._poll.poll(None if seconds < 0 else seconds * 1000)
+
+    def close(self) -> None:
+        return None
 
 
 class Loop:
@@ -26,11 +42,13 @@ class Loop:
         self._calls: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._selector = selectors.DefaultSelector()
+        # Not `selectors`: what it does in Python for each descriptor is a tenth of what a command costs the runner.
+        self._poll = select.epoll() if hasattr(select, "epoll") else _Poll()
+        self._handlers: dict[int, Callable[[], None]] = {}
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
-        self._selector.register(self._read, selectors.EVENT_READ, self._heard)
+        self.watch(self._read, self._heard)
         self._rung = False
         self._stopping = False
         self._thread = threading.Thread(target=self._turn, name=name, daemon=True)
@@ -56,11 +74,13 @@ class Loop:
         heapq.heappush(self._timers, (self._clock.elapsed() + span, next(self._order), function))
 
     def watch(self, descriptor: int, function: Callable[[], None]) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, function)
+        self._poll.register(descriptor, select.POLLIN)
+        self._handlers[descriptor] = function
 
     def unwatch(self, descriptor: int) -> None:
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(descriptor)
+        if self._handlers.pop(descriptor, None) is not None:
+            with contextlib.suppress(OSError, KeyError):
+                self._poll.unregister(descriptor)
 
     def _end(self) -> None:
         self._stopping = True
@@ -74,21 +94,26 @@ class Loop:
 
     def _turn(self) -> None:
         while not self._stopping:
-            for key, _ in self._selector.select(self._patience()):
+            handlers = self._handlers
+            ready = [
+                (descriptor, handlers.get(descriptor)) for descriptor, _ in self._poll.poll(self._patience())
+            ]
+            for descriptor, function in ready:
                 # An earlier handler of this turn may have unwatched it, and closed what it stood for.
-                if self._selector.get_map().get(key.fd) is key:
-                    _guarded(key.data)
+                if function is not None and handlers.get(descriptor) is function:
+                    _guarded(function)
             now = self._clock.elapsed()
             while self._timers and self._timers[0][0] <= now:
                 _guarded(heapq.heappop(self._timers)[2])
-        self._selector.close()
+        self._poll.close()
         os.close(self._read)
         os.close(self._write)
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
+        """Seconds, whole milliseconds of them; less than nothing for ever."""
         if not self._timers:
-            return None
-        return max(0, self._timers[0][0] - self._clock.elapsed()) / SECOND
+            return -1
+        return math.ceil(max(0, self._timers[0][0] - self._clock.elapsed()) / MILLISECOND) / 1000
 
 
 def _guarded(function: Callable[[], None]) -> None:

@@ -97,6 +97,11 @@ class Processes:
                 self._waiting[name] = reason
         self._loop.call(partial(self._cancel, name, reason))
 
+    @property
+    def starting(self) -> bool:
+        """Whether some are asked for and not started yet."""
+        return bool(self._waiting)
+
     def holds(self, key: AttemptKey) -> bool:
         """Whether it is at work here: the lead was lost and came back. What is about to start is waited for."""
         name = attempt_id(key)
