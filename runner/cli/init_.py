@@ -7,7 +7,14 @@ import click
 from runner.errors import RunnerError
 
 FIRST_FILE = """\
-# Start it with: runner serve        Check it with: runner validate
+# Check it with: runner validate        Start it with: runner serve
+channels:
+  ops: "log:"          # prints where the runner prints; any Apprise URL goes here: mailto://, slack://, ntfy:// ...
+
+defaults:              # what every job below has, unless it says otherwise
+  timeout: 10m
+  notify: {on_failure: ops, on_recovery: ops}
+
 jobs:
   hello:
     schedule: every 5m

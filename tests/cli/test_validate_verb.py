@@ -134,6 +134,14 @@ def test_the_examples_are_good_also_with_strict(example: str, jobs: int, place: 
     assert place.call("validate", "--strict", str(path)).stdout == f"{path}: {jobs} jobs, good\n"
 
 
+def test_the_first_file_leaves_nothing_to_remark(place: Place) -> None:
+    place.call("init", "first.yaml")
+    assert (
+        place.call("validate", "--strict", "first.yaml").stdout
+        == f"{place.directory}/first.yaml: 1 job, good\n"
+    )
+
+
 def test_several_files_are_each_checked(place: Place) -> None:
     place.write(GOOD, "good.yaml")
     place.write(WRONG, "wrong.yaml")
