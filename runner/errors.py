@@ -13,6 +13,7 @@ RunnerError
     ├── RunExists                  a run of this key is over already: nothing was written, it must not run twice
     ├── StoreFull                  there is no room left where the store lies
     ├── StoreReplaced              the store is not the one it was; nothing of it is used until somebody decides
+    ├── StoreUnknown               an address that names no store, or a store that is not there
     └── StoreCorrupt               the store is damaged; it is left as it is, never overwritten
 """
 
@@ -179,6 +180,12 @@ class StoreFull(StoreError):
 
 class StoreReplaced(StoreError):
     """The store is not the one it was: empty, or another one. Nothing of it is used until somebody decides."""
+
+
+class StoreUnknown(StoreError):
+    """An address that names no store, or one where a store was to be read and there is none."""
+
+    exit_code = 2
 
 
 class StoreCorrupt(StoreError):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,6 +44,13 @@ def _say(counts: dict[str, int], as_json: bool, done: str) -> None:
         )
 
 
+def _tell(document: dict[str, Any], as_json: bool, words: str) -> None:
+    if as_json:
+        frame.print_json(document)
+    else:
+        click.echo(words)
+
+
 @command.command("check")
 @frame.file_option
 @frame.json_option
@@ -71,29 +78,35 @@ def check_(file: str | None, as_json: bool) -> None:
 
 @command.command("upgrade")
 @frame.file_option
-def upgrade(file: str | None) -> None:
+@frame.json_option
+def upgrade(file: str | None, as_json: bool) -> None:
     """Bring the schema to this version's, as a start of `serve` does by itself."""
+    from runner.jobstores.sqlalchemy.database import HEAD
+
     place = _place(file)
     frame.open_store(place).close()
-    click.echo(f"{_name(place)} is up to date")
+    _tell({"database": _name(place), "schema": HEAD}, as_json, f"{_name(place)} is up to date")
 
 
 @command.command("backup")
 @click.argument("dest", metavar="DEST", type=click.Path(path_type=Path))
 @frame.file_option
-def backup_(dest: Path, file: str | None) -> None:
+@frame.json_option
+def backup_(dest: Path, file: str | None, as_json: bool) -> None:
     """Write a whole copy into a new SQLite file, while runners go on writing."""
     from runner.history import backup
 
     place = _place(file, made=False)
     backup(place.url, dest)
-    click.echo(f"{dest}: {dest.stat().st_size:,} bytes")
+    size = dest.stat().st_size
+    _tell({"file": str(dest), "bytes": size}, as_json, f"{dest}: {size:,} bytes")
 
 
 @command.command("restore")
 @click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @frame.file_option
-def restore_(backup: Path, file: str | None) -> None:
+@frame.json_option
+def restore_(backup: Path, file: str | None, as_json: bool) -> None:
     """Use a backup from now on. What was there is kept beside it, under another name; stop the runner first.
 
     Output is not part of a backup. What the backup does not know counts as missed: catch-up policies decide.
@@ -102,17 +115,21 @@ def restore_(backup: Path, file: str | None) -> None:
 
     place = _place(file)
     kept = restore(backup, place.url, place.mark)
-    click.echo(f"{_name(place)} is the backup now" + (f"; what was there is kept in {kept}" if kept else ""))
+    said = f"{_name(place)} is the backup now" + (f"; what was there is kept in {kept}" if kept else "")
+    _tell({"database": _name(place), "kept": str(kept) if kept else None}, as_json, said)
 
 
 @command.command("export")
 @click.argument("dest", metavar="[DEST]", required=False, type=click.Path(path_type=Path))
 @frame.file_option
-def export_(dest: Path | None, file: str | None) -> None:
-    """Write everything as lines of JSON, to DEST or to stdout."""
+@frame.json_option
+def export_(dest: Path | None, file: str | None, as_json: bool) -> None:
+    """Write everything as lines of JSON, to DEST or to stdout. With --json, to DEST only."""
     from runner.history import export
 
     place = _place(file, made=False)
+    if dest is None and as_json:
+        raise click.UsageError("with --json, name the file to write: stdout has the counts")
     if dest is None:
         export(place.url, sys.stdout)
         return
@@ -121,11 +138,13 @@ def export_(dest: Path | None, file: str | None) -> None:
             counts = export(place.url, out)
     except FileExistsError:
         raise StoreError(f"{dest} is there already", hint="name a file that is not") from None
-    _say(counts, False, str(dest))
+    _say(counts, as_json, str(dest))
 
 
 @command.command("import")
-@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path, exists=True, allow_dash=True))
+@click.argument(
+    "source", metavar="SOURCE", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+)
 @frame.file_option
 @frame.json_option
 def import_command(source: Path, file: str | None, as_json: bool) -> None:
@@ -184,12 +203,13 @@ def purge_(file: str | None, as_json: bool) -> None:
 
 @command.command("accept")
 @frame.file_option
-def accept(file: str | None) -> None:
+@frame.json_option
+def accept(file: str | None, as_json: bool) -> None:
     """Go on with the database that is there now, even where it is empty or another one than before."""
     place = _place(file)
     place.mark.unlink(missing_ok=True)
     frame.open_store(place).close()
-    click.echo(f"{_name(place)} is taken as it is")
+    _tell({"database": _name(place)}, as_json, f"{_name(place)} is taken as it is")
 
 
 def _name(place: Place) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli import frame
 from runner.errors import RunnerError
 
 FIRST_FILE = """\
@@ -24,7 +25,8 @@ jobs:
 
 @click.command("init")
 @click.argument("path", default="jobs.yaml")
-def command(path: str) -> None:
+@frame.json_option
+def command(path: str, as_json: bool) -> None:
     """Write a first jobs.yaml, where there is none."""
     try:
         with Path(path).open("x", encoding="utf-8") as file:
@@ -33,4 +35,7 @@ def command(path: str) -> None:
         raise RunnerError(f"{path} is there already", hint="runner validate checks it") from None
     except OSError as error:
         raise RunnerError(f"{path} cannot be written: {error.strerror}") from None
+    if as_json:
+        frame.print_json({"file": path})
+        return
     click.echo(f"wrote {path}; start it with: runner serve -f {path}")

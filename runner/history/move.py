@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine, Table, delete, func, insert, select
 
-from runner.errors import RunnerError, StoreCorrupt, StoreError
+from runner.errors import RunnerError, StoreCorrupt, StoreError, StoreUnknown
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import (
@@ -324,7 +324,10 @@ def _must_exist(url: str) -> None:
     """Looking must not make a SQLite file."""
     parsed = url_of(url)
     if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
-        raise StoreError(f"there is no database {parsed.database}")
+        raise StoreUnknown(
+            f"there is no database {parsed.database}",
+            hint="a first run or `runner serve` makes it; is it the right file (-f), state directory or URL?",
+        )
 
 
 def _rows(engine: Engine, table: Table) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from runner.errors import StoreError
+from runner.errors import StoreError, StoreUnknown
 from runner.jobstores.base import JobStore
 
 _OURS = ("jobs_key", "database", "collection", "table")
@@ -59,7 +59,7 @@ class Address:
         """StoreError where it is no URL; what was given may hold a password, and is not shown."""
         scheme, colon, rest = url.partition("://")
         if not colon:
-            raise StoreError("the store's URL cannot be read", hint=LIKE)
+            raise StoreUnknown("the store's URL cannot be read", hint=LIKE)
         place, _, query = rest.partition("?")
         words = parse_qsl(query, keep_blank_values=True)
         theirs = urlencode([(name, value) for name, value in words if name not in _OURS])

@@ -135,3 +135,20 @@ def test_purge_forgets_what_the_file_says(say: Say, tmp_path: Path) -> None:
     (tmp_path / "jobs.yaml").write_text("jobs:\n  hello:\n    run: echo hello\nstorage: {logs: 0}\n")
     found = json.loads(say("db", "purge", "--json").stdout)
     assert (found["runs"], found["output"]["attempts"], found["output"]["kept"]) == (0, 1, 0)
+
+
+def test_each_verb_as_json(say: Say, tmp_path: Path) -> None:
+    database = str(tmp_path / "state" / "runner.db")
+
+    def told(*args: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(say("db", *args, "--json").stdout)
+        assert found.pop("version") == 1
+        return found
+
+    assert told("upgrade") == {"database": database, "schema": "0002"}
+    assert told("backup", "b.db") == {"file": "b.db", "bytes": (tmp_path / "b.db").stat().st_size}
+    assert told("export", "e.jsonl")["rows"] == told("check")["rows"]
+    assert told("restore", "b.db") == {"database": database, "kept": f"{database}.aside"}
+    assert told("accept") == {"database": database}
+    (tmp_path / "state" / "runner.db").unlink()
+    assert told("import", "e.jsonl")["rows"] == told("check")["rows"]

@@ -65,12 +65,27 @@ TABLE: list[tuple[int, str, list[str]]] = [
     (0, GOOD, ["import", "crontab", "crontab"]),
     (0, GOOD, ["import", "crontab", "crontab", "--json"]),
     (0, GOOD, ["db", "purge", "--json"]),
-    (1, GOOD, ["db", "check"]),
-    (1, GOOD, ["db", "check", "--json"]),
-    (1, GOOD, ["import", "apscheduler", "sqlite:///none.db"]),
-    (2, GOOD, ["import", "crontab", "none"]),
-    (2, GOOD, ["db", "backup"]),
-    (2, GOOD, ["db", "import", "none"]),
+    (0, GOOD, ["init", "new.yaml", "--json"]),
+    (0, GOOD, ["db", "upgrade", "--json"]),
+    (0, GOOD, ["db", "accept", "--json"]),
+    # What is to be read and is not there: one code, whatever it is.
+    *((2, GOOD, [*args, *more]) for args in (
+        ["import", "crontab", "none"], ["import", "yacron", "none"], ["import", "apscheduler", "sqlite:///none.db"],
+        ["import", "apscheduler", "none"], ["db", "check"], ["db", "backup", "new.db"], ["db", "restore", "none"],
+        ["db", "export", "new"], ["db", "import", "none"], ["db", "copy", "sqlite:///new.db"],
+    ) for more in ([], ["--json"])),
+    *((2, GOOD, [*args]) for args in (
+        ["import", "crontab", "."], ["import", "yacron", "."], ["db", "restore", "."], ["db", "import", "."],
+        ["db", "export", "--json"], ["db", "backup"],
+    )),
+    *((2, GOOD, ["db", verb, "--wrong"]) for verb in (
+        "check", "upgrade", "backup", "restore", "export", "import", "copy", "purge", "accept",
+    )),
+    *((2, GOOD, ["import", verb, "--wrong"]) for verb in ("crontab", "yacron", "apscheduler")),
+    *((3, "", ["db", *args, "--file", "none.yaml"]) for args in (
+        ["check"], ["upgrade"], ["backup", "new.db"], ["restore", "crontab"], ["export", "new"], ["import", "crontab"],
+        ["copy", "sqlite:///new.db"], ["purge"], ["accept"],
+    )),
     (2, GOOD, ["import", "nothing"]),
     (2, GOOD, ["db", "nothing"]),
     (2, GOOD, ["serve", "--grace", "soon"]),
@@ -253,20 +268,20 @@ def _loaded(args: list[str], directory: Path, **environ: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "code", "words"),
     [
-        ("foo", "the store's URL cannot be read"),
-        ("mysql+no_such_driver://u@h/x", "there is no kind of database 'mysql+no_such_driver'"),
-        ("mysql+cymysql://u:hidden@127.0.0.1:1/x", "pip install 'runner[mariadb]'"),
+        ("foo", 2, "the store's URL cannot be read"),
+        ("mysql+no_such_driver://u@h/x", 2, "there is no kind of database 'mysql+no_such_driver'"),
+        ("mysql+cymysql://u:hidden@127.0.0.1:1/x", 1, "pip install 'runner[mariadb]'"),
     ],
 )
 @pytest.mark.parametrize("verb", [["run", "good"], ["db", "check"]])
 def test_a_database_that_cannot_be_is_an_error_in_words(
-    url: str, words: str, verb: list[str], place: Place
+    url: str, code: int, words: str, verb: list[str], place: Place
 ) -> None:
     place.write(GOOD)
     place.environ["RUNNER_DATABASE_URL"] = url
-    said = place.call(*verb, code=1)
+    said = place.call(*verb, code=code)
     assert words in said.stderr
     assert "hidden" not in said.stderr
 

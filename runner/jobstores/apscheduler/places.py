@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from runner.errors import StoreError
+from runner.errors import StoreError, StoreUnknown
 from runner.jobstores.urls import Address
 
 TABLE, KEY, DATABASE, COLLECTION = "apscheduler_jobs", "apscheduler.jobs", "apscheduler", "jobs"
@@ -87,7 +87,7 @@ def _there(path: str) -> None:
     import os
 
     if path and path != ":memory:" and not os.path.exists(path):
-        raise StoreError(f"there is no database {path}")
+        raise StoreUnknown(f"there is no database {path}")
 
 
 def _redis(url: str, key: str) -> Iterator[Entry]:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from runner.errors import StoreCorrupt, StoreError, StoreFull
+from runner.errors import StoreCorrupt, StoreError, StoreFull, StoreUnknown
 from runner.jobstores.sqlalchemy import tables
 
 HEAD = "0002"
@@ -48,7 +48,7 @@ def url_of(url: str | URL) -> URL:
     try:
         return make_url(url)
     except ArgumentError as error:
-        raise StoreError("the database's URL cannot be read", hint=_LIKE) from error
+        raise StoreUnknown("the database's URL cannot be read", hint=_LIKE) from error
 
 
 def file_of(url: str) -> Path | None:
@@ -78,7 +78,7 @@ def connect(url: str | URL, options: Mapping[str, Any] | None = None, schema: st
         except ImportError as error:
             raise _no_driver(parsed, error) from error
         except NoSuchModuleError as error:
-            raise StoreError(f"there is no kind of database {parsed.drivername!r}", hint=_LIKE) from error
+            raise StoreUnknown(f"there is no kind of database {parsed.drivername!r}", hint=_LIKE) from error
     arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
     path = file_of(str(url)) if isinstance(url, str) else None
     if path is not None:
