@@ -9,9 +9,10 @@ from runner.core.action import Action, Announce, Cancel, Save, Start
 from runner.core.admission import Place, limit
 from runner.core.agenda import Agenda
 from runner.core.context import parameters
+from runner.core.ends import Ends
 from runner.core.event import Settings
-from runner.core.flow import Evaluate, beginning, ending, retry_wait, settle, states_of
-from runner.core.live import CATCH_UP, NO_SLA, Live
+from runner.core.flow import Evaluate, beginning, retry_wait, settle, states_of
+from runner.core.live import CATCH_UP, NO_SLA
 from runner.core.progress import Progress, goes_well
 from runner.core.run import AttemptKey, Origin, Outcome, Run, RunKey, Status, StepRun
 from runner.frozen import replace
@@ -25,7 +26,7 @@ class Plainly(Protocol):
     def ends(self, run: Run, state: StepRun, outcome: Outcome, now: Moment) -> bool: ...
 
 
-class Runs(Live):
+class Runs(Ends):
     """`ended` is told each run that became final, `late` each broken promise of time."""
 
     def __init__(
@@ -37,12 +38,11 @@ class Runs(Live):
         ended: Callable[[Run, Moment], None],
         late: Callable[[JobSpec, str, Moment, Run], None],
     ) -> None:
-        super().__init__(settings, agenda, out)
+        super().__init__(settings, agenda, out, ended)
         self.stopping = False
         self.plain: Plainly | None = None
         """Who ends the usual run."""
         self._evaluate = evaluate
-        self._ended = ended
         self._late = late
         self._offered: set[tuple[RunKey, str]] = set()
 
@@ -344,16 +344,6 @@ class Runs(Live):
             return 0
         return retry_wait(step.retry, run.key, state.id, state.attempt, outcome)
 
-    def _fail_fast(self, key: RunKey, step: Step, now: Moment) -> None:
-        for state in states_of(self.live[key], step.id):
-            if state.status is Status.RUNNING:
-                self._cancel_attempt(self.live[key], state, "fail_fast")
-            elif state.status in (Status.PENDING, Status.WAITING):
-                self._change(
-                    self.live[key],
-                    replace(state, status=Status.SKIPPED, reason="fail_fast", due=None, ended_at=now),
-                )
-
     def retry(self, run: Run, state: StepRun, now: Moment) -> None:
         """The wait between two attempts is over."""
         self._change(run, replace(state, status=Status.PENDING, due=None))
@@ -408,71 +398,6 @@ class Runs(Live):
             self._skip_pending(key, now)
             self._finish(key, now)
         return True
-
-    def _end_cleaning_up(self, run: Run, reason: str, now: Moment) -> None:
-        """What still runs because it asked to run `always()` has had its time as well."""
-        self._save(replace(run, due=None))
-        for state in run.steps.values():
-            if state.status is Status.RUNNING and state.reason != reason:
-                self._cancel_attempt(self.live[run.key], state, reason)
-        self._skip_pending(run.key, now)
-        self._finish(run.key, now)
-
-    def _skip_pending(self, key: RunKey, now: Moment) -> None:
-        run = self.live[key]
-        steps = {
-            id: replace(state, status=Status.SKIPPED, reason="cancelled", ended_at=now)
-            if state.status is Status.PENDING
-            else state
-            for id, state in run.steps.items()
-        }
-        self._save(replace(run, steps=steps))
-
-    def _cancel_attempt(self, run: Run, state: StepRun, reason: str) -> None:
-        step = self._step(run, state)
-        self._change(run, replace(state, reason=reason, due=None))
-        self._out(Cancel(AttemptKey(run.key, state.id, state.attempt), self._executor(run, step), reason))
-
-    def drop(self, key: RunKey) -> None:
-        """Forget a live run, its places and its moments, without a word."""
-        run = self.live.get(key)
-        if run is None:
-            return
-        for state in run.steps.values():
-            if state.status is Status.RUNNING:
-                self.places.free(self._wanted(run, self._step(run, state)))
-        self.leave(key)
-
-    def _finish(self, key: RunKey, now: Moment) -> None:
-        run = self.live.get(key)
-        if run is None:
-            return
-        for state in run.steps.values():
-            if not state.status.final:
-                return
-        if run.reason == CATCH_UP:
-            run = replace(run, reason="")
-        status, reason = ending(run)
-        ended = Run(
-            run.key,
-            run.spec,
-            status,
-            reason,
-            run.origin,
-            run.by,
-            run.params,
-            run.steps,
-            run.created_at,
-            run.started_at,
-            max((state.ended_at or now for state in run.steps.values()), default=now),
-            None,
-            run.last_success,
-            run.commit,
-        )
-        self.leave(key)
-        self._out(Save(ended))
-        self._out(Announce("run.ended", ended))
-        self._ended(ended, now)
 
     # ── time ────────────────────────────────────────────────────────────────────────────────
 

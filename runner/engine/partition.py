@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from runner.core.action import Announce, Cancel, Save
+from runner.core.action import Announce, Save
 from runner.core.event import (
-    Asked,
     Broken,
     Configured,
     Settings,
@@ -22,21 +21,19 @@ from runner.core.event import (
     Tick,
 )
 from runner.core.machine import Machine
-from runner.core.run import AttemptKey, Request, Run, RunKey, Status
-from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending
+from runner.core.run import Request, Run, RunKey
+from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, under_way
 from runner.engine.batch import Arrival, Batch, Entry, Plan
 from runner.engine.hands import Hands
+from runner.engine.outage import Outage
+from runner.engine.requests import Requests
 from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
 from runner.executors.base import Done, Until
 from runner.jobstores.base import LEASE, Fence, JobStore
-from runner.moment import MILLISECOND, SECOND, Moment, Span
+from runner.moment import MILLISECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
 
-_ANNOUNCED = {"announced": True}
-"""Said by an announcement as well: who shows those need not show the log's line."""
-_FIRST_RETRY: Span = 100 * MILLISECOND
-_LAST_RETRY: Span = SECOND
 MARGIN: Span = 500 * MILLISECOND
 """Nothing begins so short before the lease's end: what was told to begin has begun when another runner may lead."""
 _RENEW_BEFORE: Span = 1750 * MILLISECOND
@@ -65,8 +62,6 @@ class Partition:
         self.store = store
         self.source = source
         self.machine: Machine | None = None
-        self.trouble = ""
-        self._kind: type[StoreError] = StoreError
         self.standing_by = False
         self.refused = False
         self._owner = owner
@@ -76,11 +71,8 @@ class Partition:
         self._done = done
         self._early = early
         self._prepare = prepare
-        self._on_request = on_request
         self._host = host
         self._elapsed = elapsed
-        self._retry_every = retry_every
-        """How long after a failure of the store the next try is; None: soon, then less often."""
         self._leading = Leading(store, source, host.name) if host is not None else None
         self._tending = Tending(store, source, host.name, hands) if host is not None else None
         self._fence: Fence | None = None
@@ -91,9 +83,8 @@ class Partition:
         self._retry_at: Span | None = None
         self._tend_at: Span = 0
         self._look_at: Span | None = None
-        self._backoff = _FIRST_RETRY
-        self._cancelled: set[AttemptKey] = set()
-        self._taken: set[str] = set()
+        self._outage = Outage(store.alias, hands, retry_every)
+        self._asked = Requests(store, source, on_request)
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
@@ -302,8 +293,8 @@ class Partition:
             if self._time_for(self._retry_at):
                 held, self._held = self._held, None
                 self._perform(now, held)
-            if self._held is not None:
-                self._enforce_deadlines(now)
+            if self._held is not None and self.machine is not None:
+                self._outage.enforce_deadlines(self.machine, now)
         return self.machine is not None and self._held is None
 
     def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool) -> None:
@@ -348,20 +339,10 @@ class Partition:
         if self.machine is None or self._held is not None:
             return []
         try:
-            asked = self.store.asked(self.source)
+            return self._asked.read()
         except StoreError as error:
             self._failed(error)
             return []
-        self._taken &= {request.id for request in asked}
-        entries: list[Entry] = []
-        for request in asked:
-            if request.id in self._taken:
-                continue
-            if self._on_request is not None and self._on_request(request):
-                self._taken.add(request.id)
-            else:
-                entries.append(Entry(Asked(request)))
-        return entries
 
     def answer(self, now: Moment, request: Request) -> None:
         """Write down the house's own answer to a request."""
@@ -383,13 +364,9 @@ class Partition:
     @property
     def live(self) -> int:
         """How many runs have an attempt under way, on this host."""
-        if self.machine is None:
-            return 0
+        runs = self.machine.runs.values() if self.machine is not None else ()
         here = ("", self._host.name if self._host is not None else "")
-        return sum(
-            any(state.status is Status.RUNNING and state.host in here for state in run.steps.values())
-            for run in self.machine.runs.values()
-        )
+        return len({key.run for _, key, host, _ in under_way(runs) if host in here})
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────
 
@@ -456,43 +433,17 @@ class Partition:
         batch.leave_out(error.keys)
         self._perform(now, batch)
 
+    @property
+    def trouble(self) -> str:
+        """What the store says while it fails; empty while it works."""
+        return self._outage.trouble
+
     def _failed(self, error: StoreError) -> None:
-        if not self.trouble or type(error) is not self._kind:
-            self._kind = type(error)
-            log.error(
-                "the store %r fails: %s; nothing starts until it is back",
-                self.store.alias,
-                error,
-                extra=_ANNOUNCED,
-            )
-            self._hands.tell(Announce("store.failed", (self.store.alias, str(error))))
-        self.trouble = str(error)
-        self._retry_at = self._elapsed() + (self._retry_every or self._backoff)
-        self._backoff = min(self._backoff * 2, _LAST_RETRY)
+        self._retry_at = self._elapsed() + self._outage.failed(error)
 
     def _recovered(self) -> None:
-        if self.trouble:
-            log.warning("the store %r is back", self.store.alias, extra=_ANNOUNCED)
-            self._hands.tell(Announce("store.back", self.store.alias))
-        self.trouble = ""
+        self._outage.over()
         self._retry_at = None
-        self._backoff = _FIRST_RETRY
-        self._cancelled.clear()
-
-    def _enforce_deadlines(self, now: Moment) -> None:
-        """While the store is away, what runs is still stopped at its deadline; the machine records it later."""
-        assert self.machine is not None
-        for run in self.machine.runs.values():
-            for state in run.steps.values():
-                due = min((each for each in (state.due, run.due) if each is not None), default=None)
-                if state.status is not Status.RUNNING or due is None or due > now:
-                    continue
-                attempt = AttemptKey(run.key, state.id, state.attempt)
-                if attempt in self._cancelled:
-                    continue
-                self._cancelled.add(attempt)
-                step = next(step for step in run.spec.steps if step.id == state.step)
-                self._hands.cancel(Cancel(attempt, step.executor or run.spec.executor, "timeout"))
 
 
 def _unhandled(end: StepEnded, error: Exception) -> None:

@@ -5,28 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from runner.core.action import Change, Save
-from runner.core.run import Job, Request, Run, RunKey
-from runner.errors import LeaseLost, RunExists, StoreError, StoreFull, StoreReplaced
-from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
+from runner.core.run import Request, Run
+from runner.errors import LeaseLost, StoreError, StoreFull, StoreReplaced
+from runner.jobstores.base import LEASE, Fence, Loaded
 from runner.jobstores.batch import Batch
 from runner.jobstores.clients import given
-from runner.jobstores.codec import loads
 from runner.jobstores.notice import Ear
 from runner.jobstores.pickled import Codec, CodecName
 from runner.jobstores.retention import Purged
-from runner.jobstores.sqlalchemy import leases, notify, rows, tables
+from runner.jobstores.sqlalchemy import leases, notify, tables
+from runner.jobstores.sqlalchemy.content import Content
 from runner.jobstores.sqlalchemy.database import (
-    Channel,
     connect,
     end_frozen,
     file_of,
@@ -40,10 +38,9 @@ from runner.jobstores.sqlalchemy.mark import Mark
 from runner.jobstores.sqlalchemy.purge import purge
 from runner.jobstores.sqlalchemy.reserve import Reserve
 from runner.jobstores.sqlalchemy.silence import LONGEST, Silence, bounded
-from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
 from runner.moment import SECOND, Moment, Span
-from runner.spec import JobKey, JobSpec, Retention
+from runner.spec import JobKey, Retention
 
 log = logging.getLogger("runner.jobstores")
 
@@ -89,14 +86,9 @@ class SQLAlchemyJobStore:
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._lock = threading.RLock()
-        self._digests = rows.Digests(self._codec)
-        self._texts = rows.StepTexts()
-        self._live: set[RunKey] = set()
-        self._jobs: set[JobKey] = set()
+        self._content = Content(self._codec)
         self._locks: leases.FileLocks | None = None
         self._fences: dict[str, Fence] = {}
-        self._statements: Statements | None = None
-        self._question: Question | None = None
         self._mark = Mark(mark) if mark is not None else None
         self._vigil: Vigil | None = None
         self._reserve: Reserve | None = None
@@ -186,64 +178,20 @@ class SQLAlchemyJobStore:
             connection = self._connected()
             try:
                 with transaction(connection):
-                    return self._load(connection, source)
+                    return self._content.load(connection, source, self.alias)
             except Exception:
                 self._drop_connection()
                 raise
 
     def live_of(self, source: str) -> Sequence[Run]:
-        t = tables.runs
-        live = and_(t.c.source == source, t.c.ended_at.is_(None))
         with self._lock, translated("the runs cannot be read"):
             connection = self._connected()
             try:
                 with reading(connection):
-                    found = list(self._joined(connection, t, live, t.c.slot))
+                    return self._content.live_of(connection, source, self.alias)
             except Exception:
                 self._drop_connection()
                 raise
-            return [rows.run_of(row, self._spec(row), self.alias) for row in found if row.spec is not None]
-
-    def _load(self, connection: Connection, source: str) -> Loaded:
-        self._texts = rows.StepTexts()
-        jobs: list[Job] = []
-        runs: list[Run] = []
-        unreadable: list[Unreadable] = []
-        for row in self._joined(connection, tables.jobs, tables.jobs.c.source == source):
-            try:
-                jobs.append(rows.job_of(row, self._spec(row)))
-            except (StoreError, ValueError) as error:
-                unreadable.append(Unreadable(JobKey(self.alias, row.source, row.id), str(error)))
-        live = and_(tables.runs.c.source == source, tables.runs.c.ended_at.is_(None))
-        for row in self._joined(connection, tables.runs, live, tables.runs.c.slot):
-            try:
-                runs.append(rows.run_of(row, self._spec(row), self.alias))
-            except (StoreError, ValueError) as error:
-                unreadable.append(Unreadable(JobKey(self.alias, row.source, row.job), str(error)))
-        t = tables.incidents
-        open_ones = select(t.c.incident).where(t.c.source == source, t.c.closed_at.is_(None))
-        incidents = [self._record(found) for found in connection.execute(open_ones).scalars()]
-        d = tables.deliveries
-        waiting = select(d.c.delivery).where(d.c.source == source, d.c.state == "waiting")
-        deliveries = [self._record(found) for found in connection.execute(waiting).scalars()]
-        self._live = {key for key in self._live if key.job.source != source} | {run.key for run in runs}
-        self._jobs = {key for key in self._jobs if key.source != source} | {job.key for job in jobs}
-        self._jobs |= {each.key for each in unreadable}
-        return Loaded(tuple(jobs), tuple(runs), tuple(incidents), tuple(deliveries), tuple(unreadable))
-
-    def _joined(self, connection: Connection, table: Table, condition: Any, *order: Any) -> Iterable[Any]:
-        joined = table.outerjoin(tables.specs, tables.specs.c.digest == table.c.digest)
-        question = select(table, tables.specs.c.spec).select_from(joined).where(condition)
-        return connection.execute(question.order_by(*order) if order else question)
-
-    def _spec(self, row: Any) -> JobSpec:
-        if row.spec is None:
-            raise StoreError("its definition is not in the database")
-        spec = self._digests.spec(row.digest, row.spec)
-        return spec if spec.store == self.alias else replace(spec, store=self.alias)
-
-    def _record(self, text: str) -> Any:
-        return rows.with_store(loads(text), self.alias)
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
@@ -253,8 +201,12 @@ class SQLAlchemyJobStore:
             try:
                 self._write(batch, fence)
             except IntegrityError as error:
-                self._settle_conflict(batch, error)
                 with translated("the batch cannot be written"):
+                    connection = self._connected()
+                    with transaction(connection):
+                        ours = self._content.collided(connection, batch)
+                    if not ours:
+                        raise StoreError(f"the batch cannot be written: {error.orig}") from error
                     self._write(batch, fence)
             except StoreFull:
                 if self._reserve is None or not self._reserve.give():
@@ -266,7 +218,7 @@ class SQLAlchemyJobStore:
             with translated("the batch cannot be written", conflicts=False):
                 connection = self._connected()
                 with transaction(connection):
-                    fresh = self._perform(connection, batch)
+                    fresh = self._content.write(connection, batch)
                     if self._mark is not None and fence is not None:
                         self._mark.step(connection)
                     if fence is not None:
@@ -279,8 +231,7 @@ class SQLAlchemyJobStore:
         except IntegrityError:
             self._drop_connection()
             raise
-        self._digests.written |= fresh
-        self._remember(batch)
+        self._content.remember(batch, fresh)
         if (
             self._mark is not None
             and fence is not None
@@ -288,104 +239,6 @@ class SQLAlchemyJobStore:
             and self._reserve is not None
         ):
             self._reserve.keep()
-
-    def _perform(self, connection: Connection, batch: Batch) -> set[str]:
-        """Every statement of the batch; the digests of specs that are in the database from now on."""
-        do, channel = self._prepared(connection), Channel(connection)
-        new: list[Run] = []
-        moved: list[Run] = []
-        for run in batch.runs:
-            (moved if run.key in self._live else new).append(run)
-        digests = self._digests.of_all([*[job.spec for job in batch.jobs], *[run.spec for run in batch.runs]])
-        fresh = self._write_specs(connection, channel, digests) if batch.jobs or new else set()
-        self._digests.texts.clear()
-        do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
-        self._write_jobs(do, channel, batch.jobs, digests)
-        text_of = self._texts.of
-        do.insert_run.run(channel, [rows.run_row(run, digests[id(run.spec)], text_of(run)) for run in new])
-        do.update_run.run(channel, [rows.run_row(run, digests[id(run.spec)], text_of(run)) for run in moved])
-        do.replace(channel, tables.occurrences, list(map(rows.occurrence_row, batch.occurrences)))
-        do.replace(channel, tables.incidents, list(map(rows.incident_row, batch.incidents)))
-        do.replace(channel, tables.deliveries, list(map(rows.delivery_row, batch.deliveries)))
-        do.replace(
-            channel, tables.requests, [rows.request_row(request, self._codec) for request in batch.requests]
-        )
-        for source in {request.source for request in batch.requests if request.state == "asked"}:
-            notify.knock(connection, source)
-        return fresh
-
-    def _write_specs(self, connection: Connection, channel: Channel, digests: Mapping[int, str]) -> set[str]:
-        """Those that are not in the database; their digests."""
-        swept = self._swept(connection, channel)
-        if swept != self._digests.swept:
-            self._digests.written.clear()
-            self._digests.swept = swept
-        fresh = set(digests.values()) - self._digests.written
-        if fresh:
-            there = set(
-                connection.execute(
-                    select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
-                ).scalars()
-            )
-            found = [(digest, self._digests.text(digest)) for digest in fresh if digest not in there]
-            self._prepared(connection).replace(channel, tables.specs, found)
-        return fresh
-
-    def _write_jobs(
-        self, do: Statements, channel: Channel, jobs: Iterable[Job], digests: Mapping[int, str]
-    ) -> None:
-        known: list[Values] = []
-        new: list[Values] = []
-        there, row_of = self._jobs, rows.job_row
-        for job in jobs:
-            spec = job.spec
-            (known if spec.key in there else new).append(row_of(job, digests[id(spec)]))
-        do.update_job.run(channel, known)
-        do.replace(channel, tables.jobs, new)
-
-    def _prepared(self, connection: Connection) -> Statements:
-        if self._statements is None:
-            self._statements = Statements(connection.dialect)
-        return self._statements
-
-    def _swept(self, connection: Connection, channel: Channel) -> str | None:
-        if self._question is None:
-            self._question = Question(tables.SWEPT, connection.dialect)
-        found: str | None = self._question.scalar(channel)
-        return found
-
-    def _remember(self, batch: Batch) -> None:
-        """What the database holds now; only after the commit."""
-        for run in batch.runs:
-            if run.status.final:
-                self._live.discard(run.key)
-            else:
-                self._live.add(run.key)
-        self._jobs.difference_update(batch.gone)
-        self._jobs.update([job.spec.key for job in batch.jobs])
-
-    def _settle_conflict(self, batch: Batch, error: IntegrityError) -> None:
-        """A run's key is there already: our own row of a commit whose answer was lost, or a run that is over."""
-        with translated("the batch cannot be written"):
-            connection = self._connected()
-            over: list[RunKey] = []
-            ours: list[RunKey] = []
-            t = tables.runs
-            with transaction(connection):
-                for run in batch.runs:
-                    if run.key in self._live:
-                        continue
-                    where = and_(*(t.c[name] == value for name, value in _run_key(run.key).items()))
-                    row = connection.execute(select(t.c.created_at, t.c.ended_at).where(where)).first()
-                    if row is None:
-                        continue
-                    same = row.created_at == run.created_at and row.ended_at is None
-                    (ours if same else over).append(run.key)
-            if over:
-                raise RunExists(over)
-            if not ours:
-                raise StoreError(f"the batch cannot be written: {error.orig}")
-            self._live.update(ours)
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
@@ -510,7 +363,7 @@ class SQLAlchemyJobStore:
         migrate(self.engine)
         self._verify(self.engine)
         vigil.known()
-        self._digests.written.clear()
+        self._content.forget_specs()
         led, self._fences = bool(self._fences), {}
         if led:
             raise LeaseLost(f"the database {vigil.path} was replaced: what it holds is read anew")
@@ -524,7 +377,3 @@ class SQLAlchemyJobStore:
                 connection.close()
             except Exception:
                 return
-
-
-def _run_key(key: RunKey) -> dict[str, Any]:
-    return {"source": key.job.source, "job": key.job.id, "slot": key.slot, "nonce": key.nonce}
