@@ -144,7 +144,7 @@ def _custom(facts: Facts, key: str, otherwise: str, render: Render) -> tuple[str
     if not template:
         return otherwise, ""
     try:
-        return render(template, facts.context()) or otherwise, ""
+        return _clean(render(template, facts.context())) or otherwise, ""
     except Exception as error:
         return otherwise, f"(this alert's own {key} could not be rendered: {error})"
 

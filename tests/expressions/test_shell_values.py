@@ -166,7 +166,7 @@ FIXED = [
 
 
 PER_QUOTING = 100
-BATCH = 50
+BATCH = 250
 """Values one shell is given: starting it is what takes the time."""
 
 
