@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import secrets
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli import frame, reading
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RunnerError
 
 if TYPE_CHECKING:
     from runner.config import Config
@@ -51,7 +52,7 @@ def command(
     from runner.config import Config
     from runner.moment import DAY
     from runner.views import plan
-    from runner.views.beside import beside
+    from runner.views.beside import beside, sections
     from runner.views.when import zone_of
 
     place = frame.place_of(file)
@@ -59,13 +60,23 @@ def command(
     now = SystemClock().now()
     live = []
     with reading.opened(place) as history:
-        running = [job.spec for job in history.jobs() if job.spec.source == place.source] if history else []
+        known = [job for job in history.jobs() if job.spec.source == place.source] if history else []
         if history is not None:
             live = history.runs(source=place.source, statuses=("pending", "running", "waiting"), limit=1_000)
+    running = [job.spec for job in known]
     old = _old(place, against, running)
-    changed = beside(old, new) if isinstance(old, Config) else ()
-    jobs = old.jobs if isinstance(old, Config) else old
-    made = plan.plan(jobs, new.jobs, now=now, until=now + days * DAY, live=live, beside=changed)
+    salt = secrets.token_hex(8)
+    there = sections(old, salt) if isinstance(old, Config) else _running(place, salt)
+    made = plan.plan(
+        old.jobs if isinstance(old, Config) else old,
+        new.jobs,
+        now=now,
+        until=now + days * DAY,
+        live=live,
+        beside=beside(there, sections(new, salt)) if there is not None else (),
+        paused=() if isinstance(old, Config) else [job.spec.id for job in known if job.state == "paused"],
+        whole=there is not None,
+    )
     if as_json:
         frame.print_json(plan.document(made))
     else:
@@ -95,6 +106,19 @@ def _old(place: Place, against: str | None, running: list[JobSpec]) -> list[JobS
             if not path.exists():
                 raise frame.fault(frame.EXIT_USAGE, f"there is no {path.name} at {ref}")
         return _loaded(paths, f"{place.file.name} at {ref}")
+
+
+def _running(place: Place, salt: str) -> dict[str, str] | None:
+    """What the running configuration has beside its jobs; None where no runner answers."""
+    from runner.service.leader import Leader
+
+    if Leader.read(place.state) is None:
+        return None
+    try:
+        found: dict[str, str] = frame.ask(place, "sections", salt=salt)
+    except RunnerError:
+        return None
+    return found
 
 
 def _loaded(paths: list[Path], name: str) -> Config:

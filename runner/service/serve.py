@@ -40,6 +40,7 @@ from runner.service.vitals import Vitals
 from runner.service.watch import Watcher
 from runner.spec import JobKey
 from runner.triggers import zones
+from runner.views.beside import sections
 
 log = logging.getLogger("runner.service")
 
@@ -349,6 +350,8 @@ class Service:
             answer = self._answer_status
         elif request.verb == "reload":
             answer = self._answer_reload
+        elif request.verb == "sections":
+            answer = self._answer_sections
         else:
             return False
         threading.Thread(target=answer, args=(request,), name="runner-answer", daemon=True).start()
@@ -372,6 +375,9 @@ class Service:
 
     def _answer_status(self, request: Request) -> None:
         self._answer(request, "done", self.status())
+
+    def _answer_sections(self, request: Request) -> None:
+        self._answer(request, "done", sections(self.house.config, str(request.args.get("salt", ""))))
 
     def _word(self) -> str:
         """How it is, on one line."""

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import hashlib
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from runner.config import Config
 from runner.moment import iso
 from runner.views.plan import Key
 
-
-def beside(old: Config, new: Config) -> tuple[Key, ...]:
-    """The keys whose values differ. Addresses of channels and sources of secrets are not said: they hold secrets."""
-    return tuple(_keys(old, new))
+_HIDDEN = ("channels.", "secrets.")
 
 
-def _keys(old: Config, new: Config) -> Iterator[Key]:
-    for section, first, second in (
-        ("channels", old.channels, new.channels),
-        ("secrets", old.secrets, new.secrets),
-    ):
-        for name in dict.fromkeys([*first, *second]):
-            if first.get(name) != second.get(name):
-                both = name in first and name in second
-                yield Key(
-                    f"{section}.{name}",
-                    "as it was" if both else _there(name, first),
-                    "another one" if both else _there(name, second),
-                )
-    yield from _plain("groups", old.groups, new.groups)
-    workers = [{name: each.max_workers for name, each in config.executors.items()} for config in (old, new)]
-    yield from _plain("executors", *workers)
-    windows = [
-        {each.name: f"{iso(each.start, ZoneInfo(config.timezone))} to {iso(each.end, ZoneInfo(config.timezone))}"
-         for each in config.maintenance}
-        for config in (old, new)
-    ]  # fmt: skip
-    yield from _plain("maintenance", *windows)
+def sections(config: Config, salt: str = "") -> dict[str, str]:
+    """What stands beside the jobs, as texts by key: enough to tell what differs, also for another process.
+
+    Addresses of channels and sources of secrets are not said, only digests of them with the asker's `salt`: they may
+    hold secrets.
+    """
+    zone = ZoneInfo(config.timezone)
+    hidden = {f"channels.{name}": repr(each) for name, each in config.channels.items()}
+    hidden |= {f"secrets.{name}": repr(sorted(each.items())) for name, each in config.secrets.items()}
+    found = {key: hashlib.blake2b(f"{salt}\0{text}".encode()).hexdigest() for key, text in hidden.items()}
+    found |= {f"groups.{name}": str(most) for name, most in config.groups.items()}
+    for name, each in config.executors.items():
+        found[f"executors.{name}"] = "" if each.max_workers is None else str(each.max_workers)
+    for window in config.maintenance:
+        found[f"maintenance.{window.name}"] = f"{iso(window.start, zone)} to {iso(window.end, zone)}"
+    return found
 
 
-def _there(name: str, section: Mapping[str, Any]) -> str:
-    return "there" if name in section else ""
+def beside(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Key, ...]:
+    """The keys whose values differ, of two such mappings."""
+    keys = [
+        Key(name, *_said(name, old, new))
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    ]
+    order = ("channels", "secrets", "groups", "executors", "maintenance")
+    return tuple(sorted(keys, key=lambda key: order.index(key.path.partition(".")[0])))
 
 
-def _plain(section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Key]:
-    for name in dict.fromkeys([*old, *new]):
-        first, second = (str(each[name]) if each.get(name) is not None else "" for each in (old, new))
-        if first != second or (name in old) != (name in new):
-            yield Key(f"{section}.{name}", first or _there(name, old), second or _there(name, new))
+def _said(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, str]:
+    if name.startswith(_HIDDEN):
+        if name in old and name in new:
+            return "as it was", "another one"
+        return ("there" if name in old else "", "there" if name in new else "")
+    first, second = (each[name] or "there" if name in each else "" for each in (old, new))
+    return first, second

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import date, tzinfo
 from itertools import islice
 from typing import Any
@@ -48,6 +48,8 @@ class Edit:
     moved: tuple[tuple[Moment, Moment], ...] = ()
     alerts: tuple[Key, ...] = ()
     live: tuple[str, ...] = ()
+    paused: bool = False
+    """Whether somebody paused the job that is running: its times come and go, and none is run until it is resumed."""
 
     @property
     def meaning(self) -> str:
@@ -66,6 +68,8 @@ class Plan:
     unchanged: int
     until: Moment
     beside: tuple[Key, ...] = ()
+    whole: bool = True
+    """Whether what stands beside the jobs could be compared."""
 
     def __bool__(self) -> bool:
         return bool(self.edits or self.beside)
@@ -79,8 +83,13 @@ def plan(
     until: Moment,
     live: Iterable[Run] = (),
     beside: tuple[Key, ...] = (),
+    paused: Collection[str] = (),
+    whole: bool = True,
 ) -> Plan:
-    """Compare two sets of jobs by their ids, with the fire times after `now` up to `until`."""
+    """Compare two sets of jobs by their ids, with the fire times after `now` up to `until`.
+
+    `paused`: the ids of running jobs that are. `whole`: whether `beside` is all that changed there.
+    """
     before = {spec.id: spec for spec in old}
     after = {spec.id: spec for spec in new}
     runs: dict[str, list[str]] = {}
@@ -98,7 +107,8 @@ def plan(
             edits.append(
                 Edit(id, "removed", spec, gone=gone, alerts=_alerts(spec, None), live=tuple(runs.get(id, ())))
             )
-    return Plan(tuple(edits), len(after) - sum(edit.what != "removed" for edit in edits), until, beside)
+    made = tuple(replace(edit, paused=True) if edit.job in paused else edit for edit in edits)
+    return Plan(made, len(after) - sum(edit.what != "removed" for edit in edits), until, beside, whole)
 
 
 def _added(spec: JobSpec, now: Moment, until: Moment) -> Edit:
@@ -249,7 +259,8 @@ def _channels(rules: Sequence[Rule]) -> str:
 
 
 def document(made: Plan) -> dict[str, Any]:
-    """`{edits: [{job, what, keys, gone, come, moved, alerts, live}], beside, unchanged}`; times in each job's zone."""
+    """`{edits: [{job, what, keys, gone, come, moved, alerts, live, paused}], beside, unchanged}`; times in each job's
+    zone. `beside` is null where it could not be compared."""
     return {
         "edits": [
             {
@@ -267,10 +278,11 @@ def document(made: Plan) -> dict[str, Any]:
                 ],
                 "alerts": [_key(key) for key in edit.alerts],
                 "live": list(edit.live),
+                "paused": edit.paused,
             }
             for edit in made.edits
         ],
-        "beside": [_key(key) for key in made.beside],
+        "beside": [_key(key) for key in made.beside] if made.whole else None,
         "unchanged": made.unchanged,
     }
 
@@ -290,6 +302,8 @@ def text(made: Plan, *, now: Moment, zone: tzinfo, markdown: bool = False) -> st
         lines.append("- **beside the jobs**" if markdown else "~ beside the jobs")
         lines += [("  - " if markdown else "    ") + _changed_key(key, markdown) for key in made.beside]
     same = f"{made.unchanged} unchanged"
+    if not made.whole:
+        same += "; no runner answers: only its jobs could be compared, not what stands beside them"
     if not made:
         return f"nothing changes ({same})"
     counts = [
@@ -310,6 +324,8 @@ def _lines(edit: Edit, now: Moment, zone: tzinfo, markdown: bool) -> list[str]:
         lines.append(f"no longer runs {_listed(edit.gone, now, zone)}")
     if edit.come:
         lines.append(f"{'also ' if edit.what == 'changed' else ''}runs {_listed(edit.come, now, zone)}")
+    if edit.paused and edit.what == "changed":
+        lines.append("it is paused, and stays so: nothing of it runs until it is resumed")
     for key in edit.alerts:
         lines.append(f"alerts {key.path}: {key.old or 'nobody'} -> {key.new or 'nobody'}")
     for run in edit.live:

@@ -98,6 +98,7 @@ def test_as_json_and_as_markdown() -> None:
         "moved": [],
         "alerts": [],
         "live": [],
+        "paused": False,
     }
     assert text(made, now=NOW, zone=OSLO, markdown=True) == (
         "- **etl** changed\n  - owner: `(none)` -> `kari`\n\n1 changed, 0 unchanged"
