@@ -6,9 +6,9 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -193,6 +193,27 @@ def print_json(document: dict[str, Any]) -> None:
 
 def print_document(document: dict[str, Any]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+class Note(NamedTuple):
+    """What could not be taken over from a file of another tool: where, for programs and for people, and what."""
+
+    key: dict[str, Any]
+    place: str
+    note: str
+
+
+def give(text: str, output: str | None, as_json: bool, *, jobs: int, notes: Sequence[Note]) -> None:
+    """A jobs file made of another tool's: into a new file, or to stdout, with what it leaves out on stderr."""
+    if output is not None:
+        write_new(output, text)
+    if as_json:
+        print_json({"yaml": text, "jobs": jobs, "notes": [{**each.key, "note": each.note} for each in notes]})
+        return
+    if output is None:
+        click.echo(text, nl=False)
+    for each in notes:
+        click.echo(f"{each.place}: {each.note}", err=True)
 
 
 def write_new(path: str, text: str) -> None:

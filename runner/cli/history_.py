@@ -36,7 +36,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Past and live runs, newest first; of a run's id, that run with its steps."""
-    from runner.history.read import parse_run_id
+    from runner.history.finding import parse_run_id
     from runner.views import history
 
     with reading.desk(file) as desk:

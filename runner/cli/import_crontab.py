@@ -5,6 +5,7 @@ from typing import TextIO
 import click
 
 from runner.cli import frame
+from runner.cli.frame import Note
 
 
 @click.command("crontab")
@@ -29,13 +30,5 @@ def command(file: TextIO, system: bool, output: str | None, as_json: bool) -> No
     system = system or name == "/etc/crontab" or name.startswith("/etc/cron.d/")
     found = read(file.read(), system=system)
     text = as_yaml(found, name="a crontab" if name in ("-", "<stdin>") else name)
-    if output is not None:
-        frame.write_new(output, text)
-    if as_json:
-        notes = [{"line": number, "note": note} for number, note in found.notes]
-        frame.print_json({"yaml": text, "jobs": len(found.lines), "notes": notes})
-        return
-    if output is None:
-        click.echo(text, nl=False)
-    for number, note in found.notes:
-        click.echo(f"{name}:{number}: {note}", err=True)
+    notes = [Note({"line": number}, f"{name}:{number}", note) for number, note in found.notes]
+    frame.give(text, output, as_json, jobs=len(found.lines), notes=notes)

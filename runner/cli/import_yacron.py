@@ -5,6 +5,7 @@ from typing import TextIO
 import click
 
 from runner.cli import frame
+from runner.cli.frame import Note
 
 
 @click.command("yacron")
@@ -27,13 +28,5 @@ def command(file: TextIO, output: str | None, as_json: bool) -> None:
     except RunnerError as error:
         raise frame.fault(frame.EXIT_FAILED, f"{name}: {error.fact}", hint=error.hint) from None
     text = as_yaml(found, name=name)
-    if output is not None:
-        frame.write_new(output, text)
-    if as_json:
-        notes = [{"job": job, "note": note} for job, note in found.notes]
-        frame.print_json({"yaml": text, "jobs": len(found.jobs), "notes": notes})
-        return
-    if output is None:
-        click.echo(text, nl=False)
-    for job, note in found.notes:
-        click.echo(f"{name}: {job}: {note}" if job else f"{name}: {note}", err=True)
+    notes = [Note({"job": job}, f"{name}: {job}" if job else name, note) for job, note in found.notes]
+    frame.give(text, output, as_json, jobs=len(found.jobs), notes=notes)

@@ -22,7 +22,7 @@ def command(run: str, file: str | None, source: str | None, as_json: bool) -> No
 
 def _job(run: str) -> str:
     """The job of a run's id."""
-    from runner.history.read import parse_run_id
+    from runner.history.finding import parse_run_id
 
     parsed = parse_run_id(run)
     return run if parsed is None else parsed[0]

@@ -14,16 +14,17 @@ from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, s
 
 from runner.core.run import Job, Occurrence, Run
 from runner.errors import RunnerError, StoreError
+from runner.history.finding import Finding
 from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy import rows, tables
 from runner.jobstores.sqlalchemy.database import reading, translated
-from runner.moment import Moment, parse_iso
+from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
 
 _LONG_AGO: Moment = -(1 << 62)
 
 
-class History:
+class History(Finding):
     """Reads through an open engine. Rows that cannot be read back are left out and counted in `unreadable`."""
 
     def __init__(self, engine: Engine, *, alias: str = "default") -> None:
@@ -80,17 +81,6 @@ class History:
         recent = select(table.c.slot).where(*conditions, ends.is_not(None)).order_by(ends.desc()).limit(limit)
         slots = [row.slot for row in self._rows(recent)]
         return min(slots) if len(slots) == limit else _LONG_AGO
-
-    def find(self, text: str, *, source: str | None = None) -> Run | None:
-        """The run of this id (`etl@2026-11-24T01:00:00Z`), else the newest run of the job of this id."""
-        parsed = parse_run_id(text)
-        if parsed is not None:
-            job, slot, nonce = parsed
-            for run in self.runs(source=source, job=job, since=slot, until=slot):
-                if run.key.nonce == nonce:
-                    return run
-        newest = self.runs(source=source, job=text, limit=1)
-        return newest[0] if newest else None
 
     def occurrences(
         self,
@@ -155,18 +145,6 @@ class History:
             raise StoreError("its definition is not in the database")
         spec = self._digests.spec(row.digest, row.spec)
         return spec if spec.store == self._alias else replace(spec, store=self._alias)
-
-
-def parse_run_id(text: str) -> tuple[str, Moment, str] | None:
-    """Job, slot and nonce of a run's id as people copy it; None where it is no such thing."""
-    job, at, rest = text.rpartition("@")
-    when, zulu, nonce = rest.partition("Z")
-    if not at or not job or not zulu or (nonce and not nonce.startswith("+")):
-        return None
-    try:
-        return job, parse_iso(when + "+00:00"), nonce.removeprefix("+")
-    except ValueError:
-        return None
 
 
 def _with_spec(table: Any) -> Select[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from runner.core.run import Job, Occurrence, Run
-from runner.history.read import parse_run_id
+from runner.history.finding import Finding
 from runner.moment import Moment
 from runner.spec import JobKey
 
@@ -23,7 +23,7 @@ class Remembering(Protocol):
     def occurrences(self) -> Sequence[Occurrence]: ...
 
 
-class Remembered:
+class Remembered(Finding):
     """`History` for a store in memory, or one of keys and values: it reads all, so it is for some ten thousand runs."""
 
     def __init__(self, store: Remembering) -> None:
@@ -64,17 +64,6 @@ class Remembered:
             ):
                 found.append(run)
         return found[:limit]
-
-    def find(self, text: str, *, source: str | None = None) -> Run | None:
-        """The run of this id (`etl@2026-11-24T01:00:00Z`), else the newest run of the job of this id."""
-        parsed = parse_run_id(text)
-        if parsed is not None:
-            job, slot, nonce = parsed
-            for run in self.runs(source=source, job=job, since=slot, until=slot):
-                if run.key.nonce == nonce:
-                    return run
-        newest = self.runs(source=source, job=text, limit=1)
-        return newest[0] if newest else None
 
     def occurrences(
         self,

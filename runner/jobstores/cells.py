@@ -8,18 +8,18 @@ A text too long for a cell is put down in parts likewise, before the cell that n
 
 from __future__ import annotations
 
-import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from runner.errors import StoreError
 from runner.jobstores.base import Fence
+from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, asked_of, lost
-from runner.jobstores.keyed_rows import Put, Row
-from runner.jobstores.pickled import Codec
+from runner.jobstores.keyed_rows import Put, Row, digest
+from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import Moment
 
 _TRIES = 50
@@ -45,16 +45,40 @@ class Move(NamedTuple):
 
 
 class CelledJobStore(KeyedJobStore):
-    """Everything but the server's own commands, which are the abstract methods below."""
+    """Everything but the server's own commands, which are the abstract methods below. All is under `path`."""
 
-    def __init__(self, alias: str = "default", codec: Codec | None = None) -> None:
-        super().__init__(alias, codec)
+    def __init__(
+        self,
+        path: str = "/runner",
+        client: Any = None,
+        close_connection_on_exit: bool = False,
+        pickle_protocol: int | None = None,
+        *,
+        codec: CodecName = "json",
+        alias: str = "default",
+        **connect_args: Any,
+    ) -> None:
+        if not path.strip("/"):
+            raise ValueError('The "path" parameter must not be empty')
+        super().__init__(alias, Codec.of(codec, pickle_protocol))
+        self._root = "/" + path.strip("/")
+        self._given = given(client)
+        if self._given is not None:
+            self._fits(self._given)
+        self._close_given = close_connection_on_exit
+        self._arguments: dict[str, Any] = {**self.usual, **connect_args}
+        self._client: Any = self._given
         self._parted: dict[str, list[str]] = {}
 
+    usual: Mapping[str, Any] = {}
+    """What a client is given unless the program says otherwise."""
     most_moves: int
     """Moves, and checks, in one transaction."""
     most_bytes: int
     """Paths and data in one transaction; half of it goes into one cell."""
+
+    def _fits(self, client: Any) -> None:
+        """TypeError where the program's client is of another package than ours."""
 
     @abstractmethod
     def _change(self, checks: Mapping[str, int], moves: Sequence[Move]) -> bool:
@@ -79,7 +103,7 @@ class CelledJobStore(KeyedJobStore):
         sources = sorted({row.source for row, _ in moves.values()} - {ANYWHERE})
         fixed = [_JOURNAL, *map(_turn, sources)] + ([_lead(fence.source)] if fence else [])
         guards = [_path(row) for row in absent]
-        label = f"{_digest(fence.source)}.{fence.number}" if fence else "free"
+        label = f"{digest(fence.source)}.{fence.number}" if fence else "free"
         # Where this fails in the middle nobody knows whether it was written: parts stay, and the next leader sweeps
         # those that nobody names.
         made: list[str] = []
@@ -180,7 +204,7 @@ class CelledJobStore(KeyedJobStore):
 
     def _sweep(self, source: str, number: int) -> None:
         """A new leader clears away parts of turns that earlier ones never finished."""
-        mine = _digest(source)
+        mine = digest(source)
         old = [path for path, _ in self._under("parts") if _before(path, mine, number)]
         if not old:
             return
@@ -211,7 +235,7 @@ class CelledJobStore(KeyedJobStore):
         found: dict[str, Sequence[tuple[str, str]]] = {}
         for table in tables:
             texts = [
-                self._text_of(path, cell) for path, cell in self._under(f"rows/{_digest(source)}/{table}")
+                self._text_of(path, cell) for path, cell in self._under(f"rows/{digest(source)}/{table}")
             ]
             if None in texts:
                 return None
@@ -277,29 +301,24 @@ class CelledJobStore(KeyedJobStore):
             self._change(checks, [Move(_alive(fence.source), None), knock])
 
 
-def _digest(text: str) -> str:
-    """People's text never becomes part of a path."""
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-
-
 def _path(row: Row) -> str:
-    return f"rows/{_digest(row.source)}/{row.table}/{_digest(row.key)}"
+    return f"rows/{digest(row.source)}/{row.table}/{digest(row.key)}"
 
 
 def _turn(source: str) -> str:
-    return f"turns/{_digest(source)}"
+    return f"turns/{digest(source)}"
 
 
 def _lead(source: str) -> str:
-    return f"leads/{_digest(source)}"
+    return f"leads/{digest(source)}"
 
 
 def _alive(source: str) -> str:
-    return f"signs/{_digest(source)}.alive"
+    return f"signs/{digest(source)}.alive"
 
 
 def _knock(source: str) -> str:
-    return f"signs/{_digest(source)}.knock"
+    return f"signs/{digest(source)}.knock"
 
 
 def signs(source: str) -> tuple[str, str]:

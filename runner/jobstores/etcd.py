@@ -18,9 +18,7 @@ from etcd3gw.exceptions import Etcd3Exception
 
 from runner.jobstores.base import LEASE
 from runner.jobstores.cells import Cell, CelledJobStore, Move, signs
-from runner.jobstores.clients import given
 from runner.jobstores.notice import Ear
-from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import SECOND
 
 _PAGE = 500
@@ -38,38 +36,22 @@ class EtcdJobStore(CelledJobStore):
     most_moves = 120
     most_bytes = 1_000_000
 
-    def __init__(
-        self,
-        path: str = "/runner",
-        client: Any = None,
-        close_connection_on_exit: bool = False,
-        pickle_protocol: int | None = None,
-        *,
-        codec: CodecName = "json",
-        alias: str = "default",
-        **connect_args: Any,
-    ) -> None:
-        if not path.strip("/"):
-            raise ValueError('The "path" parameter must not be empty')
-        super().__init__(alias, Codec.of(codec, pickle_protocol))
-        self._root = "/" + path.strip("/")
-        self._given = given(client)
-        if self._given is not None and not isinstance(self._given, Etcd3Client):
+    usual = {"timeout": 5}
+    _leases: dict[str, Any]
+
+    def _fits(self, client: Any) -> None:
+        if not isinstance(client, Etcd3Client):
             raise TypeError(
-                f"an etcd client is an etcd3gw.client.Etcd3Client, not a {type(self._given).__module__} one"
+                f"an etcd client is an etcd3gw.client.Etcd3Client, not a {type(client).__module__} one"
             )
-        self._close_given = close_connection_on_exit
-        self._arguments = {"timeout": 5, **connect_args}
-        self._client: Any = self._given
-        self._leases: dict[str, Any] = {}
 
     def _connect(self) -> None:
+        self._leases = {}
         if self._given is None:
             self._client = Etcd3Client(**self._arguments)
         self._client.status()
 
     def _disconnect(self) -> None:
-        self._leases.clear()
         if self._given is None or self._close_given:
             self._client.session.close()
 

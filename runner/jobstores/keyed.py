@@ -100,9 +100,9 @@ class KeyedJobStore(ABC):
     def _end(self, fence: Fence) -> None:
         """Give the lead back, if it is still this one."""
 
+    @abstractmethod
     def _notices(self, source: str, ear: Ear) -> Iterator[None]:
         """As `Ear` wants them: something was asked of the source, or its lead was given up."""
-        raise NotImplementedError
 
     def _tells(self) -> bool:
         """Whether the server can tell of what others do; asked once it is open."""

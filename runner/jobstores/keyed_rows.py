@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,6 +23,11 @@ class Put(NamedTuple):
 
     row: Row
     text: str | None
+
+
+def digest(text: str) -> str:
+    """People's text never becomes part of a path or an id: it may be too long, or mean something to the server."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def past_row(key: RunKey) -> Row:

@@ -9,7 +9,6 @@ an empty one for a while, for the same reason.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
@@ -23,7 +22,7 @@ from runner.errors import StoreError
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, asked_of, lost
-from runner.jobstores.keyed_rows import Put, Row
+from runner.jobstores.keyed_rows import Put, Row, digest
 from runner.jobstores.notice import TICK, Ear
 from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import SECOND, Moment
@@ -129,7 +128,7 @@ class RethinkDBJobStore(KeyedJobStore):
         def step(head: Any) -> Any:
             right = head["turn"] == turn
             if fence is not None:
-                right &= head["leads"][_digest(fence.source)]["number"].default(0) == fence.number
+                right &= head["leads"][digest(fence.source)]["number"].default(0) == fence.number
             return r.branch(right, {"turn": turn + 1, "journal": r.literal(journal)}, {})
 
         return bool(self._run(self._documents.get("head").update(step, durability="hard"))["replaced"])
@@ -222,7 +221,7 @@ class RethinkDBJobStore(KeyedJobStore):
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
     def _take(self, source: str, owner: str, now: Moment) -> int | None:
-        r, name = self._r, _digest(source)
+        r, name = self._r, digest(source)
         there = r.now().to_epoch_time()  # The server's clock: runners whose own differ still agree.
         until = there + LEASE / SECOND
 
@@ -244,7 +243,7 @@ class RethinkDBJobStore(KeyedJobStore):
         return int(lead["number"])
 
     def _end(self, fence: Fence) -> None:
-        r, name = self._r, _digest(fence.source)
+        r, name = self._r, digest(fence.source)
 
         def step(head: Any) -> Any:
             lead = head["leads"][name]
@@ -302,22 +301,17 @@ def _checked(answer: Mapping[str, Any]) -> None:
         raise StoreError(f"RethinkDB refuses a row: {answer.get('first_error', 'it does not say why')}")
 
 
-def _digest(text: str) -> str:
-    """RethinkDB's ids are at most 127 bytes; people's may be longer."""
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-
-
 def _id(row: Row) -> str:
-    return f"{_place(row)}/{_digest(row.key)}"
+    return f"{_place(row)}/{digest(row.key)}"
 
 
 def _place(row: Row) -> str:
-    return f"{row.table}/{_digest(row.source)}"
+    return f"{row.table}/{digest(row.source)}"
 
 
 def _knock(source: str) -> str:
-    return f"knock/{_digest(source)}"
+    return f"knock/{digest(source)}"
 
 
 def _number(head: Mapping[str, Any], source: str) -> int:
-    return int(head["leads"].get(_digest(source), {"number": 0})["number"])
+    return int(head["leads"].get(digest(source), {"number": 0})["number"])

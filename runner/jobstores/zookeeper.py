@@ -22,9 +22,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE
 from runner.jobstores.cells import Cell, CelledJobStore, Move, signs
-from runner.jobstores.clients import given
 from runner.jobstores.notice import TICK, Ear
-from runner.jobstores.pickled import Codec, CodecName
 from runner.moment import SECOND
 
 _PATIENCE = 5.0
@@ -45,27 +43,9 @@ class ZooKeeperJobStore(CelledJobStore):
     most_moves = 2_000
     most_bytes = 700_000
 
-    def __init__(
-        self,
-        path: str = "/runner",
-        client: Any = None,
-        close_connection_on_exit: bool = False,
-        pickle_protocol: int | None = None,
-        *,
-        codec: CodecName = "json",
-        alias: str = "default",
-        **connect_args: Any,
-    ) -> None:
-        if not path.strip("/"):
-            raise ValueError('The "path" parameter must not be empty')
-        super().__init__(alias, Codec.of(codec, pickle_protocol))
-        self._root = "/" + path.strip("/")
-        self._given = given(client)
-        self._close_given = close_connection_on_exit
-        self._arguments = {"timeout": LEASE / SECOND, **connect_args}
-        self._client: Any = self._given
-        self._made: set[str] = set()
-        self._there: dict[str, bool] = {}
+    usual = {"timeout": LEASE / SECOND}
+    _made: set[str]
+    _there: dict[str, bool]
 
     def _connect(self) -> None:
         if self._given is None:
@@ -77,8 +57,7 @@ class ZooKeeperJobStore(CelledJobStore):
                 self._stop()
                 hosts = ", ".join(f"{host}:{port}" for host, port in self._client.hosts)
                 raise StoreError(f"the store cannot be opened: no answer from {hosts}") from None
-        self._made.clear()
-        self._there.clear()
+        self._made, self._there = set(), {}
         self._make_directory(self._node(""))
         try:
             self._client.create_async(self._node("journal"), b"").get(timeout=_PATIENCE)

@@ -14,7 +14,7 @@ from runner.core.action import Save
 from runner.core.run import Job, Occurrence, Record, Run, RunKey, Status, StepRun
 from runner.errors import StoreError
 from runner.history import History
-from runner.history.read import parse_run_id
+from runner.history.finding import parse_run_id
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, tables
 from runner.moment import HOUR, MINUTE, parse_iso
 from runner.spec import Command, JobSpec, Step

@@ -13,7 +13,8 @@ from keyed_laws import KeyedLaws
 from writing_program import batch
 
 from runner.errors import StoreError
-from runner.jobstores.rethinkdb import RethinkDBJobStore, _digest
+from runner.jobstores.keyed_rows import digest
+from runner.jobstores.rethinkdb import RethinkDBJobStore
 from runner.testing.jobstore_suite import NOON, SOURCE
 
 
@@ -36,7 +37,7 @@ class TestRethinkDB(KeyedLaws):
         self.close()
 
     def expire(self, store: Any) -> None:
-        store._run(store._documents.get("head").update({"leads": {_digest(SOURCE): {"until": 1}}}))
+        store._run(store._documents.get("head").update({"leads": {digest(SOURCE): {"until": 1}}}))
 
 
 def test_no_server_is_a_store_error() -> None:
