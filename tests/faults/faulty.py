@@ -1,8 +1,9 @@
-"""The runner, with a fault at its Nth step: `python faulty.py die|freeze POINT N COUNTS ARGS ...`.
+"""The runner, with a fault at its Nth step: `python faulty.py die|freeze|wait POINT N COUNTS ARGS ...`.
 
 Before and after each of the functions below lies a point. At the Nth pass of POINT (`any`: of all of them) the process
-ends by `os._exit`, or stops itself as SIGSTOP does. How often each point was passed is kept in the file COUNTS, so that
-a test knows what "all" is. The product has no hook for this: the functions are wrapped from outside.
+ends by `os._exit`, or stops itself as SIGSTOP does, or waits there until the file COUNTS.go is there. The points at
+which that happened are kept in the file COUNTS. The product has no hook for this: the functions are wrapped from
+outside.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,14 @@ class Fault:
             file.write(f"{point} {self._all}\n")
         if self._action == "die":
             os._exit(137)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        if self._action == "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
+        go = self._counts.with_suffix(".go")
+        for _ in range(6_000):
+            if go.exists():
+                return
+            time.sleep(0.005)
 
 
 def wrap(owner: Any, name: str, point: str, fault: Fault) -> None:

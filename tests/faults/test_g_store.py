@@ -93,6 +93,55 @@ def test_case_44_locked(stage: Stage) -> None:
     judge("44", max(resumed))
 
 
+PHASES = {
+    "as it takes the lead": "hold.before",
+    "before it reads what is known": "load.before",
+    "as it looks for what an earlier one left": "recover.before",
+    "before a decision": "decide.before",
+    "between decision and commit": "write.before",
+    "between commit and start": "write.after",
+    "as a command is handed over": "start.before",
+    "before its directory is made": "spawn.before",
+    "as its process begins": "native.after",
+    "as its end is heard": "ended.before",
+    "as its end is judged": "judge.after",
+    "as the end reaches the clock thread": "done.before",
+}
+
+
+def test_case_44_locked_at_each_phase(stage: Stage) -> None:
+    """The lock is taken while the runner stands at the very point, and it goes on with the database locked."""
+    rounds = how_many(1, 20)
+    phases = list(PHASES.items())[:: 4 if rounds == 1 else 1]
+    scene = stage(QUICK)
+    go = scene.directory / "faults.go"
+    resumed: list[float] = []
+    lengths = dice(SEED, rounds * len(phases), 1.0, how_many(2, 60))
+    for number in range(rounds):
+        for (phase, point), length in zip(phases, lengths, strict=False):
+            go.unlink(missing_ok=True)
+            once = point in ("hold.before", "load.before", "recover.before")
+            before = len(scene.faults)
+            runner = scene.faulty("wait", point, 1 if once else 3 + number)
+            wait_until(lambda b=before: len(scene.faults) > b, phase)  # type: ignore[misc]
+            with locked(scene.directory / "state" / "runner.db"):
+                go.touch()
+                time.sleep(length)
+                assert runner.alive, phase
+                count = scene.started()
+            resumed.append(scene.wait_start(count))
+            runner.kill()
+    assert len(scene.faults) == rounds * len(phases)
+    runner = scene.serve()
+    runner.wait_lead()
+    settled(scene)
+    verdict = end(scene, runner)
+    figures = {**verdict.figures, "phases": len(phases), "resumed after, s": max(resumed)}
+    record("44 phases", "SQLite locked as the runner stands at a named point, then killed", len(resumed), figures,
+           "0 lost, 0 twice, resumes <= 2 s")  # fmt: skip
+    judge("44", max(resumed))
+
+
 def test_case_44_locked_at_the_start(stage: Stage) -> None:
     scene = stage(QUICK)
     runner = scene.serve()
