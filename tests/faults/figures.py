@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,11 @@ def load() -> dict[str, dict[str, Any]]:
     return found
 
 
-def rows(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str, str, str]]:
+Row = tuple[str, str, str, str, str]
+"""Case, fault, n, what was measured, target."""
+
+
+def rows(found: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     return [
         (
             case.lstrip("0"),
@@ -63,11 +67,34 @@ def rows(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str, st
     ]
 
 
+def read(text: str) -> list[Row]:
+    """The rows of a table in Markdown, as `lines` writes it."""
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in cells if len(row) == 5 and row[2].isdigit()]
+
+
+def merged(known: list[Row], new: list[Row]) -> list[Row]:
+    """New rows in place of those of the same case, unless the one that is known stands for more faults."""
+    found = {row[0]: row for row in known}
+    for row in new:
+        if row[0] not in found or int(row[2]) >= int(found[row[0]][2]):
+            found[row[0]] = row
+    return [found[case] for case in sorted(found, key=_place)]
+
+
+def _place(case: str) -> tuple[int, str]:
+    number, _, rest = case.partition(" ")
+    return int(number), rest
+
+
 def table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """As Markdown, which also reads well in a terminal."""
-    lines = ["| case | fault | n | measured | target |", "|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(row)} |" for row in rows(found)]
-    return "\n".join(lines)
+    return lines(rows(found))
+
+
+def lines(rows: Iterable[Row]) -> str:
+    head = ["| case | fault | n | measured | target |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _said(value: Any) -> str:

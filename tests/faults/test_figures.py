@@ -1,0 +1,52 @@
+"""The table of figures, and the bounds of speed: not a fault, but what the faults are told with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.faults import bounds, elsewhere
+from tests.faults.figures import Row, lines, merged, read
+
+HERE = Path(__file__).parent
+OLD: list[Row] = [
+    ("4", "killed", "200", "true 200", "all"),
+    ("36 lines", "a flood", "1", "times 9.00", "<= 2x"),
+]
+
+
+def test_a_table_is_read_as_it_was_written() -> None:
+    assert read(lines(OLD)) == OLD
+
+
+def test_a_line_that_stands_for_more_faults_stays() -> None:
+    fewer: Row = ("4", "killed", "20", "true 20", "all")
+    again: Row = ("36 lines", "a flood", "1", "times 1.20", "<= 2x")
+    other: Row = ("13 leave", "a stop", "1", "exit 2.00", "+ 1 s")
+    assert merged(OLD, [fewer, again, other]) == [OLD[0], other, again]
+
+
+def test_every_figure_that_is_judged_has_its_bound_and_every_bound_is_used() -> None:
+    code = "".join(path.read_text() for path in HERE.glob("test_[a-i]_*.py"))
+    judged = set(re.findall(r'judge\(f?"(\d\d(?: [a-z]+)?)', code)) | {"17", "19"}  # judge(number, ...)
+    assert judged == set(bounds.BOUNDS)
+
+
+def test_what_is_looser_than_promised_says_why() -> None:
+    for bound in bounds.BOUNDS.values():
+        assert (bound.busy is None) == (not bound.why)
+        assert not bound.loose or bound.busy is not None
+
+
+def test_the_long_form_is_held_to_what_is_promised() -> None:
+    for case, bound in bounds.BOUNDS.items():
+        assert bounds.bound_of(case, "long") == (bound.what, bound.promised)
+    assert bounds.bound_of("31 as vim", "long") == bounds.bound_of("31", "long")
+
+
+def test_cases_proved_in_other_rooms_name_tests_that_are_there() -> None:
+    for case in elsewhere.CASES.values():
+        for test in case.tests:
+            path, _, name = test.partition("::")
+            text = (HERE.parent.parent / path).read_text()
+            assert f"def {name or 'test_'}" in text
