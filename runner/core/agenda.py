@@ -1,22 +1,30 @@
-"""The moments at which something must be decided: a heap, so that idle jobs cost nothing at a wake-up."""
+"""The moments at which something must be decided: a heap of them, so that idle jobs cost nothing at a wake-up."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+from typing import Any
 
 from runner.moment import Moment
 
 
 class Agenda:
-    """One moment per subject. Moving a subject leaves its old entry in the heap, to be passed over later."""
+    """One moment per subject. Schedules meet on the full minute, so subjects of one moment share one place in the heap.
 
-    __slots__ = ("_count", "_heap", "_moments")
+    Moving a subject leaves its old entry where it is, to be passed over later.
+    """
+
+    __slots__ = ("_count", "_heap", "_moments", "_subjects")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[Moment, int, Hashable]] = []
-        self._moments: dict[Hashable, tuple[Moment, int]] = {}
+        self._heap: list[Moment] = []
+        self._subjects: dict[Moment, Any] = {}
+        """The one subject of a moment as it is; several, in the order of coming, in a deque, which is no subject."""
+        self._moments: dict[Hashable, Moment] = {}
         self._count = 0
+        """How many entries there are, those that count no more included."""
 
     def put(self, subject: Hashable, moment: Moment | None) -> None:
         """Decide about `subject` at `moment` and no other time; None: never."""
@@ -25,30 +33,56 @@ class Agenda:
             if known is not None:
                 del self._moments[subject]
             return
-        if known is not None and known[0] == moment:
+        if known == moment:
             return
-        self._count += 1
-        self._moments[subject] = (moment, self._count)
-        heappush(self._heap, (moment, self._count, subject))
-        if len(self._heap) > 64 + 4 * len(self._moments):
+        self._moments[subject] = moment
+        self._enter(subject, moment)
+        if self._count > 64 + 4 * len(self._moments):
             self._rebuild()
+
+    def _enter(self, subject: Hashable, moment: Moment) -> None:
+        self._count += 1
+        there = self._subjects.get(moment)
+        if there is None:
+            self._subjects[moment] = subject
+            heappush(self._heap, moment)
+        elif type(there) is deque:
+            there.append(subject)
+        else:
+            self._subjects[moment] = deque((there, subject))
 
     def first(self) -> Moment | None:
         """The earliest moment, or None."""
         heap, moments = self._heap, self._moments
         while heap:
-            moment, count, subject = heap[0]
-            if moments.get(subject) == (moment, count):
-                return moment
+            moment = heap[0]
+            there = self._subjects[moment]
+            if type(there) is not deque:
+                if moments.get(there) == moment:
+                    return moment
+                self._count -= 1
+            else:
+                while there:
+                    if moments.get(there[0]) == moment:
+                        return moment
+                    there.popleft()
+                    self._count -= 1
             heappop(heap)
+            del self._subjects[moment]
         return None
 
     def take(self, now: Moment) -> Iterator[Hashable]:
         """Take out every subject whose moment has come, earliest first; what is put meanwhile is taken too."""
-        heap, moments = self._heap, self._moments
-        while heap and heap[0][0] <= now:
-            moment, count, subject = heappop(heap)
-            if moments.get(subject) == (moment, count):
+        heap, subjects, moments = self._heap, self._subjects, self._moments
+        while heap and heap[0] <= now:
+            moment = heap[0]
+            there = subjects[moment]
+            if type(there) is not deque or len(there) == 1:
+                heappop(heap)
+                del subjects[moment]
+            subject = there.popleft() if type(there) is deque else there
+            self._count -= 1
+            if moments.get(subject) == moment:
                 del moments[subject]
                 yield subject
 
@@ -56,5 +90,10 @@ class Agenda:
         return len(self._moments)
 
     def _rebuild(self) -> None:
-        self._heap = [(moment, count, subject) for subject, (moment, count) in self._moments.items()]
-        heapify(self._heap)
+        moments = sorted(self._moments.items(), key=lambda entry: entry[1])
+        # In place: whoever takes just now goes on with what is left.
+        self._heap.clear()
+        self._subjects.clear()
+        self._count = 0
+        for subject, moment in moments:
+            self._enter(subject, moment)
