@@ -166,12 +166,13 @@ class Machine:
 
     def _tick(self, now: Moment) -> None:
         for subject in self._agenda.take(now):
+            if type(subject) is JobKey:  # a job's next slot; anything else says what it is
+                self._slots.due(subject, now)
+                continue
             kind: str
             key: Any
             kind, key = cast(tuple[str, Any], subject)
-            if kind == "job":
-                self._slots.due(key, now)
-            elif kind == "run":
+            if kind == "run":
                 self._runs.due(key, now)
             elif kind == "opens":
                 self._runs.opens(key, now)

@@ -100,7 +100,7 @@ class Lane:
             None,
         )
         self._wall.jobs[key] = job
-        self._agenda.put(("job", key), following)
+        self._agenda.put(key, following)
         self._out(Save(job))
         return True
 

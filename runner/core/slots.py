@@ -172,7 +172,7 @@ class Slots:
         if good is not None and to_datetime(good, zone).date() >= to_datetime(slot, zone).date():
             return True
         if now < slot + gate.within:
-            self._agenda.put(("job", job.key), slot + gate.within)
+            self._agenda.put(job.key, slot + gate.within)
             return False
         nonce = _nonce(job, slot)
         self._record(Occurrence(job.key, slot, "skipped", "only_after", nonce, decided_at=now))

@@ -59,7 +59,8 @@ class Wall:
         """Forget a job, its moments and who waits for whom."""
         job = self.jobs.pop(key)
         self.unlink(job.spec)
-        for kind in ("job", "resume", "late"):
+        self._agenda.put(key, None)
+        for kind in ("resume", "late"):
             self._agenda.put((kind, key), None)
         return job
 
@@ -79,7 +80,7 @@ class Wall:
         at = None
         if job.state == "scheduled" and job.next_at is not None:
             at = start_of(job.spec, job.next_at)
-        self._agenda.put(("job", job.key), at)
+        self._agenda.put(job.key, at)
         if job.state == "paused" or job.paused_until is not None:
             self._agenda.put(("resume", job.key), job.paused_until if job.state == "paused" else None)
         if job.spec.policy.sla.success_every is not None or job.late_at is not None:
