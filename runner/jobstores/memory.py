@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from runner.core.action import Change, Forget, Save
-from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
+from runner.core.run import Delivery, Incident, Job, Occurrence, Record, Request, Run, RunKey
 from runner.errors import LeaseLost, RunExists
 from runner.jobstores.base import Fence, Loaded
 from runner.jobstores.retention import USUAL, Purged, Rules, attempts_of
@@ -62,53 +62,48 @@ class MemoryJobStore:
         with self._lock:
             if fence is not None and self._numbers.get(fence.source, 0) != fence.number:
                 raise LeaseLost(f"the lead of {fence.source} went to another scheduler")
-            again = {key for change in changes if (key := self._repeats(change)) is not None}
+            finished = self._finished
+            # The key of a run that is written as new, or once more, and is on record as finished.
+            again = {
+                change.record.key
+                for change in changes
+                if type(change) is Save and type(change.record) is Run and change.record.key in finished
+            }
             if again:
                 raise RunExists(again)
             for change in changes:
-                self._apply(change)
+                if isinstance(change, Forget):
+                    self._jobs.pop(change.key, None)
+                else:
+                    self._keep(change.record)
+            _bound(finished)
+            _bound(self._occurrences)
 
-    def _repeats(self, change: Change) -> RunKey | None:
-        """The key of a run that is written as new and is on record as finished."""
-        if (
-            isinstance(change, Save)
-            and isinstance(change.record, Run)
-            and change.record.key in self._finished
-        ):
-            return change.record.key
-        return None
-
-    def _apply(self, change: Change) -> None:
-        if isinstance(change, Forget):
-            self._jobs.pop(change.key, None)
-            return
-        record = change.record
-        match record:
-            case Job():
-                self._jobs[record.key] = record
-            case Run():
-                if record.status.final:
-                    self._runs.pop(record.key, None)
-                    self._finished[record.key] = record
-                    _bound(self._finished)
-                else:
-                    self._runs[record.key] = record
-            case Occurrence():
-                if record.state != "ran":
-                    self._occurrences[(record.job, record.slot, record.nonce)] = record
-                    _bound(self._occurrences)
-            case Incident():
-                if record.closed_at is None:
-                    self._incidents[(record.job, record.kind)] = record
-                else:
-                    self._incidents.pop((record.job, record.kind), None)
-            case Delivery():
-                if record.state == "waiting":
-                    self._deliveries[record.id] = record
-                else:
-                    self._deliveries.pop(record.id, None)
-            case Request():
-                self._requests[record.id] = record
+    def _keep(self, record: Record) -> None:
+        # The most frequent first.
+        if isinstance(record, Job):
+            self._jobs[record.spec.key] = record
+        elif isinstance(record, Run):
+            if record.status.final:
+                self._runs.pop(record.key, None)
+                self._finished[record.key] = record
+            else:
+                self._runs[record.key] = record
+        elif isinstance(record, Occurrence):
+            if record.state != "ran":
+                self._occurrences[(record.job, record.slot, record.nonce)] = record
+        elif isinstance(record, Incident):
+            if record.closed_at is None:
+                self._incidents[(record.job, record.kind)] = record
+            else:
+                self._incidents.pop((record.job, record.kind), None)
+        elif isinstance(record, Delivery):
+            if record.state == "waiting":
+                self._deliveries[record.id] = record
+            else:
+                self._deliveries.pop(record.id, None)
+        elif isinstance(record, Request):
+            self._requests[record.id] = record
 
     def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
         with self._lock:
