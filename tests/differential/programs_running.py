@@ -212,17 +212,14 @@ def coroutines_on_asyncio(lib: Library) -> None:
             return "plain"
 
         scheduler.add_job(where, id="one")
-        while ears.count(RUN) < 1:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(ears.wait, RUN)
         scheduler.add_job(plain, id="two")
-        while ears.count(RUN) < 2:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(ears.wait, RUN, 2)
         scheduler.add_job(work.later, args=[5], id="three")
-        while ears.count(RUN) < 3:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(ears.wait, RUN, 3)
         lib.say(threads, [(event.job_id, event.retval) for event in ears.heard])
         lib.say(scheduler.shutdown())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # APScheduler only asks the loop to do it.
         lib.say(scheduler.running)
 
     asyncio.run(main())
@@ -244,7 +241,8 @@ def an_interrupt_leaves_a_blocking_scheduler(lib: Library) -> None:
 
     scheduler = lib.scheduler("Blocking")
     scheduler.add_job(work.nothing, "interval", hours=1)
-    threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    kill = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    scheduler.add_listener(lambda event: kill.start(), 2**0)
     try:
         scheduler.start()
     except (KeyboardInterrupt, SystemExit) as left:

@@ -397,8 +397,8 @@ def replaced(scheduler: Any, *, paused: bool) -> tuple[Any, Any]:
     scheduler.add_job(work.nothing, "interval", hours=1, id="one")
     if paused:
         scheduler.pause_job("one")
-    before = scheduler.get_job("one").next_run_time
-    time.sleep(0.002)
+    before, now = scheduler.get_job("one").next_run_time, datetime.now(UTC)
+    eventually(lambda: datetime.now(UTC) > now)
     scheduler.add_job(work.nothing, "interval", hours=1, id="one", replace_existing=True)
     after = scheduler.get_job("one").next_run_time
     scheduler.shutdown()
@@ -422,7 +422,7 @@ def many(scheduler: Any, count: int) -> Counter[int]:
     ears = Ears()
     scheduler.add_listener(ears, EXECUTED | MISSED)
     scheduler.start(paused=True)
-    due = datetime.now(UTC) + timedelta(seconds=0.5)
+    due = datetime.now(UTC) + timedelta(seconds=1)
     for number in range(count):
         scheduler.add_job(time.sleep, "date", [0.3], run_date=due, id=str(number))
     scheduler.resume()

@@ -10,6 +10,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 scheduler = AsyncIOScheduler(timezone="UTC")
 state = {"beats": 0}
 done = None
+told = {}
 
 
 @scheduler.scheduled_job("interval", seconds=0.1, id="heartbeat")
@@ -33,6 +34,7 @@ async def broken():
 def heard(event):
     if event.job_id in ("once", "broken"):
         print(event.job_id, event.retval, repr(event.exception))
+        told[event.job_id].set()
 
 
 @asynccontextmanager
@@ -46,17 +48,18 @@ async def lifespan():
 async def main():
     global done
     done = asyncio.Event()
+    told.update(once=asyncio.Event(), broken=asyncio.Event())
     async with lifespan():
         print(sorted(job.id for job in scheduler.get_jobs()))
         scheduler.add_job(once, args=["hello"], id="once")
-        await asyncio.sleep(0.3)
+        await asyncio.wait_for(told["once"].wait(), 10)
         scheduler.add_job(broken, id="broken")
         scheduler.add_job(once, CronTrigger.from_crontab("*/5 * * * *", timezone="UTC"), args=["x"], id="cron")
         scheduler.add_job(once, IntervalTrigger(minutes=5, timezone="UTC"), args=["x"], id="interval")
         await asyncio.wait_for(done.wait(), 10)
-        await asyncio.sleep(0.3)
+        await asyncio.wait_for(told["broken"].wait(), 10)
         print(sorted((job.id, str(job.trigger)) for job in scheduler.get_jobs()))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)
     print("beats", state["beats"], "running", scheduler.running)
 
 
