@@ -79,9 +79,9 @@ class Asked:
 
 def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: str) -> JobSpec:
     """The job as somebody asked for it; TypeError and ValueError say what is wrong with which argument."""
-    if asked.id is not None and (not isinstance(asked.id, str) or not asked.id):
+    if asked.id is not None and not isinstance(asked.id, str):
         raise TypeError("id must be a nonempty string")
-    id = uuid4().hex if asked.id is None else asked.id
+    id = asked.id or uuid4().hex
     args = () if asked.args is None else asked.args
     kwargs = EMPTY if asked.kwargs is None else asked.kwargs
     function, work = _call(asked.func, args, kwargs)

@@ -11,7 +11,7 @@ from runner.errors import TriggerError
 from runner.moment import SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger
 from runner.triggers.cron.days import EPOCH
-from runner.triggers.times import spread_of, tz_of, zone_of_times
+from runner.triggers.times import jitter_of, spread_of, tz_of, zone_of_times
 from runner.triggers.zones import name_of, zone
 
 _DAY = 86_400
@@ -133,7 +133,7 @@ class CalendarIntervalTrigger(BaseTrigger):
     @property
     def jitter(self) -> float | None:
         """In seconds."""
-        return self.spread / SECOND if self.spread else None
+        return jitter_of(self.spread)
 
     def jitter_at(self, slot: Moment) -> Span:
         return self.spread

@@ -13,7 +13,7 @@ from runner.errors import TriggerError
 from runner.moment import DAY, SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger, Passed, Trigger
 from runner.triggers.interval import IntervalTrigger
-from runner.triggers.times import spread_of
+from runner.triggers.times import jitter_of, spread_of
 from runner.triggers.zones import FIRST
 
 _MOST_TRIES = 10_000
@@ -37,6 +37,11 @@ class _Combined(BaseTrigger):
                 raise TypeError(f"{one!r} is no trigger")
         object.__setattr__(self, "triggers", tuple(triggers))
         object.__setattr__(self, "spread", spread_of(jitter))
+
+    @property
+    def jitter(self) -> float | None:
+        """In seconds."""
+        return jitter_of(self.spread)
 
     @property
     def tzinfo(self) -> tzinfo:

@@ -13,6 +13,7 @@ from runner.triggers.times import (
     Time,
     aware,
     bounds,
+    jitter_of,
     options_from_json,
     options_to_json,
     shown_options,
@@ -133,7 +134,7 @@ class IntervalTrigger(BaseTrigger):
     @property
     def jitter(self) -> float | None:
         """In seconds."""
-        return self.spread / SECOND if self.spread else None
+        return jitter_of(self.spread)
 
     @property
     def timezone(self) -> tzinfo:

@@ -45,6 +45,12 @@ def spread_of(jitter: float | None) -> Span:
     return round(jitter * SECOND)
 
 
+def jitter_of(spread: Span) -> float | None:
+    """The jitter as it was given: seconds, a whole number where it is one; None where there is none."""
+    seconds, rest = divmod(spread, SECOND)
+    return (spread / SECOND if rest else seconds) or None
+
+
 def read(text: str, what: str) -> datetime:
     """The time of an ISO-like text, naive where it has no offset; TriggerError names `what` is wrong."""
     try:

@@ -143,6 +143,7 @@ def an_id_is_taken_once(lib: Library) -> None:
             work.add, "cron", [1], hour=5, id="one", name="other", replace_existing=True
         )
         lib.say(str(replaced.trigger), replaced.name, len(scheduler.get_jobs()))
+        lib.say(len(scheduler.add_job(work.nothing, "date", run_date=FAR, id="").id))
 
 
 def no_next_run_time_means_paused(lib: Library) -> None:

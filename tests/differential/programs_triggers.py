@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -165,6 +167,27 @@ def wrong_values(lib: Library) -> None:
     ):
         lib.say(kind, options)
         lib.try_(make, lib, kind, **options)
+
+
+def attributes(lib: Library) -> None:
+    """What programs read of a trigger."""
+    far = datetime(2040, 1, 1, 12, tzinfo=UTC)
+    cron = lib("triggers.cron").CronTrigger(
+        day="1st mon,last fri", hour="*/3", timezone="UTC", start_date=far, jitter=5
+    )
+    lib.say([(field.name, str(field), field.is_default) for field in cron.fields], cron.FIELD_NAMES)
+    lib.say(cron.start_date, cron.end_date, str(cron.timezone), cron.jitter)
+    interval = lib("triggers.interval").IntervalTrigger(minutes=5, start_date=far, timezone="UTC", jitter=2.5)
+    lib.say(
+        interval.interval, interval.interval_length, interval.start_date, interval.end_date, interval.jitter
+    )
+    lib.say(lib("triggers.date").DateTrigger(far).run_date)
+    either = lib("triggers.combining").OrTrigger([interval, cron], jitter=2)
+    lib.say(either.jitter, len(either.triggers), str(either))
+    months = lib("triggers.calendarinterval").CalendarIntervalTrigger(months=1, timezone="UTC")
+    lib.say(months.months, months.days, months.jitter, months.end_date)
+    for trigger in (cron, interval, either):
+        lib.say(str(pickle.loads(pickle.dumps(trigger))), str(copy.deepcopy(trigger)))
 
 
 PROGRAMS = [

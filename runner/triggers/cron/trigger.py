@@ -18,6 +18,7 @@ from runner.triggers.times import (
     Time,
     aware,
     bounds,
+    jitter_of,
     options_from_json,
     options_to_json,
     shown_options,
@@ -162,7 +163,7 @@ class CronTrigger(WallTrigger):
     @property
     def jitter(self) -> float | None:
         """In seconds."""
-        return self.spread / SECOND if self.spread else None
+        return jitter_of(self.spread)
 
     def jitter_at(self, slot: Moment) -> Span:
         return self.spread
