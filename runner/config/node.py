@@ -6,8 +6,11 @@ Each node carries the plain value pydantic will see and, beside it, where each p
 
 from __future__ import annotations
 
+import re
+from array import array
 from typing import Any
 
+_NEWLINE = re.compile("\n")
 MAX_DEPTH = 64
 """How deep a text may be nested."""
 
@@ -15,19 +18,23 @@ MAX_DEPTH = 64
 class Source:
     """One file's text. `first_line` shifts the lines of a text that is a piece of a larger file."""
 
-    __slots__ = ("file", "first_line", "lines", "text")
+    __slots__ = ("_starts", "file", "first_line", "text")
 
     def __init__(self, file: str, text: str, first_line: int = 1) -> None:
         self.file = file
         self.text = text
         self.first_line = first_line
-        self.lines: list[str] | None = None
+        self._starts: array[int] | None = None
 
     def line(self, index: int) -> str:
         """The text of a line, counted from 0 in this piece."""
-        if self.lines is None:
-            self.lines = self.text.split("\n")
-        return self.lines[index] if 0 <= index < len(self.lines) else ""
+        if self._starts is None:
+            # Kept as long as a configuration is: the lines themselves would be the whole text once more.
+            ends = (found.end() for found in _NEWLINE.finditer(self.text))
+            self._starts = array("I", (0, *ends, len(self.text) + 1))
+        if not 0 <= index < len(self._starts) - 1:
+            return ""
+        return self.text[self._starts[index] : self._starts[index + 1] - 1]
 
 
 At = tuple[Source, int, int]
