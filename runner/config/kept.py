@@ -122,6 +122,20 @@ def reread(kept: Kept, named: Sequence[Path]) -> Config | None:
 
 
 def _file(file: KeptFile, text: str, shared: Shared) -> KeptFile | None:
+    """The file with this text. Changes that lie far apart are made one after the other: what is between is not read."""
+    for _ in range(_MOST_STEPS):
+        between = file.pieces.first_change(text) if file.pieces is not None else None
+        stepped = _edited(file, between, shared) if between is not None else None
+        if stepped is None:
+            break
+        file = stepped
+    return _edited(file, text, shared)
+
+
+_MOST_STEPS = 4
+
+
+def _edited(file: KeptFile, text: str, shared: Shared) -> KeptFile | None:
     if text == file.text:
         return file
     edit = file.pieces.edited(text) if file.pieces is not None else None

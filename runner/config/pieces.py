@@ -16,6 +16,8 @@ _ANCHOR = re.compile(r"&(?<=[\s,\[{]&)[^\s&]")
 _STRANGE = ("\r", "\x85", "\u2028", "\u2029")
 """Line ends to YAML, and to nobody else."""
 _SECTION = re.compile(r"^jobs:[ ]*(?:#.*)?\n", re.MULTILINE)
+_FAR = 1 << 16
+"""Characters between two changes from which on it is cheaper to read them one by one."""
 _NEXT_SECTION = re.compile(r"^[^\s#]", re.MULTILINE)
 _FIRST = re.compile(r"^( +)[^\s#]", re.MULTILINE)
 
@@ -38,6 +40,19 @@ class Pieces:
 
     def _end(self, number: int) -> int:
         return self.starts[number + 1] if number + 1 < len(self.starts) else self.end
+
+    def first_change(self, text: str) -> str | None:
+        """This text with the first change of the other one alone, where others come long after it; else None."""
+        old = self.text
+        head = _alike(old, text)
+        behind = len(old) - min(_alike_backwards(old, text), min(len(old), len(text)) - head)
+        first = bisect_right(self.starts, head) - 1
+        # Two pieces that are as they were, one of which says its id: the change before them is over.
+        if first < 0 or behind - head < _FAR or first + 3 >= len(self.starts):
+            return None
+        at, to = self.starts[first + 1], self.starts[first + 3]
+        found = text.find(old[at:to], self.starts[first], head + _FAR)
+        return text[:found] + old[at:] if found >= 0 else None
 
     def edited(self, text: str) -> tuple[Pieces, int, int] | None:
         """The pieces of another text, how many at the beginning and how many at the end are the same ones.

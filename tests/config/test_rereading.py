@@ -9,6 +9,7 @@ import pytest
 
 from runner import config
 from runner.config import kept as keeping
+from runner.config import pieces
 from runner.errors import ConfigError
 
 HEAD = "defaults: {timezone: UTC}\ngroups: {db: 2}\nvars: {n: 3}\n\njobs:\n"
@@ -57,7 +58,11 @@ def again(path: Path, cache: config.Cache) -> config.Config | str:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_an_edit_gives_what_a_whole_reading_gives(tmp_path: Path, seed: int) -> None:
+def test_an_edit_gives_what_a_whole_reading_gives(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the changes of one edit lay far apart, half of the time: then they are made one after the other.
+    monkeypatch.setattr(pieces, "_FAR", 80 if seed % 2 else pieces._FAR)
     chance = random.Random(seed)
     path = tmp_path / "jobs.yaml"
     made = 0
@@ -74,7 +79,7 @@ def test_an_edit_gives_what_a_whole_reading_gives(tmp_path: Path, seed: int) -> 
     assert again(path, cache) == whole(path)
     for _ in range(40):
         edited = list(jobs)
-        for _ in range(chance.choice((1, 1, 2))):
+        for _ in range(chance.choice((1, 1, 2, 3))):
             kinds = KINDS if chance.random() < 0.8 else BROKEN
             at = chance.randrange(len(edited) + 1)
             edited[at : at + chance.choice((0, 1, 1, 2))] = [
@@ -88,6 +93,29 @@ def test_an_edit_gives_what_a_whole_reading_gives(tmp_path: Path, seed: int) -> 
         assert again(path, cache) == expected
         if isinstance(expected, config.Config):
             jobs = edited
+
+
+def test_changes_far_apart_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "jobs.yaml"
+    monkeypatch.setattr(pieces, "_FAR", 1_000)
+    jobs = [f"  j{n}: {{run: echo {n}}}\n" for n in range(500)]
+    path.write_text("jobs:\n" + "".join(jobs))
+    cache = config.Cache()
+    config.load(path, cache=cache)
+    read: list[int] = []
+    cut = pieces.Pieces.piece
+
+    def counted(self: pieces.Pieces, number: int) -> str:
+        read.append(number)
+        return cut(self, number)
+
+    monkeypatch.setattr(pieces.Pieces, "piece", counted)
+    for number in (3, 250, 490):
+        jobs[number] = jobs[number].replace("echo", "date")
+    path.write_text("jobs:\n" + "".join(jobs))
+    found = config.load(path, cache=cache)
+    assert len(read) < 50
+    assert found == config.load(path)
 
 
 def test_only_what_changed_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
