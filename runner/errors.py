@@ -89,6 +89,9 @@ def _printable(text: str) -> str:
 class RunnerError(Exception):
     """The root. `fact` says what is so, `hint` what to do, `place` where."""
 
+    exit_code = 1
+    """How the command line ends with it."""
+
     def __init__(self, fact: str, *, hint: str = "", place: str = "") -> None:
         super().__init__(fact)
         self.fact = fact

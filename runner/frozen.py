@@ -59,7 +59,7 @@ def frozen(cls: type[T]) -> type[T]:
     _copiers[made] = scope["copy"]
     if after is not None:
         _after[made] = after
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return]  # the class it was given, with another constructor
 
 
 def replace(record: T, /, **changes: Any) -> T:
@@ -72,7 +72,8 @@ def replace(record: T, /, **changes: Any) -> T:
     if after is not None:
         after(made)
     made.__class__ = kind
-    return made  # type: ignore[no-any-return]
+    copied: T = made
+    return copied
 
 
 _copiers: dict[type, Callable[[Any], Any]] = {}

@@ -80,7 +80,7 @@ class Verbs(click.Group):
             near = get_close_matches(args[0], VERBS, 1)
             hint = f"did you mean {near[0]}?" if near else "runner --help lists them"
             error = RunnerError(f"there is no verb {args[0]!r}", hint=hint)
-            error.exit_code = 2  # type: ignore[attr-defined]
+            error.exit_code = 2
             raise error
         return super().resolve_command(ctx, args)
 
@@ -131,7 +131,7 @@ def main(args: list[str] | None = None) -> Any:
         )
         if error.hint:
             click.echo(f"  help: {error.hint}", err=True)
-        code = getattr(error, "exit_code", 1)
+        code = error.exit_code
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:

@@ -182,7 +182,7 @@ def ask(place: Place, verb: str, *, source: str | None = None, **args: Any) -> d
 def fault(code: int, fact: str, *, hint: str = "") -> RunnerError:
     """An error with the exit code it ends the program with."""
     error = RunnerError(fact, hint=hint)
-    error.exit_code = code  # type: ignore[attr-defined]
+    error.exit_code = code
     return error
 
 

@@ -7,7 +7,7 @@ refused, unless something between the inner ones keeps them apart, as the `-` in
 from __future__ import annotations
 
 import re
-from re import _constants, _parser  # type: ignore[attr-defined]
+from re import _constants, _parser  # type: ignore[attr-defined]  # the only reader of patterns there is
 from typing import Any
 
 _REPEATS = {_constants.MAX_REPEAT, _constants.MIN_REPEAT}

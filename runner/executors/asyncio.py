@@ -72,7 +72,7 @@ class AsyncIOExecutor(Inside):
         task = self._loop.create_task(self._run(key, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._stoppable(key, task.cancel)  # type: ignore[arg-type]
+        self._stoppable(key, task.cancel)
 
     async def _run(self, key: AttemptKey, work: Call) -> None:
         try:

@@ -30,7 +30,7 @@ def main(directory: str) -> int:
     """Call it; the exit code says whether it went well."""
     signal.signal(signal.SIGTERM, _stop)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # both are there: the parent gave them
     with open(os.path.join(directory, CALL), "rb") as file:
         # The path comes first: what the arguments are made of may have to be imported from there.
         sys.path[:0] = json.loads(file.readline())

@@ -24,13 +24,13 @@ class Hub:
 
     def __init__(self) -> None:
         self._hub = gevent.get_hub()
-        self._functions: deque[Callable[[], None]] = deque()
+        self._functions: deque[Callable[[], object]] = deque()
         # A watcher of our own keeps the hub waiting where nothing else would.
         self._watcher = self._hub.loop.async_()
         self._watcher.start(self._heard)
         self._closed = False
 
-    def post(self, function: Callable[[], None]) -> None:
+    def post(self, function: Callable[[], object]) -> None:
         self._functions.append(function)
         if not self._closed:
             self._watcher.send()
@@ -82,7 +82,7 @@ class GeventExecutor(Inside):
 
     def _begin(self, key: AttemptKey, work: Call) -> None:
         if is_coroutine(work):
-            self._stoppable(key, self._coroutines.run(self._await(key, work), _ignore))  # type: ignore[arg-type]
+            self._stoppable(key, self._coroutines.run(self._await(key, work), _ignore))
             return
         greenlet = gevent.spawn(self._run, key, work)
         self._stoppable(key, partial(_kill, greenlet))

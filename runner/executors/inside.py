@@ -18,7 +18,7 @@ from runner.executors.threads import Threads
 from runner.moment import Moment
 from runner.spec import Call
 
-Stop = Callable[[], None]
+Stop = Callable[[], object]
 
 
 class Inside:

@@ -46,7 +46,7 @@ class Worker:
         self._connection = ours
         self._left = most
         self.spent = False
-        self._process: Any = context.Process(  # type: ignore[attr-defined]
+        self._process: Any = context.Process(  # type: ignore[attr-defined]  # each context has one
             target=_serve, args=(theirs, ours, initializer, initargs), name="runner-worker", daemon=True
         )
         _ENDS.add(ours)

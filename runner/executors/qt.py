@@ -28,24 +28,24 @@ def binding() -> Any:
     raise ExecutorError(f"no binding of Qt is installed ({', '.join(_BINDINGS)})", hint="pip install PySide6")
 
 
-def poster() -> Callable[[Callable[[], None]], None]:
+def poster() -> Callable[[Callable[[], object]], None]:
     """A function that has functions called in the thread of this call, by its event loop, from any thread."""
     core = binding()
     signal = getattr(core, "Signal", None) or core.pyqtSignal
 
-    class Poster(core.QObject):  # type: ignore[misc, name-defined]
+    class Poster(core.QObject):  # type: ignore[misc, name-defined]  # whichever binding is there
         posted = signal(object)
 
         def __init__(self) -> None:
             super().__init__()
             self.posted.connect(self.run, core.Qt.ConnectionType.QueuedConnection)
 
-        def run(self, function: Callable[[], None]) -> None:
+        def run(self, function: Callable[[], object]) -> None:
             function()
 
     one = Poster()
 
-    def post(function: Callable[[], None]) -> None:
+    def post(function: Callable[[], object]) -> None:
         one.posted.emit(function)
 
     return post
@@ -56,7 +56,7 @@ class QtExecutor(Inside):
 
     def __init__(self, max_workers: int = 10, *, clock: Clock | None = None) -> None:
         super().__init__(max_workers, clock=clock)
-        self._poster: Callable[[Callable[[], None]], None] | None = None
+        self._poster: Callable[[Callable[[], object]], None] | None = None
         self._thread = 0
 
     def open(self, done: Done) -> None:

@@ -126,7 +126,8 @@ class BaseScheduler(Lifecycle):
             trigger = "date"
         elif not isinstance(trigger, str):
             if is_trigger(trigger):
-                return trigger  # type: ignore[no-any-return]
+                given: Trigger = trigger
+                return given
             raise TypeError(f"Expected a trigger instance or string, got {type(trigger).__name__} instead")
         if trigger not in ("and", "or"):
             arguments.setdefault("timezone", self._zone)

@@ -97,6 +97,6 @@ def carried(job: OldJob, *, source: str, store: str) -> Carried:
 def _opened(file: File, mode: str) -> Iterator[TextIO]:
     if isinstance(file, str | PathLike):
         with open(file, mode, encoding="utf-8") as opened:
-            yield opened  # type: ignore[misc]
+            yield opened  # type: ignore[misc]  # the mode is a text one
     else:
         yield file

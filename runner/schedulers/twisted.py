@@ -25,11 +25,11 @@ class Reactor(LoopHost):
     def here(self) -> bool:
         from twisted.python.threadable import isInIOThread
 
-        return bool(isInIOThread())  # type: ignore[no-untyped-call]
+        return bool(isInIOThread())  # type: ignore[no-untyped-call]  # Twisted has no types there
 
     def follow(self, awaitable: Awaitable[Any], failed: Failed) -> None:
         def begin() -> None:
-            deferred: Any = defer.ensureDeferred(awaitable)  # type: ignore[arg-type]
+            deferred: Any = defer.ensureDeferred(awaitable)  # type: ignore[arg-type]  # any awaitable will do
             deferred.addErrback(lambda failure: failed(failure.value))
 
         if self.here:

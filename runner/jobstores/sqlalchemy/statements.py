@@ -113,7 +113,7 @@ class Question:
     """A statement for one set of values by name, compiled once."""
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every statement has it
         self._text = str(compiled)
         self._order = list(compiled.positiontup) if compiled.positional else None
         self._fixed = compiled.params
