@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
-from runner.core.action import Save
+from runner.core.action import Forget, Save
 from runner.core.run import Job
 from runner.errors import StoreCorrupt, StoreError
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -200,7 +200,7 @@ def test_a_job_that_cannot_be_read_is_named_and_kept(store: SQLAlchemyJobStore, 
 
 WRITER = """
 import sys
-from runner.core.action import Save
+from runner.core.action import Forget, Save
 from runner.core.run import Job
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.testing.jobstore_suite import spec
@@ -228,7 +228,7 @@ def test_a_writer_killed_in_the_middle_leaves_whole_batches(store: SQLAlchemyJob
 
 RACER = """
 import sys
-from runner.core.action import Save
+from runner.core.action import Forget, Save
 from runner.core.run import Job, Status
 from runner.errors import RunExists
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -278,3 +278,17 @@ def test_text_that_is_no_utf8_is_kept(store: SQLAlchemyJobStore) -> None:
     odd = replace(run(spec()), params={"bytes": "\udce9t\udce9", "nul": "\0"})
     store.write([Save(odd)])
     assert store.load(SOURCE).runs == (odd,)
+
+
+def test_specs_of_jobs_that_are_gone_are_not_remembered_for_ever(store: SQLAlchemyJobStore) -> None:
+    for number in range(2_000):
+        once = replace(spec(), id=f"once{number}")
+        store.write([Save(Job(once))])
+        store.write([Forget(once.key)])
+    assert len(store._content._digests) <= 300
+    assert len(store._content._digests.written) <= 300
+    kept = replace(spec(), id="kept")
+    store.write([Save(Job(kept)), Save(run(kept))])
+    loaded = store.load(SOURCE)
+    assert [job.spec for job in loaded.jobs] == [kept]
+    assert [each.spec for each in loaded.runs] == [kept]

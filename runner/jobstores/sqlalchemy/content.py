@@ -19,6 +19,9 @@ from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.spec import JobKey, JobSpec
 
+_SPARE = 256
+"""So many specs of jobs that are gone are remembered all the same."""
+
 
 class Content:
     """Knows what the database holds of what it read and wrote: which rows are there, which specs, in which words."""
@@ -91,8 +94,9 @@ class Content:
         moved: list[Run] = []
         for run in batch.runs:
             (moved if run.key in self._live else new).append(run)
-        digests = self._digests.of_all([*[job.spec for job in batch.jobs], *[run.spec for run in batch.runs]])
-        fresh = self._write_specs(connection, channel, digests) if batch.jobs or new else set()
+        specs = [*[job.spec for job in batch.jobs], *[run.spec for run in batch.runs]]
+        digests = self._digests.of_all(specs)
+        fresh = self._write_specs(connection, channel, specs, digests) if batch.jobs or new else set()
         self._digests.texts.clear()
         do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
         self._write_jobs(do, channel, batch.jobs, digests)
@@ -109,7 +113,13 @@ class Content:
             notify.knock(connection, source)
         return fresh
 
-    def _write_specs(self, connection: Connection, channel: Channel, digests: Mapping[int, str]) -> set[str]:
+    def _write_specs(
+        self,
+        connection: Connection,
+        channel: Channel,
+        specs: Iterable[JobSpec],
+        digests: Mapping[int, str],
+    ) -> set[str]:
         """Those that are not in the database; their digests."""
         swept = self._swept(connection, channel)
         if swept != self._digests.swept:
@@ -122,7 +132,12 @@ class Content:
                     select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
                 ).scalars()
             )
-            found = [(digest, self._digests.text(digest)) for digest in fresh if digest not in there]
+            missing = {
+                digest: spec
+                for spec in specs
+                if (digest := digests[id(spec)]) in fresh and digest not in there
+            }
+            found = [(digest, self._digests.text(spec)) for digest, spec in missing.items()]
             self._prepared(connection).replace(channel, tables.specs, found)
         return fresh
 
@@ -159,6 +174,7 @@ class Content:
                 self._live.add(run.key)
         self._jobs.difference_update(batch.gone)
         self._jobs.update([job.spec.key for job in batch.jobs])
+        self._digests.forget(beyond=_SPARE + 4 * (len(self._jobs) + len(self._live)))
 
     def forget_specs(self) -> None:
         """Another file has the database's name: which specs are in it is asked again."""

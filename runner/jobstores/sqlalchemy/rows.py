@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -37,7 +37,6 @@ class Digests:
         if digest not in self.written:
             self.texts[digest] = text
         self._known[id(spec)] = (spec, digest)
-        self._specs.setdefault(digest, spec)
         return digest
 
     def of_all(self, specs: Iterable[JobSpec]) -> dict[int, str]:
@@ -50,9 +49,8 @@ class Digests:
                 found[number] = entry[1] if entry is not None and entry[0] is spec else self.of(spec)
         return found
 
-    def text(self, digest: str) -> str:
-        """The text of a spec that `of` was asked about."""
-        return self.texts.get(digest) or self._codec.dumps(self._specs[digest])
+    def text(self, spec: JobSpec) -> str:
+        return self.texts.get(self.of(spec)) or self._codec.dumps(spec)
 
     def spec(self, digest: str, text: str) -> JobSpec:
         """The spec of a digest; runs of one spec share one value."""
@@ -62,10 +60,12 @@ class Digests:
             self._known[id(found)] = (found, digest)
         return found
 
-    def keep(self, specs: Mapping[int, JobSpec]) -> None:
-        """Forget all but these, by identity."""
-        self._known = {number: known for number, known in self._known.items() if number in specs}
-        self._specs = {digest: spec for spec, digest in self._known.values()}
+    def forget(self, *, beyond: int) -> None:
+        """Begin anew where more specs are known than this: those of jobs that are gone are among them."""
+        if len(self._known) > beyond:
+            self._known.clear()
+            self._specs.clear()
+            self.written.clear()
 
     def __len__(self) -> int:
         return len(self._known)
