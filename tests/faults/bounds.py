@@ -29,17 +29,17 @@ _TURNS = "commands wait their turn for a processor"
 _SECOND = "the job is due once a second, so a second of the figure is the wait for it"
 
 BOUNDS: dict[str, Bound] = {
-    "04": Bound("shown after leading, s", 1),
-    "05": Bound("settled after leading, s", 1),
+    "04": Bound("shown after leading, s", 1, 10, why=_TURNS),
+    "05": Bound("settled after leading, s", 1, 10, why=_TURNS),
     "07": Bound("through after the last restart, s", 10, 60, why=_TURNS),
-    "09": Bound("interrupted after, s", 5),
+    "09": Bound("interrupted after, s", 5, 15, why=_TURNS),
     "13": Bound("exit after the grace, s", 1, 10, why="the exit waits for threads to get a turn"),
     "14": Bound("exit after, s", 1, 10, why="the exit waits for threads to get a turn"),
     "15": Bound(
         "longest gap, s", 2, 20, loose=True, why=_SECOND + ", and a start of Python takes half another"
     ),
     "17": Bound("longest takeover, s", 5, 20, loose=True, why="3 s of it are the lease"),
-    "19": Bound("longest takeover, s", 5),
+    "19": Bound("longest takeover, s", 5, 20, why="a runner waits its turn to take the lead"),
     "21": Bound("end told after, s", 5, 30, why="a new connection waits its turn"),
     "25": Bound("per-second job goes on after, s", 2, 20, loose=True, why=_SECOND),
     "27": Bound("first start after waking, s", 1, 20, why=_TURNS),
@@ -54,7 +54,13 @@ BOUNDS: dict[str, Bound] = {
     "41 queue": Bound("others late at most, s", 0.5, 60, why=_TURNS),
     "43": Bound("others late at most, s", 0.5, 20, why="a process of Python is started for each function"),
     "44": Bound("resumed after, s", 2, 30, loose=True, why=_SECOND),
-    "45": Bound("a silent server noticed after, s", 15),
+    "45": Bound(
+        "a silent server noticed after, s",
+        15,
+        40,
+        loose=True,
+        why="10 s of it are the patience with a server",
+    ),
     "46": Bound("recorded after there was room, s", 5, 20, why="the disk is filled all the while"),
     "59": Bound("runs late at most, s", 0.1, 9, why=_TURNS),
 }
