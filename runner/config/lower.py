@@ -35,6 +35,7 @@ from runner.triggers.base import Trigger
 from runner.triggers.schedule import build
 
 _NOBODY = Notify()
+_UNSAID = (None,) * 6
 
 
 def job_spec(whole: Whole, model: JobModel, known: Known, trouble: Trouble) -> JobSpec:
@@ -138,8 +139,13 @@ class _Job:
         model = self.spot.model
         c, u, sla, kept = model.concurrency, model.catchup, model.sla, model.retention
         rest = (c, u, sla, kept, model.priority, model.on_interrupt)
-        if rest == (None,) * len(rest):
-            return self.spot.one(Policy(timeout=model.timeout))
+        if rest == _UNSAID:
+            # What most jobs have: nothing is made where another job has it already.
+            same = self.spot.known.same
+            found: Policy | None = same.get(("policy", model.timeout))
+            if found is None:
+                found = same["policy", model.timeout] = self.spot.one(Policy(timeout=model.timeout))
+            return found
         concurrency = Concurrency()
         if c is not None:
             most = c.max if c.max is not None else (None if c.overlap == "allow" else 1)

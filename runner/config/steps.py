@@ -36,6 +36,7 @@ SHELLS: Mapping[str, tuple[str, ...]] = {
 ONLY_STEP = "main"
 """The id of the step of a job that has no `steps`."""
 
+_SUCCESS = Success()
 _WORK = ("run", "command", "python", "http")
 
 
@@ -187,7 +188,6 @@ class Steps:
         elif model.command is not None:
             self._check_command(model.command, path)
         success, limits = _either(model, outer, "success"), _either(model, outer, "limits")
-        codes = tuple(success.exit_codes) if success is not None else (0,)
         grace = _either(model, outer, "stop_grace_period")
         self._check_stop(model, path)
         return Command(
@@ -198,7 +198,9 @@ class Steps:
             _either(model, outer, "user"),
             _either(model, outer, "stop_signal") or "SIGTERM",
             10_000_000 if grace is None else grace,
-            self.spot.one(Success(codes, success.fail_on_output if success is not None else None)),
+            _SUCCESS
+            if success is None
+            else self.spot.one(Success(tuple(success.exit_codes), success.fail_on_output)),
             Limits(limits.cpus, limits.memory, limits.pids) if limits is not None else None,
             bool(_either(model, outer, "clean_env")),
         )

@@ -215,8 +215,8 @@ def fed(words: Sequence[str]) -> Reading | None:
 def _tool(words: Sequence[str], at: int) -> Tool | None:
     name = words[at].rpartition("/")[2]
     tool = _BY_NAME.get(name) or _BY_NAME.get(name.rstrip("0123456789."))
-    if tool is None:
-        return None
+    if tool is None or ("/" in words[at] and words[at][0] != "/" and not tool.stops):
+        return None  # `./script` and `bin/batch` are somebody's own
     head = words[0].rpartition("/")[2]
     # A shell is looked for behind commands nobody knows, too.
     if at == 0 or head in _FAR or tool.stops or name in ("su", "runuser"):

@@ -81,6 +81,7 @@ REFUSED = [
     ("sh -c -e 'ls ${{ x }}'", f"`sh -c -e` {SCRIPT} ({ARGUMENT})"),
     ('bash <<< "ls ${{ x }}"', "`bash` runs this here-string as a script"),
     ("perl -pe 's/a/${{ x }}/' file", f"`perl -pe` {SCRIPT} ({PASS})"),
+    (".venv/bin/python -c 'print(${{ x }})'", f"`.venv/bin/python -c` {SCRIPT} ({PASS})"),
     ("perl -e'print ${{ x }}'", f"`perl` {SCRIPT} ({PASS})"),
     ("perl -e 'print ${{ x | json }}'", f"`perl -e` {SCRIPT} ({PASS})"),
     ("ruby -e 'p ${{ x }}'", f"`ruby -e` {SCRIPT} ({PASS})"),
@@ -166,6 +167,14 @@ def test_a_quoted_value_stands_in_no_quotes(script: str) -> None:
         "crontab -l > ${{ x }}",
         "read line < ${{ x }}",
         "which sed ${{ x }}",
+        "./script -c ${{ x }}",
+        "bin/watch ${{ x }}",
+        "env -i NAME=${{ x }} ./load",
+        "git commit -m ${{ x }}",
+        "curl -d ${{ x }} https://example.com",
+        "rsync -e ssh ${{ x }} host:",
+        "systemctl restart ${{ x }}",
+        "flock /tmp/lock ./load ${{ x }}",
     ],
 )
 def test_an_argument_is_an_argument(script: str) -> None:
