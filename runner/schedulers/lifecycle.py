@@ -355,6 +355,8 @@ class Lifecycle:
             if change == "added" and self._mask:
                 self._wait_for(mine)
             return
+        if change == "removed":
+            self._logger.info("Removed job %s", announce.value.key.id)
         self._hand_on(announce)
 
     def _whose(self, change: str, key: JobKey) -> Mine | None:

@@ -14,6 +14,7 @@ from runner.jobstores.base import ConflictingIdError, JobLookupError
 from runner.moment import Moment
 from runner.schedulers.making import anchored, changed, first, same_but_start
 from runner.spec import JobKey, JobSpec
+from runner.triggers.date import DateTrigger
 
 NextAt = Moment | Literal["auto"] | None
 
@@ -33,7 +34,9 @@ def add(spec: JobSpec, next_at: NextAt, *, replacing: bool) -> Plan:
         if known is not None and not replacing:
             raise ConflictingIdError(spec.id)
         assert spec.trigger is not None
-        trigger = anchored(spec.trigger, now)
+        # A first time of one's own begins the grid, as in APScheduler: the next is a whole interval after it.
+        own = next_at if isinstance(next_at, int) and not isinstance(spec.trigger, DateTrigger) else now
+        trigger = anchored(spec.trigger, own)
         fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
         if known is None:
             return [Added(fresh, first(trigger, now) if next_at == "auto" else next_at)]

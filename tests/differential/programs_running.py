@@ -50,6 +50,36 @@ def what_is_logged_of_runs(lib: Library) -> None:
     lib.say([(logger, level, text.partition("(trigger")[0]) for logger, level, text in lines])
 
 
+def what_is_logged_of_a_job_that_is_done(lib: Library) -> None:
+    ears = Ears()
+    with logged(f"{lib.root}.scheduler") as lines, lib.running() as scheduler:
+        scheduler.add_listener(ears, 2**10)
+        scheduler.add_job(work.nothing, id="once")
+        ears.wait(2**10)
+    lib.say(sorted(line for line in lines if "once" in line[2]))
+
+
+def an_interval_counts_from_its_own_first_time(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, 2**12)
+        began = moments_ago(9000)
+        scheduler.add_job(
+            work.note,
+            "interval",
+            ["x"],
+            hours=1,
+            next_run_time=began,
+            id="one",
+            coalesce=False,
+            max_instances=3,
+            misfire_grace_time=None,
+        )
+        ears.wait(2**12, 3)
+        lib.say(scheduler.get_job("one").next_run_time - began, work.CALLS)
+    lib.say(sorted(event.scheduled_run_time - began for event in ears.heard))
+
+
 def a_missed_run(lib: Library) -> None:
     ears = Ears()
     with lib.running() as scheduler:

@@ -281,6 +281,7 @@ def test_what_stands_in_the_log(moved: Make, caplog: pytest.LogCaptureFixture) -
         (scheduler, "WARNING",
          'Run time of job "nothing (trigger: date[2030-01-01 11:59:05 UTC], next run at: '
          '2030-01-01 11:59:05 UTC)" was missed by 0:01:00'),
+        (scheduler, "INFO", "Removed job late"),
         (scheduler, "INFO", "Removed job bad"),
         (scheduler, "INFO", "Paused scheduler job processing"),
         (scheduler, "INFO", "Resumed scheduler job processing"),
