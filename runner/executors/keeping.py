@@ -13,20 +13,23 @@ from pathlib import Path
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Run
+from runner.core.timing import PROMPT
 from runner.executors import spawn
 from runner.executors.place import attempt_dir, run_id, scratch_dir
 from runner.executors.shim import MARKER
 from runner.executors.users import Other
-from runner.moment import DAY, HOUR, SECOND
+from runner.moment import DAY, HOUR, SECOND, Moment
 from runner.spec import Command
 
 _log = logging.getLogger("runner.executors")
 
 FORGOTTEN = DAY
 """A directory nobody touched for so long, and whose lock is free, belongs to a run that ended in a crash."""
+KEPT = 2 * PROMPT
+"""A run's directories stay so long after its end: were the database replaced by an older copy of itself, what is on
+time would be due once more, and finds here that it has begun, and how it ended."""
 _PAUSE = 0.2
-"""Seconds between a run's end and the work: many go together, and none while there is better to do."""
-
+"""Seconds from one look to the next while there is better to do."""
 
 _TURNS = 25
 """Where it never gets better: so many pauses at most."""
@@ -44,7 +47,7 @@ class Keeper:
         self._busy = busy
         self._state_dir = state_dir
         self._clock = clock
-        self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._runs: queue.SimpleQueue[tuple[Moment, Run] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._sweep_at = clock.elapsed() + HOUR
         self._thread = threading.Thread(target=self._work, name=f"runner-keeper-{name}", daemon=True)
@@ -52,7 +55,7 @@ class Keeper:
 
     def forget(self, run: Run) -> None:
         """The run's end is stored: its directories may go."""
-        self._runs.put(run)
+        self._runs.put((self._clock.elapsed(), run))
 
     def close(self) -> None:
         """Finish what was asked for."""
@@ -63,24 +66,23 @@ class Keeper:
     def _work(self) -> None:
         while True:
             try:
-                run = self._runs.get(timeout=HOUR / SECOND)
+                found = self._runs.get(timeout=HOUR / SECOND)
             except queue.Empty:
-                run = None
-            if run is not None:
-                self._rest()
-            while run is not None:
-                self._remove(run)
-                run = None if self._runs.empty() else self._runs.get()
+                found = None
+            if found is not None:
+                self._rest(found[0] + KEPT)
+                self._remove(found[1])
             if self._closing.is_set() and self._runs.empty():
                 return
             if self._clock.elapsed() >= self._sweep_at:
                 self._sweep_at += DAY
                 sweep(self._state_dir, self._clock.now() - FORGOTTEN)
 
-    def _rest(self) -> None:
-        """Commands that are about to start go first, for a while: on the same disk each removal delays a start."""
+    def _rest(self, until: Moment) -> None:
+        """Until it is time, and commands that are about to start go first, for a while: removals delay a start."""
+        self._closing.wait(max(0, until - self._clock.elapsed()) / SECOND)
         for _ in range(_TURNS):
-            if self._closing.wait(_PAUSE) or not self._busy():
+            if not self._busy() or self._closing.wait(_PAUSE):
                 return
 
     def _remove(self, run: Run) -> None:
