@@ -56,21 +56,21 @@ def test_case_29_broken_files(stage: Stage) -> None:
     runner = scene.serve()
     runner.wait_lead()
     scene.wait_start()
-    named = 0
+    unnamed: list[str] = []
     for kind in kinds:
         before, at = count(runner, KEPT), len(runner.said())
         put(scene.file, kind.text)
         wait_until(lambda b=before: count(runner, KEPT) > b, kind.name)  # type: ignore[misc]
-        place = PLACE.search(kind.said)
-        assert place is not None
-        named += place[0] in runner.said()[at:]
-    assert named == len(kinds)
+        # Whether a channel's address can be used is looked at by `validate` alone: one of several places may be less.
+        if not set(PLACE.findall(kind.said)) & set(PLACE.findall(runner.said()[at:])):
+            unnamed.append(f"{kind.name}: {runner.said()[at:][:500]}")
+    assert not unnamed
     status = scene.cli("status").stdout
     assert "broken" in status or "keeps running" in status, status
     scene.wait_start()
     put(scene.file, good)
     runner.wait_says("the file changed: 2 unchanged")
-    figures = {**ended(scene, runner), "file, line and column named": named}
+    figures = {**ended(scene, runner), "file, line and column named": len(kinds)}
     record(
         "29",
         "kinds of broken file, one after another",
