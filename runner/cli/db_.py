@@ -111,10 +111,12 @@ def restore_(backup: Path, file: str | None, as_json: bool) -> None:
 
     Output is not part of a backup. What the backup does not know counts as missed: catch-up policies decide.
     """
+    from runner.executors.boots import doubt
     from runner.history import restore
 
     place = _place(file)
     kept = restore(backup, place.url, place.mark)
+    doubt(place.state)
     said = f"{_name(place)} is the backup now" + (f"; what was there is kept in {kept}" if kept else "")
     _tell({"database": _name(place), "kept": str(kept) if kept else None}, as_json, said)
 

@@ -28,8 +28,6 @@ class Boots:
 
     def earlier(self, job: JobKey) -> bool:
         """Whether attempts on record of this job's source may have begun before the machine's last start."""
-        if (job.store, job.source) in self._known:
-            return False
         try:
             return self._file(job).read_text(encoding="ascii", errors="replace") != _this()
         except FileNotFoundError:
@@ -54,6 +52,10 @@ class Boots:
             self._first(path)
         self._known.add(source)
 
+    def recovered(self, job: JobKey) -> None:
+        """What the source had under way was looked at: its next beginning is told anew."""
+        self._known.discard((job.store, job.source))
+
     def _first(self, path: Path) -> None:
         aside = path.with_suffix(".new")
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -67,6 +69,12 @@ class Boots:
 
     def _file(self, job: JobKey) -> Path:
         return self._directory / (".boot-" + file_name(f"{job.store}\0{job.source}"))
+
+
+def doubt(state_dir: Path) -> None:
+    """Another copy of the database was put in place: what it calls under way may have ended, and its marks are gone."""
+    for word in (state_dir / "runs").glob(".boot-*"):
+        word.write_text("another copy of the database\n", encoding="ascii")
 
 
 def keep_names(directory: Path) -> None:

@@ -122,6 +122,7 @@ class LocalExecutor:
                 if spawn.marker(directory) is None and not spawn.locked(directory):
                     if self._boots.earlier(key.run.job):
                         gone.add(key)
+                        self._boots.recovered(key.run.job)
                     continue
                 outcome = self._opened().adopt(key, self._resume(task), task.state.started_at)
             except Exception as error:

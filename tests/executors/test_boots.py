@@ -68,5 +68,28 @@ def test_a_torn_word_says_nothing(boot: Boot, tmp_path: Path, left: bytes) -> No
     assert gone(tmp_path)
 
 
+def test_another_copy_of_the_database_may_know_less(boot: Boot, tmp_path: Path) -> None:
+    ran(tmp_path)
+    boots.doubt(tmp_path)
+    assert gone(tmp_path)
+    ran(tmp_path)
+    assert not gone(tmp_path)
+
+
+def test_a_copy_put_in_place_while_the_runner_runs(boot: Boot, tmp_path: Path) -> None:
+    opened = Open(tmp_path)
+    one, other = task(sh("true")), task(sh("true"), job="other")
+    try:
+        opened.executor.start(one)
+        opened.next()
+        boots.doubt(tmp_path)
+        assert opened.executor.recover([other]).gone == {other.attempt}
+        opened.executor.start(task(sh("true"), job="third"))
+        opened.next()
+        assert not opened.executor.recover([other]).gone
+    finally:
+        opened.close()
+
+
 def test_nothing_ever_began_here(boot: Boot, tmp_path: Path) -> None:
     assert not gone(tmp_path)
