@@ -105,11 +105,14 @@ def _spans(directory: Path) -> dict[int, tuple[float, float]]:
 
 def test_case_04_taken_over(stage: Stage) -> None:
     count = size(12, 200)
-    run = f"{MARK}; while ! test -e go; do sleep 0.05; done; exit $((${{RUNNER_JOB#job}} % 100 + 1))"
+    # They wait without a processor: hundreds that look again and again would leave none to the runner.
+    run = f"{MARK}; : < gate; exit $((${{RUNNER_JOB#job}} % 100 + 1))"
     jobs = "".join(f"  job{n}:\n    run: |\n      {run}\n" for n in range(count))
     scene = stage(
         "jobs:\n" + jobs + f"  victim:\n    run: |\n      {MARK}; sleep 600\n    stop_grace_period: 1s\n"
     )
+    gate = scene.directory / "gate"
+    os.mkfifo(gate)
     runner = scene.serve()
     runner.wait_lead()
     for number in range(count):
@@ -122,8 +125,9 @@ def test_case_04_taken_over(stage: Stage) -> None:
     shown = runner.wait_says(f"{count + 1} runs of the last runner taken over")
     scene.ask("cancel", run=victim)
     runner.wait_says("victim cancelled")
-    (scene.directory / "go").touch()
+    opened = os.open(gate, os.O_RDWR)
     wait_until(lambda: not read(scene).live, "all have ended")
+    os.close(opened)
     assert runner.stop() == 0
     book = read(scene)
     verdict = check(book)
