@@ -120,9 +120,8 @@ class Verdict:
         return f"of {self.planned} planned slots; " + ("; ".join(found) or "all good")
 
 
-def read(scene: Scene, url: str = "") -> Book:
-    """`url`: of a copy of the scene's database."""
-    engine = create_engine(url or scene.url)
+def read(scene: Scene) -> Book:
+    engine = create_engine(scene.url)
     r, o = tables.runs.c, tables.occurrences.c
     try:
         with engine.connect() as connection:
