@@ -33,10 +33,10 @@ def test_a_file_that_is_gone_is_no_end_of_asking(desk: Desk) -> None:
 
 def test_one_zone_for_all_times_of_a_job(desk: Desk) -> None:
     desk.write(ZONED)
-    served = desk.serve()
+    served = desk.serve("--on-shutdown", "stop", "--grace", "0s")
     started = served.wait_for("slow started (planned ")
     skipped = served.wait_for("skipped (overlap)")
-    served.kill()
+    served.stop()
     planned = started.partition("planned ")[2].partition(")")[0].partition(",")[0]
     told = skipped.partition("slow: ")[2].partition(" skipped")[0].rpartition("from ")[2]
     # Kathmandu is 5:45 ahead: the minutes tell its times from those of UTC.
