@@ -5,6 +5,7 @@ benchmarks/README.md is the contract that a table keeps.
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import statistics
@@ -231,3 +232,9 @@ def directory() -> Iterator[Path]:
     place = os.environ.get("RUNNER_BENCH_DIR") or str(Path(__file__).parent)
     with tempfile.TemporaryDirectory(dir=place, prefix=".bench-", ignore_cleanup_errors=True) as name:
         yield Path(name)
+
+
+def taken(name: str, quick: bool) -> Table:
+    """The table of a module, which is imported only now."""
+    table: Table = importlib.import_module(f"benchmarks.{name}").run(quick)
+    return table
