@@ -29,31 +29,31 @@ _TURNS = "commands wait their turn for a processor"
 _SECOND = "the job is due once a second, so a second of the figure is the wait for it"
 
 BOUNDS: dict[str, Bound] = {
-    "04": Bound("shown after leading, s", 1, 10, why=_TURNS),
-    "05": Bound("settled after leading, s", 1, 10, why=_TURNS),
+    "04": Bound("shown after leading, s", 1),
+    "05": Bound("settled after leading, s", 1),
     "07": Bound("through after the last restart, s", 10, 60, why=_TURNS),
-    "09": Bound("interrupted after, s", 5, 15, why=_TURNS),
-    "13": Bound("exit after the grace, s", 1, 10, why="the exit waits for threads to get a turn"),
-    "14": Bound("exit after, s", 1, 10, why="the exit waits for threads to get a turn"),
+    "09": Bound("interrupted after, s", 5),
+    "13": Bound("exit after the grace, s", 1),
+    "14": Bound("exit after, s", 1),
     "15": Bound(
-        "longest gap, s", 2, 20, loose=True, why=_SECOND + ", and a start of Python takes half another"
+        "longest gap, s", 2, 3, loose=True, why=_SECOND + ", and a start of Python takes half another"
     ),
-    "17": Bound("longest takeover, s", 5, 20, loose=True, why="3 s of it are the lease"),
-    "19": Bound("longest takeover, s", 5, 20, why="a runner waits its turn to take the lead"),
-    "21": Bound("end told after, s", 5, 30, why="a new connection waits its turn"),
-    "25": Bound("per-second job goes on after, s", 2, 20, loose=True, why=_SECOND),
-    "27": Bound("first start after waking, s", 1, 20, why=_TURNS),
+    "17": Bound("longest takeover, s", 5, 5.5, loose=True, why="3 s of it are the lease"),
+    "19": Bound("longest takeover, s", 5, 5.5, why="a runner waits its turn to take the lead"),
+    "21": Bound("end told after, s", 5, 8, why="a new connection waits its turn"),
+    "25": Bound("per-second job goes on after, s", 2, 3, loose=True, why=_SECOND),
+    "27": Bound("first start after waking, s", 1, 1.5, why=_TURNS),
     "31": Bound("seen after, s", 2, 20, why="git takes a turn, and so does the reader"),
     "36": Bound(
         "times a raw pipe", 2, 500, loose=True, why="60 MB pass a raw pipe in less time than a shim starts in"
     ),
     "36 others": Bound("others late at most, s", 0.25, 20, why=_TURNS),
-    "39": Bound("recorded after, s", 2, 30, loose=True, why="a second of it is the grace for late output"),
+    "39": Bound("recorded after, s", 2, 20, loose=True, why="a second of it is the grace for late output"),
     "40": Bound("all recorded after, s", 5, 30, why=_TURNS),
     "41": Bound("last start late, s", 5, 60, why=_TURNS),
     "41 queue": Bound("others late at most, s", 0.5, 60, why=_TURNS),
     "43": Bound("others late at most, s", 0.5, 20, why="a process of Python is started for each function"),
-    "44": Bound("resumed after, s", 2, 30, loose=True, why=_SECOND),
+    "44": Bound("resumed after, s", 2, 15, loose=True, why=_SECOND),
     "45": Bound(
         "a silent server noticed after, s",
         15,
@@ -62,7 +62,7 @@ BOUNDS: dict[str, Bound] = {
         why="10 s of it are the patience with a server",
     ),
     "46": Bound("recorded after there was room, s", 5, 20, why="the disk is filled all the while"),
-    "59": Bound("runs late at most, s", 0.1, 9, why=_TURNS),
+    "59": Bound("runs late at most, s", 0.1, 5, why=_TURNS),
 }
 
 
