@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import queue
 import time
 from pathlib import Path
 
@@ -109,21 +109,22 @@ def ours(state: Path, count: int, *, at_once: int) -> tuple[float, float, float]
     executor = LocalExecutor(
         "default", state_dir=state, clock=SystemClock(), working_dir=state, environ=dict(os.environ)
     )
-    places = threading.Semaphore(at_once)
+    places: queue.SimpleQueue[None] = queue.SimpleQueue()
     ended: list[Outcome] = []
 
     def done(key: AttemptKey, outcome: Outcome) -> None:
         ended.append(outcome)
-        places.release()
+        places.put(None)
 
     executor.open(done)
     tasks = [task(number) for number in range(count)]
     cpu, begun, wall = own_cpu(), time.perf_counter(), SystemClock().now()
-    for one in tasks:
-        places.acquire()
+    for number, one in enumerate(tasks):
+        if number >= at_once:
+            places.get()
         executor.start(one)
-    for _ in range(at_once):
-        places.acquire()
+    for _ in range(min(at_once, count)):
+        places.get()
     took, cpu = time.perf_counter() - begun, own_cpu() - cpu
     executor.close()
     bad = [outcome for outcome in ended if outcome.exit_code != 0]

@@ -23,6 +23,7 @@ from runner.executors.loop import Loop
 from runner.executors.output import path_of, tail
 from runner.executors.place import attempt_id, log_file
 from runner.executors.room import Room
+from runner.executors.starters import Starters
 from runner.executors.stopping import Stopper
 from runner.moment import MILLISECOND, SECOND
 
@@ -53,7 +54,7 @@ class Processes:
         self._loop = Loop(f"runner-commands-{name}", clock)
         # A start waits until the shim's program is loaded, without the interpreter's lock. Where hundreds begin at
         # once one thread would wait its turn behind all that it has started already, and the last start come late.
-        self._starter = ThreadPoolExecutor(_STARTERS, thread_name_prefix=f"runner-start-{name}")
+        self._starter = Starters(f"runner-start-{name}", _STARTERS)
         self._slow = ThreadPoolExecutor(8, thread_name_prefix=f"runner-prepare-{name}")
         self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
         self._children: dict[str, Child] = {}
@@ -88,7 +89,11 @@ class Processes:
         name = attempt_id(key)
         with self._lock:
             self._waiting[name] = ""
-        (self._slow if slow else self._starter).submit(self._begin, key, name, prepare)
+        begin = partial(self._begin, key, name, prepare)
+        if slow:
+            self._slow.submit(begin)
+        else:
+            self._starter.submit(begin)
 
     def cancel(self, key: AttemptKey, reason: str) -> None:
         name = attempt_id(key)
@@ -143,7 +148,7 @@ class Processes:
     def close(self, *, leave: bool) -> None:
         """Stop every command, or leave them to the next process; returns when that is done."""
         self._closing.set()
-        self._starter.shutdown(wait=True)
+        self._starter.close()
         self._slow.shutdown(wait=True)
         if not leave:
             empty = threading.Event()
@@ -362,7 +367,7 @@ class Processes:
         del self._children[child.name]
         with self._lock:
             self._waiting[child.name] = child.stopping
-        self._starter.submit(self._begin, child.key, child.name, lambda: child.launch)
+        self._starter.submit(partial(self._begin, child.key, child.name, lambda: child.launch))
 
     def _command_ended(self, child: Child, code: int | None) -> None:
         """It has told its exit code, or its shim is gone and left one, or none."""
