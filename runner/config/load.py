@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from runner.collector import held
 from runner.config import expected, lint, names, references
 from runner.config.diagnose import Trouble, unique
 from runner.config.files import Document, Files, home_of, matching, read, read_bytes
@@ -41,7 +40,7 @@ def load(
     Raises ConfigError with every problem of every file.
     """
     paths = [each.absolute() for each in ([path] if isinstance(path, Path) else path)]
-    with _without_collecting():
+    with held():
         if cache is None:
             return _Load(paths, None, address, now=now).config()
         if cache.kept is not None:
@@ -103,18 +102,6 @@ def _isolated(
     except ConfigError:
         return None
     return replace(config, broken=error.problems)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Loading makes many values that stay: looking for garbage among them only costs time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Load:

@@ -321,6 +321,18 @@ class Partition:
         if batch.actions or batch.waiters:
             self._perform(now, batch)
 
+    def at_once(self, now: Moment, plan: Plan) -> None:
+        """Handle this one plan, for whoever stands on the clock thread or in its place; what it raises is raised."""
+        if self.machine is None:
+            return
+        batch = Batch()
+        try:
+            for event in plan(self.machine, now):
+                batch.actions += self.machine.handle(now, event)
+        finally:
+            if batch.actions:
+                self._perform(now, batch)
+
     def _look_abroad(self, now: Moment) -> list[Entry]:
         """Every other second, as long as other hosts run something of ours: their word, or their silence."""
         if self._leading is None or self._look_at is None or not self._time_for(self._look_at):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("runner.notify")
 
+_NOBODY = Notify()
 _KINDS = ("on_failure", "on_recovery", "on_late", "on_success")
 _RULE = {"to", "after", "remind", "if", "title", "body"}
 
@@ -67,7 +68,7 @@ def notify_of(value: Any, channels: Iterable[str]) -> Notify:
     ValueError names what is not known.
     """
     if value is None:
-        return Notify()
+        return _NOBODY
     if not isinstance(value, Notify | Mapping):
         value = {"on_failure": value, "on_recovery": value}
     made = value if isinstance(value, Notify) else _notify(value)

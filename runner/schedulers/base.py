@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
 from runner import events
 from runner.clock import Clock
+from runner.collector import held
 from runner.core.run import Job as Record
 from runner.engine import Plan
 from runner.errors import RunnerError
@@ -81,7 +82,7 @@ class BaseScheduler(Lifecycle):
             kwargs,
             id,
             name,
-            misfire_grace_time,
+            None if trigger is None and misfire_grace_time is undefined else misfire_grace_time,
             coalesce,
             max_instances,
             executor,
@@ -93,8 +94,6 @@ class BaseScheduler(Lifecycle):
         spec = draft(
             asked, self._defaults, source=self._house.source_in(jobstore), store=jobstore, zone=self._zone
         )
-        if trigger is None and misfire_grace_time is undefined:
-            spec = changed(spec, {"misfire_grace_time": None})
         next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
         first = next_at if isinstance(next_at, int) else None
         job = Job(self, Record(spec, next_at=first), pending=True)
@@ -136,7 +135,10 @@ class BaseScheduler(Lifecycle):
 
     def _add_pending(self) -> None:
         pending, self._pending = self._pending, []
-        self._add_all(pending)
+        if not pending:
+            return
+        with held():
+            self._add_all(pending)
 
     def _add_all(self, jobs: Sequence[tuple[Job, NextAt, bool]]) -> None:
         """Those of a store that we lead are written together, which is what makes ten thousand of them quick."""
@@ -152,13 +154,7 @@ class BaseScheduler(Lifecycle):
                 if spec.store in written:
                     self._added(job, spec)
                     continue
-                spec = self._stored_form(job)
-                wish = Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
-                alone = self._change(spec.store, wish, spec.key)
-                try:
-                    self._added(job, spec)
-                finally:
-                    alone.told()
+                self._really_add(job, next_at, replacing)
         finally:
             for together in written.values():
                 together.told()
@@ -176,7 +172,13 @@ class BaseScheduler(Lifecycle):
         return spec if is_memory(self._store(spec.store)) else storable(spec)
 
     def _really_add(self, job: Job, next_at: NextAt, replacing: bool) -> None:
-        self._add_all([(job, next_at, replacing)])
+        spec = self._stored_form(job)
+        wish = Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
+        alone = self._change(spec.store, wish, spec.key)
+        try:
+            self._added(job, spec)
+        finally:
+            alone.told()
 
     def _added(self, job: Job, spec: JobSpec) -> None:
         key = JobKey(spec.store, self._house.source_in(spec.store), spec.id)
@@ -188,11 +190,14 @@ class BaseScheduler(Lifecycle):
 
     def _change(self, alias: str, wish: Wish, key: JobKey) -> Mine:
         """Have it done and written. We tell of it ourselves, in the caller's thread, so the echo is not told."""
-        kinds = {("added", key), ("changed", key)} if wish.verb != "remove" else {("removed", key)}
+        kinds = (("added", key), ("changed", key)) if wish.verb != "remove" else (("removed", key),)
         return self._act(alias, wish, kinds)
 
-    def _act(self, alias: str, wish: Wish, kinds: Set[tuple[str, JobKey]], plan: Plan | None = None) -> Mine:
-        mine, token = Mine(kinds), object()
+    def _act(
+        self, alias: str, wish: Wish, kinds: Collection[tuple[str, JobKey]], plan: Plan | None = None
+    ) -> Mine:
+        mine = Mine(kinds)
+        token = id(mine)
         self._mine[token] = mine
         try:
             self._house.act(alias, plan or plan_of(wish, self._house.source_in(alias), alias), wish)

@@ -19,7 +19,6 @@ from runner.core.machine import Machine
 from runner.core.run import Job as Record
 from runner.core.run import Run, Status
 from runner.engine import Engine, Hands, Partition, Plan
-from runner.engine.batch import Entry
 from runner.errors import RunnerError, StoreError
 from runner.executors.base import Executor
 from runner.executors.reference import resolve
@@ -283,7 +282,7 @@ class House:
         self.stores[alias].check(wish.args.values())
         partition = engine.partitions[alias]
         if engine.on_clock_thread:
-            _at_once(partition, self._clock.now(), plan)
+            partition.at_once(self._clock.now(), plan)
         elif wish.verb in _STARTS_NOTHING and self._in_memory(partition, plan):
             return
         elif partition.standing_by:
@@ -299,7 +298,7 @@ class House:
 
         def add(now: Moment) -> None:
             nonlocal due
-            _at_once(partition, now, plan)
+            partition.at_once(now, plan)
             due = partition.wait(now) == 0
 
         if not self.engine.visit(add):
@@ -353,22 +352,6 @@ class House:
 def is_memory(store: JobStore) -> bool:
     """Whether a store keeps the very values it is given, functions without a name among them."""
     return isinstance(store, MemoryJobStore)
-
-
-def _at_once(partition: Partition, now: Moment, plan: Plan) -> None:
-    """Called by a job that runs on the clock thread itself: nobody else could turn meanwhile."""
-    raised: list[BaseException] = []
-
-    def guarded(machine: Machine, moment: Moment) -> Sequence[Event]:
-        try:
-            return plan(machine, moment)
-        except Exception as error:
-            raised.append(error)
-            return ()
-
-    partition.turn(now, [Entry(guarded)], tick=False)
-    if raised:
-        raise raised[0]
 
 
 def _stop_all(engine: Engine, now: Moment, stopped: Future[None]) -> None:

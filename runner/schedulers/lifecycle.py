@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -56,7 +56,7 @@ _OWN_CHANGES = {
 class Mine:
     """The changes that a call makes; its caller tells listeners of them."""
 
-    changes: Set[tuple[str, JobKey]]
+    changes: Collection[tuple[str, JobKey]]
     _heard: threading.Event | None = None
     """Made where somebody waits for it."""
     _over: bool = False
@@ -99,7 +99,7 @@ class Lifecycle:
         self._lock = threading.RLock()
         self._listeners: list[tuple[Listener, int]] = []
         self._mask = 0
-        self._mine: dict[object, Mine] = {}
+        self._mine: dict[int, Mine] = {}
         self._left: list[Announce] = []
         self._host: Host | None = None
         self.state = STATE_STOPPED

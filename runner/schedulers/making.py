@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from runner.duration import parse_duration
 from runner.executors.reference import name_of, reference, resolve, unbound
-from runner.frozen import replace
+from runner.frozen import frozen, replace
 from runner.jobstores.base import TransientJobError
 from runner.jobstores.retention import USUAL
 from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
@@ -57,7 +57,7 @@ class Defaults:
     max_instances: int | None = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """What `add_job` was given."""
 

@@ -10,7 +10,7 @@ from runner.frozen import frozen
 from runner.moment import Span
 from runner.spec.notify import Notify
 from runner.spec.policy import Policy
-from runner.spec.step import Step
+from runner.spec.step import Step, nothing
 from runner.triggers.base import Trigger
 
 
@@ -77,10 +77,10 @@ class JobSpec:
     tags: tuple[str, ...] = ()
     executor: str = "default"
     timezone: str = "UTC"
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=nothing)
     env_files: tuple[str, ...] = ()
-    vars: Mapping[str, Any] = field(default_factory=dict)
-    matrix: Mapping[str, Any] = field(default_factory=dict)
+    vars: Mapping[str, Any] = field(default_factory=nothing)
+    matrix: Mapping[str, Any] = field(default_factory=nothing)
     """This job's values of a job-level matrix; what `matrix.NAME` reads."""
     params: tuple[Param, ...] = ()
     notify: Notify = Notify()

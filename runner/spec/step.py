@@ -14,6 +14,12 @@ from runner.moment import SECOND, Span
 from runner.spec.policy import Retry
 
 EMPTY: Mapping[str, Any] = {}
+"""One for all who have nothing to say: ten thousand jobs would keep five each."""
+
+
+def nothing() -> Mapping[str, Any]:
+    """The empty mapping, as what a field is where nobody fills it."""
+    return EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Call:
 
     target: str | Callable[..., Any]
     args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = field(default_factory=nothing)
     rendered: bool = False
     place: Literal["process", "thread"] | None = None
     working_dir: str | None = None
@@ -75,7 +81,7 @@ class Http:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=nothing)
     json: Any = None
     body: str | None = None
     expect: tuple[int, ...] = (200, 201, 202, 204)
@@ -110,8 +116,8 @@ class Step:
     retry: Retry = Retry()
     timeout: Span | None = None
     executor: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=nothing)
+    outputs: Mapping[str, str] = field(default_factory=nothing)
     foreach: Foreach | None = None
     continue_on_error: bool = False
     group: str | None = None

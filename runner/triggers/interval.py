@@ -25,6 +25,7 @@ from runner.triggers.zones import LAST, zone
 
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST: Span = 100 * 366 * DAY
+_LONGEST_DELTA = timedelta(microseconds=_LONGEST)
 _END: Moment = LAST * SECOND
 
 
@@ -64,7 +65,7 @@ class IntervalTrigger(BaseTrigger):
             raise TriggerError(
                 "the interval is no length of time", hint="it may last a hundred years"
             ) from None
-        if length > timedelta(microseconds=_LONGEST):
+        if length > _LONGEST_DELTA:
             raise _too_long()
         name = zone_of_times(timezone, start_date, end_date)
         start, end = bounds(start_date, end_date, name)
@@ -79,8 +80,12 @@ class IntervalTrigger(BaseTrigger):
     def _set(self, *, span: Span, zone: str, start: Moment | None, end: Moment | None, spread: Span) -> None:
         if span <= 0:
             raise TriggerError("an interval must be longer than nothing", hint="give seconds=1 or more")
-        for key, value in {"span": span, "zone": zone, "start": start, "end": end, "spread": spread}.items():
-            object.__setattr__(self, key, value)
+        fill = object.__setattr__
+        fill(self, "span", span)
+        fill(self, "zone", zone)
+        fill(self, "start", start)
+        fill(self, "end", end)
+        fill(self, "spread", spread)
 
     @classmethod
     def of(

@@ -26,6 +26,8 @@ def moment_of(when: Time | None, zone_name: str, what: str = "time") -> Moment |
         when = datetime.combine(when, time())
     if when.tzinfo is not None:
         found = from_datetime(when)
+    elif zone_name == "UTC":
+        found = from_datetime(when.replace(tzinfo=UTC))
     else:
         wall = when.replace(microsecond=0)
         found = zone(zone_name).moment_of(local_of(wall)) + when.microsecond
