@@ -104,22 +104,44 @@ def _text(value: Any) -> str:
         return f"[{','.join(map(_text, value))}]"
     if kind not in _OURS:
         return _plainly(encode(value))
+    if kind is specs.Policy:
+        return _policy_text(value)
+    return _object_text(kind, value)
+
+
+def _object_text(kind: type, value: Any) -> str:
     name, names, defaults, values_of = _shape(kind)
     parts = [f'{{"{KIND}":"{name}"']
-    for field, default, item in zip(names, defaults, values_of(value), strict=True):
+    # By identity first: most fields say what nobody said.
+    for index, item in enumerate(values_of(value)):
+        default = defaults[index]
         if item is default:
             continue
         form = type(item)
         if form is int:
             if item != default:
-                parts.append(f'"{field}":{item}')
+                parts.append(f'"{names[index]}":{item}')
         elif form is str or form is Status:
             if item != default:
-                parts.append(f'"{field}":{_quoted(item)}')
+                parts.append(f'"{names[index]}":{_quoted(item)}')
         elif form is not type(default) or item != default:
             # A field's own tuple is an array; one inside people's arguments keeps its kind.
-            parts.append(f'"{field}":{_text(list(item) if form is tuple else item)}')
+            parts.append(f'"{names[index]}":{_text(list(item) if form is tuple else item)}')
     return ",".join(parts) + "}"
+
+
+_last_policy: tuple[specs.Policy, str] | None = None
+"""Jobs of one program share their policy, which is the largest part of what does not differ between them."""
+
+
+def _policy_text(policy: specs.Policy) -> str:
+    global _last_policy
+    known = _last_policy
+    if known is not None and known[0] is policy:
+        return known[1]
+    text = _object_text(specs.Policy, policy)
+    _last_policy = (policy, text)
+    return text
 
 
 def loads(text: str) -> Any:
