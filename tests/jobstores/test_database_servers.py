@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, delete, text
 
 from runner.clock import SystemClock
-from runner.core.action import Save
+from runner.core.action import Forget, Save
 from runner.core.run import Job, Status
 from runner.errors import LeaseLost, StoreError
 from runner.history import History, check, copy
@@ -119,6 +119,29 @@ class TestServers(JobStoreSuite):
         ids = ["job", "Job", "job ", "jöb"]
         store.write([Save(Job(spec(id), NOON)) for id in ids])
         assert {job.key.id for job in self.reopened(store).load(SOURCE).jobs} == set(ids)
+
+    def test_many_rows_of_one_turn_are_each_kept_as_they_are(self, store: Any) -> None:
+        """More than go into one statement, with what means something to SQL, to JSON and to the driver."""
+        words = ["%s", "%(rows)s", "it's", '"quoted"', "\\n\\u0041", ":name", "☃", "null", ""]
+        jobs = [
+            Job(
+                spec(f"job {number}"),
+                NOON + number,
+                reason=words[number % len(words)],
+                late_at=number % 2 or None,
+            )
+            for number in range(2_100)
+        ]
+        runs = [run(job.spec, slot=job.next_at, status=Status.RUNNING) for job in jobs[:1_100]]
+        store.write([*map(Save, jobs), *map(Save, runs)])
+        moved = [replace(job, next_at=None, passed=job.next_at, last_status=Status.FAILED) for job in jobs]
+        going = [replace(each, reason="moved", due=NOON) for each in runs]
+        store.write([*map(Save, moved), *map(Save, going)])
+        found = self.reopened(store).load(SOURCE)
+        assert {job.key: job for job in found.jobs} == {job.key: job for job in moved}
+        assert {each.key: each for each in found.runs} == {each.key: each for each in going}
+        store.write([Forget(job.key) for job in jobs[5:]])
+        assert {job.key for job in self.reopened(store).load(SOURCE).jobs} == {job.key for job in jobs[:5]}
 
     def test_a_long_output_is_kept_whole(self, store: Any) -> None:
         long = replace(run(spec()), params={"x": "y" * 300_000})

@@ -186,12 +186,10 @@ class Channel:
             raise self._translated(text, error) from error
 
     def many(self, text: str, rows: Sequence[Any]) -> None:
+        """Not on PostgreSQL: psycopg ends its pipeline with a flush, and after a flush the server counts no idle time.
+        A runner frozen there would keep its locks as long as it is frozen."""
         try:
             self._cursor.executemany(text, rows)
-            if self._dialect.name == "postgresql":
-                # psycopg ends its pipeline with a flush, and after a flush the server counts no idle time: a runner
-                # frozen here would keep its locks as long as it is frozen.
-                self._cursor.execute("SELECT 1")
         except self._error as error:
             raise self._translated(text, error) from error
 

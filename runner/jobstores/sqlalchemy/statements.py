@@ -6,11 +6,24 @@ done once here, and the rows go to the driver as they are: integers and texts.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect, Executable, Table, and_, bindparam, delete, insert, update
+from sqlalchemy import (
+    Column,
+    Dialect,
+    Executable,
+    Integer,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    text,
+    update,
+)
 
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import Channel
@@ -26,10 +39,59 @@ _JOB_MOVES = (
 ).split()
 
 
+_AT_A_TIME = 1_000
+"""Rows in one statement: a document of them is a megabyte or so."""
+
+
+class Together:
+    """The same for many rows in one statement, on PostgreSQL: they travel as one JSON document.
+
+    A statement for each row costs the server more than the row. `sql` reads the rows as `v`.
+    """
+
+    def __init__(self, sql: str, table: Table, columns: Sequence[str], dialect: Dialect) -> None:
+        kinds = (f"{_quoted(name)} {_kind(table.c[name])}" for name in columns)
+        source = f"json_to_recordset(CAST(:rows AS json)) AS v({', '.join(kinds)})"
+        self._text = str(text(sql.format(rows=source)).compile(dialect=dialect))
+        places = {column.name: number for number, column in enumerate(table.columns)}
+        self._fields = [(name, places[name]) for name in columns]
+
+    def run(self, channel: Channel, rows: Sequence[Values]) -> None:
+        fields = self._fields
+        for first in range(0, len(rows), _AT_A_TIME):
+            part = rows[first : first + _AT_A_TIME]
+            document = [{name: row[place] for name, place in fields} for row in part]
+            channel.execute(self._text, {"rows": json.dumps(document, ensure_ascii=False)})
+
+
+def _kind(column: Column[Any]) -> str:
+    return "bigint" if isinstance(column.type, Integer) else "text"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _listed(names: Iterable[str], form: str) -> str:
+    return ", ".join(form.format(name=_quoted(name)) for name in names)
+
+
+def _keyed(table: Table, keys: Iterable[str]) -> str:
+    return " AND ".join(f"{table.name}.{_quoted(key)} = v.{_quoted(key)}" for key in keys)
+
+
 class Prepared:
     """One statement for many rows of a table."""
 
-    def __init__(self, statement: Any, table: Table, dialect: Dialect, columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        statement: Any,
+        table: Table,
+        dialect: Dialect,
+        columns: Sequence[str] = (),
+        together: Together | None = None,
+    ) -> None:
+        self._together = together
         keys = list(columns) or None
         compiled = statement.compile(dialect=dialect, column_keys=keys)
         self._text = str(compiled)
@@ -45,6 +107,9 @@ class Prepared:
     def run(self, channel: Channel, rows: Sequence[Values]) -> None:
         """Execute for every row; nothing where there is none."""
         if not rows:
+            return
+        if self._together is not None and len(rows) > 1:
+            self._together.run(channel, rows)
             return
         found: list[Any]
         if self._pick is None:
@@ -93,16 +158,32 @@ class Statements:
     @staticmethod
     def _insert(table: Table, dialect: Dialect, *, replacing: bool = False) -> Prepared:
         statement = insert(table).prefix_with("OR REPLACE") if replacing else insert(table)
-        return Prepared(statement, table, dialect, [column.name for column in table.columns])
+        names = [column.name for column in table.columns]
+        together = None
+        if dialect.name == "postgresql":
+            into, values = _listed(names, "{name}"), _listed(names, "v.{name}")
+            sql = f"INSERT INTO {table.name} ({into}) SELECT {values} FROM {{rows}}"
+            together = Together(sql, table, names, dialect)
+        return Prepared(statement, table, dialect, names, together)
 
     @staticmethod
-    def _update(table: Table, keys: Iterable[str], columns: Iterable[str], dialect: Dialect) -> Prepared:
+    def _update(table: Table, keys: Sequence[str], columns: Sequence[str], dialect: Dialect) -> Prepared:
         moved: dict[str, Any] = {name: bindparam(f"v_{name}") for name in columns}
-        return Prepared(update(table).where(_is(table, keys)).values(moved), table, dialect)
+        together = None
+        if dialect.name == "postgresql":
+            moves = _listed(columns, "{name} = v.{name}")
+            sql = f"UPDATE {table.name} SET {moves} FROM {{rows}} WHERE {_keyed(table, keys)}"
+            together = Together(sql, table, [*keys, *columns], dialect)
+        statement = update(table).where(_is(table, keys)).values(moved)
+        return Prepared(statement, table, dialect, together=together)
 
     @staticmethod
-    def _delete(table: Table, keys: Iterable[str], dialect: Dialect) -> Prepared:
-        return Prepared(delete(table).where(_is(table, keys)), table, dialect)
+    def _delete(table: Table, keys: Sequence[str], dialect: Dialect) -> Prepared:
+        together = None
+        if dialect.name == "postgresql":
+            sql = f"DELETE FROM {table.name} USING {{rows}} WHERE {_keyed(table, keys)}"
+            together = Together(sql, table, list(keys), dialect)
+        return Prepared(delete(table).where(_is(table, keys)), table, dialect, together=together)
 
 
 def _is(table: Table, keys: Iterable[str]) -> Any:
