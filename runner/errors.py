@@ -13,6 +13,7 @@ RunnerError
     ├── RunExists                  a run of this key is over already: nothing was written, it must not run twice
     ├── StoreFull                  there is no room left where the store lies
     ├── StoreReplaced              the store is not the one it was; nothing of it is used until somebody decides
+    ├── StoreUnreachable           nobody answers where the store's server should be
     ├── StoreUnknown               an address that names no store, or a store that is not there
     └── StoreCorrupt               the store is damaged; it is left as it is, never overwritten
 """
@@ -183,6 +184,21 @@ class StoreFull(StoreError):
 
 class StoreReplaced(StoreError):
     """The store is not the one it was: empty, or another one. Nothing of it is used until somebody decides."""
+
+
+class StoreUnreachable(StoreError):
+    """Nobody answers where the store's server should be: it is down, or the way to it is cut."""
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        fact: str,
+        *,
+        hint: str = "start the server, or mend the store's address ($RUNNER_DATABASE_URL)",
+        place: str = "",
+    ) -> None:
+        super().__init__(fact, hint=hint, place=place)
 
 
 class StoreUnknown(StoreError):

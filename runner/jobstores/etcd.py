@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 from etcd3gw.client import Etcd3Client
-from etcd3gw.exceptions import Etcd3Exception
+from etcd3gw.exceptions import ConnectionFailedError, ConnectionTimeoutError, Etcd3Exception
 
 from runner.jobstores.base import LEASE
 from runner.jobstores.cells import Cell, CelledJobStore, Move, signs
@@ -32,6 +32,7 @@ class EtcdJobStore(CelledJobStore):
     """
 
     errors = (OSError, requests.RequestException, Etcd3Exception)
+    unreachable = (OSError, requests.ConnectionError, requests.Timeout, ConnectionFailedError, ConnectionTimeoutError)
     # etcd's own limits are 128 operations (--max-txn-ops) and 1.5 MB (--max-request-bytes).
     most_moves = 120
     most_bytes = 1_000_000

@@ -19,7 +19,7 @@ from typing import Any
 
 from runner.core.action import Change, Save
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
-from runner.errors import LeaseLost, RunExists, RunnerError, StoreError
+from runner.errors import LeaseLost, RunExists, RunnerError, StoreError, StoreUnreachable
 from runner.jobstores.base import LEASE, Fence, Loaded, Unreadable
 from runner.jobstores.batch import Batch
 from runner.jobstores.keyed_rows import (
@@ -53,10 +53,13 @@ _OPAQUE = Codec(opaque=True)
 class KeyedJobStore(ABC):
     """Everything but the server's own commands, which are the abstract methods below.
 
-    Whatever `errors` names is raised as StoreError.
+    Whatever `errors` names is raised as StoreError, and what `unreachable` names, of those, as StoreUnreachable,
+    but for what `refused` names: there somebody has answered.
     """
 
     errors: tuple[type[BaseException], ...] = (OSError,)
+    unreachable: tuple[type[BaseException], ...] = (OSError,)
+    refused: tuple[type[BaseException], ...] = ()
 
     def __init__(self, alias: str = "default", codec: Codec | None = None) -> None:
         self.alias = alias
@@ -397,7 +400,8 @@ class KeyedJobStore(ABC):
         except StoreError:
             raise
         except self.errors as error:
-            raise StoreError(f"{what}: {self._said(error)}") from error
+            gone = isinstance(error, self.unreachable) and not isinstance(error, self.refused)
+            raise (StoreUnreachable if gone else StoreError)(f"{what}: {self._said(error)}") from error
 
     def _said(self, error: BaseException) -> str:
         """What an error of the client says, in one line."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern, timeout
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
@@ -40,6 +40,7 @@ class MongoDBJobStore(KeyedJobStore):
     """
 
     errors = (OSError, PyMongoError)
+    unreachable = (OSError, ConnectionFailure)
 
     def __init__(
         self,

@@ -62,6 +62,8 @@ class RedisJobStore(KeyedJobStore):
     """
 
     errors = (OSError, redis.RedisError)
+    unreachable = (OSError, redis.ConnectionError, redis.TimeoutError)
+    refused = (redis.AuthenticationError,)
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from rethinkdb import RethinkDB
-from rethinkdb.errors import ReqlError, ReqlOpFailedError, ReqlTimeoutError
+from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlError, ReqlOpFailedError, ReqlTimeoutError
 
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE, Fence
@@ -45,6 +45,8 @@ class RethinkDBJobStore(KeyedJobStore):
     """
 
     errors = (OSError, ReqlError)
+    unreachable = (OSError, ReqlDriverError)
+    refused = (ReqlAuthError,)
 
     def __init__(
         self,

@@ -11,15 +11,17 @@ from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
+    ConnectionLoss,
     KazooException,
     NodeExistsError,
     NoNodeError,
     RolledBackError,
     RuntimeInconsistency,
+    SessionExpiredError,
 )
 from kazoo.handlers.threading import KazooTimeoutError
 
-from runner.errors import StoreError
+from runner.errors import StoreUnreachable
 from runner.jobstores.base import LEASE
 from runner.jobstores.cells import Cell, CelledJobStore, Move, signs
 from runner.jobstores.notice import TICK, Ear
@@ -39,6 +41,7 @@ class ZooKeeperJobStore(CelledJobStore):
     """
 
     errors = (OSError, KazooException, KazooTimeoutError)
+    unreachable = (OSError, ConnectionLoss, SessionExpiredError, KazooTimeoutError)
     # A server takes packets of 1 MB (jute.maxbuffer), all operations of a transaction together.
     most_moves = 2_000
     most_bytes = 700_000
@@ -56,7 +59,7 @@ class ZooKeeperJobStore(CelledJobStore):
             except KazooTimeoutError:
                 self._stop()
                 hosts = ", ".join(f"{host}:{port}" for host, port in self._client.hosts)
-                raise StoreError(f"the store cannot be opened: no answer from {hosts}") from None
+                raise StoreUnreachable(f"the store cannot be opened: no answer from {hosts}") from None
         self._made, self._there = set(), {}
         self._make_directory(self._node(""))
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +145,25 @@ def test_it_ends_as_the_table_says(code: int, text: str, args: list[str], place:
     if code in (2, 3, 4, 5):
         assert said.stdout == ""
         assert said.stderr
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://u@", "mariadb+pymysql://u@", "redis://"])
+@pytest.mark.parametrize("args", [["list"], ["status"], ["trigger", "good"]], ids=" ".join)
+def test_a_server_that_is_down_is_one_that_nobody_answers_for(
+    url: str, args: list[str], place: Place
+) -> None:
+    place.write(GOOD)
+    place.environ["RUNNER_DATABASE_URL"] = f"{url}127.0.0.1:{closed_port()}/0"
+    said = place.call(*args, code=4)
+    assert said.stdout == ""
+    assert "refused" in said.stderr
+    assert "help: start the server, or mend the store's address ($RUNNER_DATABASE_URL)" in said.stderr
+
+
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def test_the_table_knows_every_verb() -> None:

@@ -19,12 +19,13 @@ from sqlalchemy.exc import (
     DatabaseError,
     DBAPIError,
     IntegrityError,
+    InterfaceError,
     NoSuchModuleError,
     OperationalError,
     SQLAlchemyError,
 )
 
-from runner.errors import StoreCorrupt, StoreError, StoreFull, StoreUnknown
+from runner.errors import StoreCorrupt, StoreError, StoreFull, StoreUnknown, StoreUnreachable
 from runner.jobstores.sqlalchemy import tables
 
 HEAD = "0002"
@@ -254,6 +255,10 @@ def translated(what: str, *, conflicts: bool = True) -> Iterator[None]:
         raise StoreError(f"{what}: {error.strerror or error}") from error
 
 
+_MARIADB_GONE = frozenset({2002, 2003, 2005, 2006, 2013, 2055})
+"""What its clients call a server that cannot be found, or is gone amid a question."""
+
+
 def translate(error: SQLAlchemyError, what: str) -> StoreError:
     origin = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     fact = f"{what}: {origin.strip().splitlines()[0] if origin.strip() else type(error).__name__}"
@@ -265,7 +270,24 @@ def translate(error: SQLAlchemyError, what: str) -> StoreError:
         )
     if isinstance(error, OperationalError) and any(sign in origin for sign in ("is full", "No space left")):
         return StoreFull(fact, hint="free space on the disk; work resumes by itself")
+    if isinstance(error, DBAPIError) and _unreachable(error):
+        return StoreUnreachable(fact)
     return StoreError(fact)
+
+
+def _unreachable(error: DBAPIError) -> bool:
+    """Whether there was nobody to ask. A server that refuses what it is asked (a password, a table) is there."""
+    origin: Any = error.orig
+    if not isinstance(error, (OperationalError, InterfaceError)) or isinstance(origin, sqlite3.Error):
+        return False
+    # Where a server of PostgreSQL said something, there is a code: 08 is of the wire, 57P of a server that ends or
+    # begins. Where there is none, the driver has found nobody, or has something to say of a refusal of the server's.
+    if hasattr(origin, "sqlstate"):
+        state, words = origin.sqlstate, str(origin)
+        refused = "FATAL" in words and "the database system is" not in words
+        return not refused if state is None else state.startswith(("08", "57P"))
+    code = origin.args[0] if getattr(origin, "args", None) else None
+    return error.connection_invalidated or code in _MARIADB_GONE
 
 
 def version_of(connection: Connection) -> str | None:
