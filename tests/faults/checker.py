@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -192,6 +193,14 @@ def check(book: Book, *, over: bool = True) -> Verdict:
     if over:
         verdict.live = [f"{run.job}@{run.slot} {run.status}" for run in book.live]
     return verdict
+
+
+def together(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """The figures of several scenes as one."""
+    found: Counter[str] = Counter()
+    for verdict in verdicts:
+        found.update(verdict.figures)
+    return dict(found)
 
 
 def _check_slots(job: str, trigger: Trigger, book: Book, verdict: Verdict) -> None:

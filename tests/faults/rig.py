@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,10 @@ def dice(seed: int, count: int, low: float, high: float) -> Iterator[float]:
     source = random.Random(seed)
     for _ in range(count):
         yield source.uniform(low, high)
+
+
+def side_by_side(work: Callable[..., object], shares: Sequence[tuple[Any, ...]]) -> None:
+    """Do the same for several scenes at once, a thread for each; what went wrong in one of them is raised."""
+    with ThreadPoolExecutor(len(shares)) as threads:
+        for each in [threads.submit(work, *share) for share in shares]:
+            each.result()
