@@ -13,7 +13,10 @@ STATUSES = "pending running waiting succeeded failed timed_out cancelled interru
     "-n", "--count", type=click.IntRange(1), default=20, show_default=True, help="how many, the newest"
 )
 @click.option(
-    "--all", "everything", is_flag=True, help="also occurrences that were skipped, missed or merged"
+    "--all",
+    "everything",
+    is_flag=True,
+    help="also occurrences that were skipped, missed or merged, and when the clock was set",
 )
 @click.option(
     "--status",
@@ -59,13 +62,15 @@ def command(
             if past is not None and everything
             else []
         )
+        clock = past.clock_changes(since=start, limit=count) if past is not None and everything else []
         if len(runs) == count:
+            clock = [one for one in clock if (one.closed_at or one.since) >= runs[-1].key.slot]
             others = [one for one in others if one.slot >= runs[-1].key.slot]
         if as_json:
             zones = {each.key: each.spec.timezone for each in desk.jobs}
-            frame.print_json(history.document(runs, others, zones))
+            frame.print_json(history.document(runs, others, zones, clock if everything else None))
         else:
-            reading.show(history.table(runs, others, now=desk.now, zone=desk.zone))
+            reading.show(history.table(runs, others, clock, now=desk.now, zone=desk.zone))
 
 
 def _source(desk: reading.Desk, job: str) -> str:

@@ -24,12 +24,13 @@ def command(job: str, at: str, file: str | None, as_json: bool) -> None:
         asked = reading.moment(at, desk, found.spec.timezone) or desk.now
         asked -= asked % SECOND
         note = _clock_change(at, found.spec.timezone)
-        runs, others = [], []
+        runs, others, clock = [], [], []
         if desk.history is not None:
             source, id = found.key.source, found.key.id
             until = asked + MINUTE
             runs = desk.history.runs(source=source, job=id, since=asked, until=until)
             others = desk.history.occurrences(source=source, job=id, since=asked, until=until)
+            clock = desk.history.clock_changes(source=source)
         made = why.answer(
             found,
             asked,
@@ -38,6 +39,7 @@ def command(job: str, at: str, file: str | None, as_json: bool) -> None:
             runs=runs,
             others=others,
             maintenance=desk.maintenance,
+            clock=clock,
         )
         if as_json:
             frame.print_json(why.document(made, note))

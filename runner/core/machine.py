@@ -90,6 +90,11 @@ class Machine:
         """Those not yet delivered."""
         return self._desk.deliveries.values()
 
+    @property
+    def clock_set(self) -> Incident | None:
+        """The last time that the clock was set, since this machine began: from `since` to `closed_at`."""
+        return self._slots.clock_set
+
     def wakeup(self) -> Moment | None:
         """The next moment at which a Tick has something to decide; None while nothing is planned."""
         return self._agenda.first()

@@ -206,7 +206,8 @@ class Occurrence:
     decided_at: Moment = 0
 
 
-IncidentKind = Literal["failure", "late", "broken", "config", "delivery"]
+IncidentKind = Literal["failure", "late", "broken", "config", "delivery", "clock"]
+"""`clock`: the clock was set, from `since`, which it showed, to `closed_at`, which it showed then. Over at once."""
 
 
 @frozen

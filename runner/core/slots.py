@@ -11,7 +11,7 @@ from runner.core.action import Action, Announce, Save
 from runner.core.admission import refusal
 from runner.core.agenda import Agenda
 from runner.core.plain import Lane
-from runner.core.run import Job, Occurrence, Origin, RunKey
+from runner.core.run import Incident, Job, Occurrence, Origin, RunKey
 from runner.core.runs import Runs
 from runner.core.timing import follows_the_clock, skipped, start_of
 from runner.core.wall import Wall
@@ -43,6 +43,8 @@ class Slots:
         self._nonces: tuple[Moment, dict[JobKey, int]] = (0, {})
         self._jumped: tuple[Moment, str] = (0, "")
         """When the clock was last set forward, and the words for it."""
+        self.clock_set: Incident | None = None
+        """The last time that the clock was set."""
 
     def due(self, key: JobKey, now: Moment) -> None:
         """The job's moment in the agenda has come."""
@@ -187,8 +189,13 @@ class Slots:
         return replace(record, detail=words) if now == jumped_at and not record.detail else record
 
     def stepped(self, by: Span, now: Moment) -> None:
+        words = f"the clock was set {'forward' if by > 0 else 'back'} by {say_duration(abs(by))}"
         if by > 0:
-            self._jumped = (now, f"the clock was set forward by {say_duration(by)}")
+            self._jumped = (now, words)
+        for store, source in sorted({(key.store, key.source) for key in self._jobs}):
+            where = JobKey(store, source, "")
+            self.clock_set = Incident(where, "clock", now - by, closed_at=now, detail=words)
+            self._out(Save(self.clock_set))
         for job in list(self._jobs.values()):
             if by < 0:
                 self.realign(job, now)

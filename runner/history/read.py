@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, select
 
-from runner.core.run import Job, Occurrence, Run
+from runner.core.run import Incident, Job, Occurrence, Run
 from runner.errors import RunnerError, StoreError
 from runner.history.finding import Finding
+from runner.jobstores.codec import loads
 from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy import rows, tables
 from runner.jobstores.sqlalchemy.database import reading, translated
@@ -104,6 +105,17 @@ class History(Finding):
         question = select(table).where(*conditions)
         found = self._rows(question.order_by(table.c.slot.desc(), table.c.nonce.desc()).limit(limit))
         return [rows.occurrence_of(row, self._alias) for row in found]
+
+    def clock_changes(
+        self, *, source: str | None = None, since: Moment | None = None, limit: int = 100
+    ) -> list[Incident]:
+        """When a runner saw the clock set: from `since` to `closed_at`; the newest first. `since` bounds the latter."""
+        t = tables.incidents
+        conditions = [t.c.kind == "clock", *([t.c.source == source] if source is not None else [])]
+        if since is not None:
+            conditions.append(t.c.closed_at >= since)
+        question = select(t.c.incident).where(*conditions).order_by(t.c.closed_at.desc()).limit(limit)
+        return self._made(self._rows(question), lambda row: loads(row.incident))
 
     def oldest(self, key: JobKey) -> Moment | None:
         """The slot of the oldest record of a job."""

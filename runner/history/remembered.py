@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from runner.core.run import Job, Occurrence, Run
+from runner.core.run import Incident, Job, Occurrence, Run
 from runner.history.finding import Finding
 from runner.moment import Moment
 from runner.spec import JobKey
@@ -83,6 +83,12 @@ class Remembered(Finding):
             and (until is None or each.slot <= until)
         ]
         return sorted(found, key=lambda each: (each.slot, each.nonce), reverse=True)[:limit]
+
+    def clock_changes(
+        self, *, source: str | None = None, since: Moment | None = None, limit: int = 100
+    ) -> list[Incident]:
+        """None: these stores keep what lasts, and a clock that is set is over at once."""
+        return []
 
     def oldest(self, key: JobKey) -> Moment | None:
         """The slot of the oldest record of a job."""

@@ -32,7 +32,13 @@ class EtcdJobStore(CelledJobStore):
     """
 
     errors = (OSError, requests.RequestException, Etcd3Exception)
-    unreachable = (OSError, requests.ConnectionError, requests.Timeout, ConnectionFailedError, ConnectionTimeoutError)
+    unreachable = (
+        OSError,
+        requests.ConnectionError,
+        requests.Timeout,
+        ConnectionFailedError,
+        ConnectionTimeoutError,
+    )
     # etcd's own limits are 128 operations (--max-txn-ops) and 1.5 MB (--max-request-bytes).
     most_moves = 120
     most_bytes = 1_000_000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 
-from runner.core.run import Occurrence, Run, RunKey
+from runner.core.run import Incident, Occurrence, Run, RunKey
 from runner.moment import SECOND, Moment
 from runner.spec import JobKey
 from runner.views.run import attempt, entry, origin, status_cell, why
@@ -30,16 +30,33 @@ REASONS: Mapping[str, str] = {
 
 
 def document(
-    runs: Sequence[Run], others: Sequence[Occurrence] = (), zones: Mapping[JobKey, str] | None = None
+    runs: Sequence[Run],
+    others: Sequence[Occurrence] = (),
+    zones: Mapping[JobKey, str] | None = None,
+    clock: Sequence[Incident] | None = None,
 ) -> dict[str, Any]:
     """`{runs: [...]}`, newest first. `others` that did not become a run stand among them: with the same keys,
-    their state as status, and what they cover."""
+    their state as status, and what they cover. `clock`, where it is asked for: when the clock was set."""
     entries = [(run.key.slot, entry(run)) for run in runs]
     for one in others:
         if one.state != "ran":
             entries.append((one.slot, occurrence_entry(one, (zones or {}).get(one.job, "UTC"))))
     entries.sort(key=lambda item: item[0], reverse=True)
-    return {"runs": [each for _, each in entries]}
+    document: dict[str, Any] = {"runs": [each for _, each in entries]}
+    if clock is not None:
+        document["clock"] = [clock_entry(each) for each in clock]
+    return document
+
+
+def clock_entry(change: Incident) -> dict[str, Any]:
+    """When the clock was set: `at` it showed, then, and `was` before; `by` seconds, less than none where back."""
+    at = change.closed_at or change.since
+    return {
+        "at": iso(at, UTC),
+        "was": iso(change.since, UTC),
+        "by": (at - change.since) / SECOND,
+        "text": change.detail,
+    }
 
 
 def occurrence_entry(one: Occurrence, zone: str) -> dict[str, Any]:
@@ -67,10 +84,18 @@ def occurrence_entry(one: Occurrence, zone: str) -> dict[str, Any]:
     }
 
 
-def table(runs: Sequence[Run], others: Sequence[Occurrence] = (), *, now: Moment, zone: tzinfo) -> Table:
-    """Newest first, runs and the others in one order; times in the reader's `zone`."""
+def table(
+    runs: Sequence[Run],
+    others: Sequence[Occurrence] = (),
+    clock: Sequence[Incident] = (),
+    *,
+    now: Moment,
+    zone: tzinfo,
+) -> Table:
+    """Newest first, runs, the others and changes of the clock in one order; times in the reader's `zone`."""
     cells = [(run.key.slot, _run_row(run, now, zone)) for run in runs]
     cells += [(one.slot, _other_row(one, now, zone)) for one in others if one.state != "ran"]
+    cells += [(one.closed_at or one.since, _clock_row(one, now, zone)) for one in clock]
     cells.sort(key=lambda item: item[0], reverse=True)
     columns = (
         Column("STATUS"),
@@ -120,6 +145,12 @@ def _other_row(one: Occurrence, now: Moment, zone: tzinfo) -> list[Cell | str]:
         "",
         reason(one, now, zone),
     ]
+
+
+def _clock_row(change: Incident, now: Moment, zone: tzinfo) -> list[Cell | str]:
+    at = change.closed_at or change.since
+    words = f"{change.detail}, from {when(change.since, now, zone)}"
+    return [Cell("clock", "warn"), "", _when(at, now, zone), "", "", "", words]
 
 
 def reason(one: Occurrence, now: Moment, zone: tzinfo) -> str:

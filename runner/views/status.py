@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from runner.moment import Moment, parse_iso
+from runner.moment import DAY, Moment, parse_iso
 from runner.views.table import Cell, Column, Table, rows
 from runner.views.when import away, when
 
@@ -39,6 +39,7 @@ def table(answer: Mapping[str, Any], *, now: Moment, zone: tzinfo) -> Table:
             Cell("good", "good") if store.get("ok", True) else Cell(str(store.get("error")), "bad"),
         ),
         *disk,
+        *_clock(answer.get("clock"), now, zone),
         (Cell("jobs", "dim"), str(answer.get("jobs", 0))),
         (Cell("running", "dim"), ", ".join(answer.get("running") or ()) or "nothing"),
     ]
@@ -62,3 +63,13 @@ def _standing_by(here: Mapping[str, Any] | None) -> list[tuple[Cell | str, Cell 
     if here is None or here.get("leading"):
         return []
     return [(Cell("here", "dim"), f"process {here.get('pid')} on {here.get('host')} stands by")]
+
+
+def _clock(
+    change: Mapping[str, Any] | None, now: Moment, zone: tzinfo
+) -> list[tuple[Cell | str, Cell | str]]:
+    """When the clock was set last, in so far as it may still matter to anybody."""
+    if change is None or abs(now - parse_iso(str(change.get("at")))) > DAY:
+        return []
+    words = str(change.get("text", "")).removeprefix("the clock was ")
+    return [(Cell("clock", "dim"), Cell(f"{words}, {_at(change.get('at'), now, zone)}", "warn"))]

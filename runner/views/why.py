@@ -8,7 +8,7 @@ from datetime import tzinfo
 from typing import Any, Literal
 
 from runner.core.event import Maintenance
-from runner.core.run import Job, Occurrence, Run
+from runner.core.run import Incident, Job, Occurrence, Run
 from runner.core.timing import start_of
 from runner.duration import say_duration
 from runner.moment import MINUTE, SECOND, Moment
@@ -44,10 +44,11 @@ def answer(
     runs: Sequence[Run] = (),
     others: Sequence[Occurrence] = (),
     maintenance: Sequence[Maintenance] = (),
+    clock: Sequence[Incident] = (),
 ) -> Answer:
     """Judge one moment. `zone`: the job's. `runs` and `others` are this job's, at least those around `at`.
 
-    `maintenance`: the windows that are planned now.
+    `maintenance`: the windows that are planned now. `clock`: when it was set.
     """
     trigger = job.spec.trigger
     planned = trigger is not None and explain.fires(trigger, at)
@@ -69,6 +70,7 @@ def answer(
         verdict, because = "planned", (*_coming(job, at, now, zone, maintenance), *words)
     else:
         verdict, because = "unknown", _nothing_known(job, runs, others, now, zone)
+    because += tuple(_clock_set(each, now, zone) for each in clock if _passes(each, at))
     return Answer(job, at, verdict, because, run, occurrence, previous, following)
 
 
@@ -108,6 +110,18 @@ def text(made: Answer, *, now: Moment, zone: tzinfo, note: str = "") -> str:
     if schedule := _schedule(made.job):
         lines.append(f"  its schedule: {schedule}")
     return "\n".join(lines)
+
+
+def _passes(change: Incident, at: Moment) -> bool:
+    """Whether the clock passed over this moment, or showed it twice."""
+    there = change.closed_at or change.since
+    return min(change.since, there) <= at <= max(change.since, there)
+
+
+def _clock_set(change: Incident, now: Moment, zone: tzinfo) -> str:
+    there = change.closed_at or change.since
+    what = "this time was passed over" if there > change.since else "this time came twice"
+    return f"{change.detail}, from {when(change.since, now, zone)} to {when(there, now, zone)}: {what}"
 
 
 def _schedule(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from tests.faults.checker import check, moment, read
 from tests.faults.clock import WallClock
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import judge, record, size
-from tests.faults.rig import MARK, wait_until
+from tests.faults.rig import MARK, Scene, wait_until
 from tests.faults.test_c_several import finish, host, wait_leader
 
 TWO = f"""\
@@ -120,6 +121,12 @@ jobs:
     )
 
 
+def clock_set(scene: Scene) -> list[str]:
+    """What the history says of the clock, the newest first."""
+    told = json.loads(scene.cli("history", "--all", "--json").stdout)["clock"]
+    return [each["text"].removeprefix("the clock was set ") for each in told]
+
+
 def test_case_25_clock_back(stage: Stage) -> None:
     scene = stage(TWO)
     clock = WallClock(scene.directory, "2027-01-15T11:40:00")
@@ -137,6 +144,8 @@ def test_case_25_clock_back(stage: Stage) -> None:
     clock.set(3600 - 3)
     wait_until(lambda: clock.now() * 1e6 > moment("2027-01-15T12:00:03Z") + 2e6, "it is noon again")
     scene.wait_start()
+    assert clock_set(scene)[:2] == ["forward by 59m 57s", "back by 1h"]
+    assert json.loads(scene.cli("status", "--json").stdout)["clock"]["text"].endswith("forward by 59m 57s")
     assert runner.stop() == 0
     book = read(scene)
     assert len(book.of("daily")) == 1
@@ -194,6 +203,7 @@ def test_case_26_clock_forward(stage: Stage) -> None:
     assert missed > 3500
     told = {each.detail for each in book.ranges if each.count > 3000}
     assert told == {"the clock was set forward by 1h"}
+    assert clock_set(scene) == ["forward by 1h"]
     verdict = check(book)
     assert verdict.good, str(verdict)
     figures = {**verdict.figures, "merged": merged, "caught up": len(late), "missed": missed}

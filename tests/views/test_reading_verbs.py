@@ -13,10 +13,10 @@ from runner import config
 from runner.cli import calendar_, history_, list_, next_, why_
 from runner.clock import SystemClock
 from runner.core.action import Save
-from runner.core.run import Job, Occurrence, Outcome, Record, Run, RunKey, Status, StepRun
+from runner.core.run import Incident, Job, Occurrence, Outcome, Record, Run, RunKey, Status, StepRun
 from runner.errors import RunnerError
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
-from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, to_datetime
+from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, parse_iso, to_datetime
 from runner.spec import JobSpec
 from runner.views.when import zone_of
 
@@ -208,6 +208,27 @@ def test_history_narrowed_down_and_with_all(desk: Desk) -> None:
     assert [each["status"] for each in everything] == ["succeeded", "failed", "missed", "succeeded"]
     assert (everything[2]["count"], everything[2]["reason"]) == (4, "window")
     assert "4 times until" in desk.said("history", "--all")
+
+
+def test_a_clock_that_was_set_is_told(desk: Desk) -> None:
+    etl = desk.spec("etl")
+    words = "the clock was set back by 1h"
+    where = etl.key._replace(id="")
+    desk.keep(
+        run(etl, desk.slot),
+        Incident(where, "clock", desk.slot + HOUR, closed_at=desk.slot, detail=words),
+        Incident(where, "config", desk.slot, closed_at=desk.slot + 1),
+    )
+    assert "clock" not in desk.json("history")
+    (entry,) = desk.json("history", "--all")["clock"]
+    assert (entry["by"], entry["text"]) == (-3600.0, words)
+    assert Moment(parse_iso(entry["at"])) == desk.slot
+    assert Moment(parse_iso(entry["was"])) == desk.slot + HOUR
+    assert f"{words}, from " in desk.said("history", "--all")
+    assert f"{words}, from " in desk.said("history", "etl", "--all")
+    during, after = iso(desk.slot + MINUTE), iso(desk.slot + 2 * HOUR)
+    assert "this time came twice" in desk.said("why", "etl", "--at", during)
+    assert "the clock" not in desk.said("why", "etl", "--at", after)
 
 
 def test_history_of_one_run_shows_its_steps(desk: Desk) -> None:
