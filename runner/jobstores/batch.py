@@ -41,9 +41,14 @@ class Batch:
                 deliveries[record.id] = record
             else:
                 requests[record.id] = record
+        # Sets made of dictionaries take over the hashes: these keys are slow to hash, and there are many.
+        self.job_keys = set(jobs)
+        self.run_keys = set(runs)
         self.jobs = list(jobs.values())
         self.runs = list(runs.values())
         self.gone = [key for key in gone if key not in jobs]
         self.incidents = list(incidents.values())
         self.deliveries = list(deliveries.values())
         self.requests = list(requests.values())
+        self.rare = bool(self.occurrences or incidents or deliveries or requests)
+        """Whether there is anything but jobs and runs."""

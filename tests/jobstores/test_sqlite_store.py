@@ -17,8 +17,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
 from runner.core.action import Forget, Save
-from runner.core.run import Job
-from runner.errors import StoreCorrupt, StoreError
+from runner.core.run import Job, Request
+from runner.errors import LeaseLost, StoreCorrupt, StoreError
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.sqlalchemy.database import HEAD, connect, upgrade
 from runner.jobstores.sqlalchemy.tables import metadata
@@ -71,6 +71,47 @@ def test_every_commit_is_synced(store: SQLAlchemyJobStore) -> None:
             connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
         ]
     assert found == ["wal", 2]
+
+
+def test_a_lead_that_was_taken_since_the_last_write_is_noticed(store: SQLAlchemyJobStore, file: Path) -> None:
+    fence = store.hold(SOURCE, "me", NOON)
+    store.write([Save(Job(spec()))], fence)
+    store.write([Save(Job(spec(), next_at=NOON))], fence)
+    with sqlite3.connect(file) as other:
+        other.execute("UPDATE runner_leases SET number = number + 1")
+    with pytest.raises(LeaseLost):
+        store.write([Save(Job(spec(), next_at=NOON + 1))], fence)
+    assert [job.next_at for job in store.load(SOURCE).jobs] == [NOON]
+
+
+def test_a_lead_that_was_taken_through_the_same_store_is_noticed(store: SQLAlchemyJobStore) -> None:
+    fence = store.hold(SOURCE, "me", NOON)
+    assert fence is not None
+    store.write([Save(Job(spec()))], fence)
+    store.release(fence)
+    assert store.hold(SOURCE, "another", NOON) is not None
+    with pytest.raises(LeaseLost):
+        store.write([Save(Job(spec(), next_at=NOON))], fence)
+
+
+def test_specs_that_were_purged_since_the_last_write_are_written_again(
+    store: SQLAlchemyJobStore, file: Path
+) -> None:
+    fence = store.hold(SOURCE, "me", NOON)
+    store.write([Save(Job(spec()))], fence)
+    store.write([Forget(spec().key)], fence)
+    store.purge(NOON)
+    assert _count(file, "runner_specs") == 0
+    # A write that refers to no spec looks at none: the next one that does still has to.
+    request = Request("r", SOURCE, "pause", asked_at=NOON)
+    store.write([Save(replace(request, state="done"))], fence)
+    store.write([Save(Job(spec()))], fence)
+    assert [job.spec.id for job in store.load(SOURCE).jobs] == [spec().id]
+
+
+def _count(file: Path, table: str) -> int:
+    with sqlite3.connect(file) as other:
+        return int(other.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
 @pytest.fixture
@@ -201,7 +242,7 @@ def test_a_job_that_cannot_be_read_is_named_and_kept(store: SQLAlchemyJobStore, 
 WRITER = """
 import sys
 from runner.core.action import Forget, Save
-from runner.core.run import Job
+from runner.core.run import Job, Request
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.testing.jobstore_suite import spec
 store = SQLAlchemyJobStore(sys.argv[1])

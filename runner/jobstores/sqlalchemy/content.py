@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,10 @@ from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
 from runner.spec import JobKey, JobSpec
 
+AsOf = tuple[Channel, int] | None
+"""What others had committed, as one connection to a SQLite file counts it. While it is the same, what was read of
+theirs still holds. None: it cannot be told, so ask."""
+
 _SPARE = 256
 """So many specs of jobs that are gone are remembered all the same."""
 
@@ -34,6 +38,7 @@ class Content:
         self._jobs: set[JobKey] = set()
         self._statements: Statements | None = None
         self._question: Question | None = None
+        self._swept_at: AsOf = None
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
@@ -87,22 +92,40 @@ class Content:
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
-    def write(self, connection: Connection, batch: Batch) -> set[str]:
+    def write(self, channel: Channel, batch: Batch, as_of: AsOf = None) -> set[str]:
         """Every statement of the batch; the digests of specs that are in the database from now on."""
-        do, channel = self._prepared(connection), Channel(connection)
-        new: list[Run] = []
-        moved: list[Run] = []
-        for run in batch.runs:
-            (moved if run.key in self._live else new).append(run)
-        specs = [*[job.spec for job in batch.jobs], *[run.spec for run in batch.runs]]
-        digests = self._digests.of_all(specs)
-        fresh = self._write_specs(connection, channel, specs, digests) if batch.jobs or new else set()
+        connection = channel.connection
+        do, jobs = self._prepared(connection), batch.jobs
+        new, moved = self._parted(batch)
+        specs_of_jobs, specs_of_runs = [job.spec for job in jobs], [run.spec for run in new]
+        digests, digests_of_runs = self._digests.of_all(specs_of_jobs), self._digests.of_all(specs_of_runs)
+        fresh = set[str]()
+        if jobs or new:
+            specs = [*specs_of_jobs, *specs_of_runs]
+            fresh = self._write_specs(channel, specs, [*digests, *digests_of_runs], as_of)
         self._digests.texts.clear()
         do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
-        self._write_jobs(do, channel, batch.jobs, digests)
+        self._write_jobs(do, channel, batch, digests)
         text_of = self._texts.of
-        do.insert_run.run(channel, [rows.run_row(run, digests[id(run.spec)], text_of(run)) for run in new])
-        do.update_run.run(channel, [rows.run_row(run, digests[id(run.spec)], text_of(run)) for run in moved])
+        do.insert_run.run(channel, list(map(rows.run_row, new, digests_of_runs, map(text_of, new))))
+        do.move_run.run(channel, list(map(rows.run_move, moved, map(text_of, moved))))
+        if batch.rare:
+            self._write_rare(do, channel, batch)
+        return fresh
+
+    def _parted(self, batch: Batch) -> tuple[Sequence[Run], Sequence[Run]]:
+        """The runs that are new, and those that are on record as live."""
+        there = batch.run_keys & self._live
+        if not there:
+            return batch.runs, ()
+        if len(there) == len(batch.runs):
+            return (), batch.runs
+        return (
+            [run for run in batch.runs if run.key not in there],
+            [run for run in batch.runs if run.key in there],
+        )
+
+    def _write_rare(self, do: Statements, channel: Channel, batch: Batch) -> None:
         do.replace(channel, tables.occurrences, list(map(rows.occurrence_row, batch.occurrences)))
         do.replace(channel, tables.incidents, list(map(rows.incident_row, batch.incidents)))
         do.replace(channel, tables.deliveries, list(map(rows.delivery_row, batch.deliveries)))
@@ -110,22 +133,20 @@ class Content:
             channel, tables.requests, [rows.request_row(request, self._codec) for request in batch.requests]
         )
         for source in {request.source for request in batch.requests if request.state == "asked"}:
-            notify.knock(connection, source)
-        return fresh
+            notify.knock(channel.connection, source)
 
     def _write_specs(
-        self,
-        connection: Connection,
-        channel: Channel,
-        specs: Iterable[JobSpec],
-        digests: Mapping[int, str],
+        self, channel: Channel, specs: Sequence[JobSpec], digests: Sequence[str], as_of: AsOf
     ) -> set[str]:
         """Those that are not in the database; their digests."""
-        swept = self._swept(connection, channel)
+        connection = channel.connection
+        known = as_of is not None and as_of == self._swept_at
+        swept = self._digests.swept if known else self._swept(channel)
+        self._swept_at = as_of
         if swept != self._digests.swept:
             self._digests.written.clear()
             self._digests.swept = swept
-        fresh = set(digests.values()) - self._digests.written
+        fresh = set(digests) - self._digests.written
         if fresh:
             there = set(
                 connection.execute(
@@ -134,23 +155,25 @@ class Content:
             )
             missing = {
                 digest: spec
-                for spec in specs
-                if (digest := digests[id(spec)]) in fresh and digest not in there
+                for spec, digest in zip(specs, digests, strict=True)
+                if digest in fresh and digest not in there
             }
             found = [(digest, self._digests.text(spec)) for digest, spec in missing.items()]
             self._prepared(connection).replace(channel, tables.specs, found)
         return fresh
 
-    def _write_jobs(
-        self, do: Statements, channel: Channel, jobs: Iterable[Job], digests: Mapping[int, str]
-    ) -> None:
+    def _write_jobs(self, do: Statements, channel: Channel, batch: Batch, digests: Sequence[str]) -> None:
+        if batch.job_keys <= self._jobs:
+            do.move_job.run(channel, list(map(rows.job_move, batch.jobs, digests)))
+            return
         known: list[Values] = []
         new: list[Values] = []
-        there, row_of = self._jobs, rows.job_row
-        for job in jobs:
-            spec = job.spec
-            (known if spec.key in there else new).append(row_of(job, digests[id(spec)]))
-        do.update_job.run(channel, known)
+        for job, digest in zip(batch.jobs, digests, strict=True):
+            if job.spec.key in self._jobs:
+                known.append(rows.job_move(job, digest))
+            else:
+                new.append(rows.job_row(job, digest))
+        do.move_job.run(channel, known)
         do.replace(channel, tables.jobs, new)
 
     def _prepared(self, connection: Connection) -> Statements:
@@ -158,22 +181,23 @@ class Content:
             self._statements = Statements(connection.dialect)
         return self._statements
 
-    def _swept(self, connection: Connection, channel: Channel) -> str | None:
+    def _swept(self, channel: Channel) -> str | None:
         if self._question is None:
-            self._question = Question(tables.SWEPT, connection.dialect)
+            self._question = Question(tables.SWEPT, channel.connection.dialect)
         found: str | None = self._question.scalar(channel)
         return found
 
     def remember(self, batch: Batch, fresh: set[str]) -> None:
         """What the database holds now, with what `write` said; only after the commit."""
         self._digests.written |= fresh
-        for run in batch.runs:
-            if run.status.final:
-                self._live.discard(run.key)
-            else:
-                self._live.add(run.key)
+        live = [run for run in batch.runs if not run.status.final]
+        if len(live) == len(batch.runs):
+            self._live |= batch.run_keys
+        else:
+            self._live -= batch.run_keys
+            self._live.update([run.key for run in live])
         self._jobs.difference_update(batch.gone)
-        self._jobs.update([job.spec.key for job in batch.jobs])
+        self._jobs |= batch.job_keys
         self._digests.forget(beyond=_SPARE + 4 * (len(self._jobs) + len(self._live)))
 
     def forget_specs(self) -> None:

@@ -173,9 +173,10 @@ class Channel:
     SQLAlchemy's all the same.
     """
 
-    __slots__ = ("_cursor", "_dialect", "_error")
+    __slots__ = ("_cursor", "_dialect", "_error", "connection")
 
     def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self._dialect = connection.dialect
         self._error: type[Exception] = connection.dialect.loaded_dbapi.Error
         self._cursor = connection.connection.cursor()
@@ -207,22 +208,46 @@ class Channel:
         return DBAPIError.instance(text, None, error, self._error, dialect=self._dialect)
 
 
-@contextlib.contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """All or nothing. On SQLite the write lock is taken at once, so that no read goes stale under it."""
-    if connection.dialect.name != "sqlite":
-        with connection.begin():
-            yield
-        return
-    channel = Channel(connection)
-    channel.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        channel.execute("COMMIT")
-    except BaseException:
+class transaction:  # noqa: N801  # used as a function is
+    """All or nothing. On SQLite the write lock is taken at once, so that no read goes stale under it.
+
+    A class of its own, for a turn with one run spends much of its time around the statements. `channel`: the
+    connection's, where there is one.
+    """
+
+    __slots__ = ("_begun", "_channel", "_connection")
+
+    def __init__(self, connection: Connection, channel: Channel | None = None) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._begun: Any = None
+
+    def __enter__(self) -> None:
+        if self._connection.dialect.name != "sqlite":
+            self._begun = self._connection.begin()
+            self._begun.__enter__()
+            return
+        if self._channel is None:
+            self._channel = Channel(self._connection)
+        self._channel.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if self._begun is not None:
+            self._begun.__exit__(kind, error, trace)
+            return
+        assert self._channel is not None
+        if error is None:
+            try:
+                self._channel.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        else:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
         with contextlib.suppress(SQLAlchemyError):
-            connection.exec_driver_sql("ROLLBACK")
-        raise
+            self._connection.exec_driver_sql("ROLLBACK")
 
 
 @contextlib.contextmanager
@@ -235,24 +260,28 @@ def reading(connection: Connection) -> Iterator[None]:
             connection.rollback()
 
 
-@contextlib.contextmanager
-def translated(what: str, *, conflicts: bool = True) -> Iterator[None]:
+class translated:  # noqa: N801  # used as a function is
     """Whatever the database raises, as a StoreError that says what was being done.
 
     `conflicts` False: a key that is there already is the caller's to settle.
     """
-    try:
-        yield
-    except StoreError:
-        raise
-    except IntegrityError as error:
-        if not conflicts:
-            raise
-        raise translate(error, what) from error
-    except SQLAlchemyError as error:
-        raise translate(error, what) from error
-    except OSError as error:
-        raise StoreError(f"{what}: {error.strerror or error}") from error
+
+    __slots__ = ("_conflicts", "_what")
+
+    def __init__(self, what: str, *, conflicts: bool = True) -> None:
+        self._what = what
+        self._conflicts = conflicts
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, IntegrityError) and not self._conflicts:
+            return
+        if isinstance(error, SQLAlchemyError):
+            raise translate(error, self._what) from error
+        if isinstance(error, OSError):
+            raise StoreError(f"{self._what}: {error.strerror or error}") from error
 
 
 _MARIADB_GONE = frozenset({2002, 2003, 2005, 2006, 2013, 2055})

@@ -116,16 +116,16 @@ def end_row(connection: Connection, fence: Fence) -> None:
     )
 
 
-def check(connection: Connection, fence: Fence) -> None:
+def check(channel: Channel, fence: Fence) -> None:
     """LeaseLost unless the fence is the newest; on servers the row stays locked until the transaction ends."""
-    dialect = connection.dialect
+    dialect = channel.connection.dialect
     question = _numbers.get(dialect.name)
     if question is None:
         number_of = select(leases.c.number).where(leases.c.source == bindparam("of"))
         if dialect.name != "sqlite":
             number_of = number_of.with_for_update(read=True)
         question = _numbers[dialect.name] = Question(number_of, dialect)
-    number = question.scalar(Channel(connection), of=fence.source)
+    number = question.scalar(channel, of=fence.source)
     if number != fence.number:
         raise LeaseLost(f"the lead of {fence.source} went to another runner")
 

@@ -39,15 +39,13 @@ class Digests:
         self._known[id(spec)] = (spec, digest)
         return digest
 
-    def of_all(self, specs: Iterable[JobSpec]) -> dict[int, str]:
-        """The digests of a batch's specs, by identity."""
-        known, found = self._known, dict[int, str]()
-        for spec in specs:
-            number = id(spec)
-            if number not in found:
-                entry = known.get(number)
-                found[number] = entry[1] if entry is not None and entry[0] is spec else self.of(spec)
-        return found
+    def of_all(self, specs: Iterable[JobSpec]) -> list[str]:
+        """The digest of each."""
+        known, of = self._known.get, self.of
+        return [
+            found[1] if (found := known(id(spec))) is not None and found[0] is spec else of(spec)
+            for spec in specs
+        ]
 
     def text(self, spec: JobSpec) -> str:
         return self.texts.get(self.of(spec)) or self._codec.dumps(spec)
@@ -88,12 +86,37 @@ def job_row(job: Job, digest: str) -> Values:
         job.reason,
         job.paused_until,
         job.passed,
-        job.last_status,
+        _word(job.last_status),
         job.last_success,
         job.failures,
         job.backs,
         job.late_at,
     )
+
+
+def job_move(job: Job, digest: str) -> Values:
+    """The values of `statements.JOB_MOVE`."""
+    spec, status = job.spec, job.last_status
+    return (
+        digest,
+        job.next_at,
+        job.state,
+        job.reason,
+        job.paused_until,
+        job.passed,
+        status._value_ if status is not None else None,
+        job.last_success,
+        job.failures,
+        job.backs,
+        job.late_at,
+        spec.source,
+        spec.id,
+    )
+
+
+def _word(status: Status | None) -> str | None:
+    """Plain text: the driver looks long for what an enumeration's member might be."""
+    return None if status is None else status._value_
 
 
 def job_of(row: Any, spec: JobSpec) -> Job:
@@ -163,12 +186,16 @@ def step_text(state: StepRun) -> str:
     ):
         return dumps(state)
     text, end = around
+    attempt, began = state.attempt, state.started_at
+    running = state.status is Status.RUNNING and outcome is None and state.ended_at is None
+    if running and attempt and began is not None:
+        return f'{text},"status":"running","attempt":{attempt},"started_at":{began}{end}'
     if state.status is not Status.PENDING:
         text += f',"status":"{state.status._value_}"'
-    if state.attempt:
-        text += f',"attempt":{state.attempt}'
-    if state.started_at is not None:
-        text += f',"started_at":{state.started_at}'
+    if attempt:
+        text += f',"attempt":{attempt}'
+    if began is not None:
+        text += f',"started_at":{began}'
     if state.ended_at is not None:
         text += f',"ended_at":{state.ended_at}'
     if outcome is not None:
@@ -188,9 +215,10 @@ def step_text(state: StepRun) -> str:
 
 def run_row(run: Run, digest: str, steps: str) -> Values:
     key = run.key
+    job = key.job
     return (
-        key.job.source,
-        key.job.id,
+        job.source,
+        job.id,
         key.slot,
         key.nonce,
         digest,
@@ -206,6 +234,24 @@ def run_row(run: Run, digest: str, steps: str) -> Values:
         run.due,
         run.last_success,
         run.commit,
+    )
+
+
+def run_move(run: Run, steps: str) -> Values:
+    """The values of `statements.RUN_MOVE`."""
+    key = run.key
+    job = key.job
+    return (
+        run.status._value_,
+        run.reason,
+        steps,
+        run.started_at,
+        run.ended_at,
+        run.due,
+        job.source,
+        job.id,
+        key.slot,
+        key.nonce,
     )
 
 

@@ -29,14 +29,15 @@ from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import Channel
 
 Values = tuple[Any, ...]
-"""The values of a row, in the order of its table's columns."""
+"""The values of a row, in the order of its table's columns where nothing else is said."""
 
-RUN_KEY = ("source", "job", "slot", "nonce")
-_RUN_MOVES = ("status", "reason", "steps", "started_at", "ended_at", "due")
-_JOB_KEY = ("source", "id")
-_JOB_MOVES = (
-    "next_at state reason paused_until passed last_status last_success failures backs late_at digest"
+JOB_MOVE = (
+    "digest next_at state reason paused_until passed last_status last_success failures backs late_at source id"
 ).split()
+"""What changes of a job, and its key, in the order of the statement."""
+RUN_MOVE = "status reason steps started_at ended_at due source job slot nonce".split()
+RUN_KEY = ("source", "job", "slot", "nonce")
+_JOB_KEY = ("source", "id")
 
 
 _AT_A_TIME = 1_000
@@ -46,14 +47,17 @@ _AT_A_TIME = 1_000
 class Together:
     """The same for many rows in one statement, on PostgreSQL: they travel as one JSON document.
 
-    A statement for each row costs the server more than the row. `sql` reads the rows as `v`.
+    A statement for each row costs the server more than the row. `sql` reads the rows as `v`; their values come in the
+    order of the names `given`, and those of `columns` are sent.
     """
 
-    def __init__(self, sql: str, table: Table, columns: Sequence[str], dialect: Dialect) -> None:
+    def __init__(
+        self, sql: str, table: Table, columns: Sequence[str], given: Sequence[str], dialect: Dialect
+    ) -> None:
         kinds = (f"{_quoted(name)} {_kind(table.c[name])}" for name in columns)
         source = f"json_to_recordset(CAST(:rows AS json)) AS v({', '.join(kinds)})"
         self._text = str(text(sql.format(rows=source)).compile(dialect=dialect))
-        places = {column.name: number for number, column in enumerate(table.columns)}
+        places = {name: number for number, name in enumerate(given)}
         self._fields = [(name, places[name]) for name in columns]
 
     def run(self, channel: Channel, rows: Sequence[Values]) -> None:
@@ -81,12 +85,12 @@ def _keyed(table: Table, keys: Iterable[str]) -> str:
 
 
 class Prepared:
-    """One statement for many rows of a table."""
+    """One statement for many rows, whose values come in the order of the names `given`."""
 
     def __init__(
         self,
         statement: Any,
-        table: Table,
+        given: Sequence[str],
         dialect: Dialect,
         columns: Sequence[str] = (),
         together: Together | None = None,
@@ -95,7 +99,7 @@ class Prepared:
         keys = list(columns) or None
         compiled = statement.compile(dialect=dialect, column_keys=keys)
         self._text = str(compiled)
-        places = {column.name: number for number, column in enumerate(table.columns)}
+        places = {name: number for number, name in enumerate(given)}
         self._names: list[str] | None = None if compiled.positional else list(compiled.bind_names.values())
         names: list[str] = list((compiled.positiontup if compiled.positional else self._names) or ())
         # A bound name that is not the column's own begins with its part: `k_` the key, `v_` the value.
@@ -111,11 +115,11 @@ class Prepared:
         if self._together is not None and len(rows) > 1:
             self._together.run(channel, rows)
             return
-        found: list[Any]
+        found: Sequence[Any]
         if self._pick is None:
             found = [(row[self._only],) for row in rows]
         elif self._as_it_is:
-            found = list(rows)
+            found = rows
         else:
             found = list(map(self._pick, rows))
         if self._names is not None:
@@ -132,8 +136,8 @@ class Statements:
     def __init__(self, dialect: Dialect) -> None:
         t = tables
         self.insert_run = self._insert(t.runs, dialect)
-        self.update_run = self._update(t.runs, RUN_KEY, _RUN_MOVES, dialect)
-        self.update_job = self._update(t.jobs, _JOB_KEY, _JOB_MOVES, dialect)
+        self.move_run = self._update(t.runs, RUN_KEY, RUN_MOVE, dialect)
+        self.move_job = self._update(t.jobs, _JOB_KEY, JOB_MOVE, dialect)
         self.delete_job = self._delete(t.jobs, _JOB_KEY, dialect)
         self._delete_old: dict[str, Prepared] = {}
         self._insert_new: dict[str, Prepared] = {}
@@ -163,27 +167,29 @@ class Statements:
         if dialect.name == "postgresql":
             into, values = _listed(names, "{name}"), _listed(names, "v.{name}")
             sql = f"INSERT INTO {table.name} ({into}) SELECT {values} FROM {{rows}}"
-            together = Together(sql, table, names, dialect)
-        return Prepared(statement, table, dialect, names, together)
+            together = Together(sql, table, names, names, dialect)
+        return Prepared(statement, names, dialect, names, together)
 
     @staticmethod
-    def _update(table: Table, keys: Sequence[str], columns: Sequence[str], dialect: Dialect) -> Prepared:
+    def _update(table: Table, keys: Sequence[str], given: Sequence[str], dialect: Dialect) -> Prepared:
+        columns = [name for name in given if name not in keys]
         moved: dict[str, Any] = {name: bindparam(f"v_{name}") for name in columns}
         together = None
         if dialect.name == "postgresql":
             moves = _listed(columns, "{name} = v.{name}")
             sql = f"UPDATE {table.name} SET {moves} FROM {{rows}} WHERE {_keyed(table, keys)}"
-            together = Together(sql, table, [*keys, *columns], dialect)
+            together = Together(sql, table, given, given, dialect)
         statement = update(table).where(_is(table, keys)).values(moved)
-        return Prepared(statement, table, dialect, together=together)
+        return Prepared(statement, given, dialect, together=together)
 
     @staticmethod
     def _delete(table: Table, keys: Sequence[str], dialect: Dialect) -> Prepared:
+        names = [column.name for column in table.columns]
         together = None
         if dialect.name == "postgresql":
             sql = f"DELETE FROM {table.name} USING {{rows}} WHERE {_keyed(table, keys)}"
-            together = Together(sql, table, list(keys), dialect)
-        return Prepared(delete(table).where(_is(table, keys)), table, dialect, together=together)
+            together = Together(sql, table, list(keys), names, dialect)
+        return Prepared(delete(table).where(_is(table, keys)), names, dialect, together=together)
 
 
 def _is(table: Table, keys: Iterable[str]) -> Any:

@@ -23,8 +23,9 @@ from runner.jobstores.notice import Ear
 from runner.jobstores.pickled import Codec, CodecName
 from runner.jobstores.retention import Purged
 from runner.jobstores.sqlalchemy import leases, notify, tables
-from runner.jobstores.sqlalchemy.content import Content
+from runner.jobstores.sqlalchemy.content import AsOf, Content
 from runner.jobstores.sqlalchemy.database import (
+    Channel,
     connect,
     end_frozen,
     file_of,
@@ -43,6 +44,9 @@ from runner.moment import SECOND, Moment, Span
 from runner.spec import JobKey, Retention
 
 log = logging.getLogger("runner.jobstores")
+
+DATA_VERSION = "PRAGMA data_version"
+"""A number that each commit of another connection changes, and none of one's own."""
 
 MOST_SKEW: Span = 2 * SECOND
 """By how much this host's clock may differ from the database's before it is said."""
@@ -85,10 +89,13 @@ class SQLAlchemyJobStore:
         self._given: Engine | None = given(engine)
         self._engine: Engine | None = None
         self._connection: Connection | None = None
+        self._channel: Channel | None = None
         self._lock = threading.RLock()
         self._content = Content(self._codec)
         self._locks: leases.FileLocks | None = None
         self._fences: dict[str, Fence] = {}
+        self._checked: tuple[Fence, AsOf] | None = None
+        """The fence that was the newest, and as of when."""
         self._mark = Mark(mark) if mark is not None else None
         self._vigil: Vigil | None = None
         self._reserve: Reserve | None = None
@@ -217,13 +224,16 @@ class SQLAlchemyJobStore:
         try:
             with translated("the batch cannot be written", conflicts=False):
                 connection = self._connected()
-                with transaction(connection):
-                    fresh = self._content.write(connection, batch)
+                channel = self._spoken(connection)
+                with transaction(connection, channel):
+                    as_of = None if self._locks is None else (channel, channel.scalar(DATA_VERSION))
+                    fresh = self._content.write(channel, batch, as_of)
                     if self._mark is not None and fence is not None:
                         self._mark.step(connection)
-                    if fence is not None:
+                    if fence is not None and (as_of is None or self._checked != (fence, as_of)):
                         # Last, so that the lease's row is locked for the shortest time.
-                        leases.check(connection, fence)
+                        leases.check(channel, fence)
+                        self._checked = (fence, as_of)
         except StoreError as error:
             self._drop_connection()
             end_frozen(self.engine, error)
@@ -274,6 +284,7 @@ class SQLAlchemyJobStore:
         self._skewed = skewed
 
     def _hold_file(self, connection: Connection, source: str, owner: str) -> Fence | None:
+        self._checked = None
         known = self._fences.get(source)
         if known is not None:
             return known if known.owner == owner else None
@@ -368,9 +379,15 @@ class SQLAlchemyJobStore:
         if led:
             raise LeaseLost(f"the database {vigil.path} was replaced: what it holds is read anew")
 
+    def _spoken(self, connection: Connection) -> Channel:
+        if self._channel is None:
+            self._channel = Channel(connection)
+        return self._channel
+
     def _drop_connection(self) -> None:
         """A connection that failed is not trusted again."""
         connection, self._connection = self._connection, None
+        self._channel = self._checked = None
         if connection is not None:
             try:
                 connection.invalidate()
