@@ -21,6 +21,7 @@ from runner.core.run import Job, Status
 from runner.errors import LeaseLost, StoreError
 from runner.history import History, check, copy
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.leases import check as check_fence
 from runner.jobstores.sqlalchemy.tables import metadata
 from runner.moment import DAY
@@ -99,7 +100,7 @@ class TestServers(JobStoreSuite):
         first = store.hold(SOURCE, "me", now())
         connection = store._connected()
         transaction = connection.begin()
-        check_fence(connection, first)
+        check_fence(Channel(connection), first)
         # Nothing comes after it, as when the process is frozen here: PostgreSQL counts no idle time then.
         connection.connection.cursor().executemany(
             "INSERT INTO runner_meta (name, value) VALUES (%s, 'x')", [("frozen1",), ("frozen2",)]
