@@ -22,7 +22,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "test": "play the tests of the file",
         "simulate": "what the jobs would do in a stretch of time",
         "plan": "what an edit of the file does, before it is live",
-        "import": "take over the jobs of APScheduler 3 or of a crontab",
+        "import": "take over a crontab, files of yacron or Dagu, APScheduler jobs",
     },
     "Running it": {
         "serve": "run the jobs of the file until stopped",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from runner.schedulers.taking import Taken
 
 
-@click.command("apscheduler")
+@click.command("apscheduler", short_help="Take over the jobs of an APScheduler 3 store.")
 @click.argument("url")
 @click.option("--into", metavar="URL", help="the store the jobs are written to [the one they come from]")
 @click.option(

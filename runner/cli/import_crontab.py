@@ -8,7 +8,7 @@ from runner.cli import frame
 from runner.cli.frame import Note
 
 
-@click.command("crontab")
+@click.command("crontab", short_help="Write a crontab as a jobs file.")
 @click.argument("file", type=click.File("r"))
 @click.option(
     "--system",

@@ -8,7 +8,7 @@ from runner.cli import frame
 from runner.cli.frame import Note
 
 
-@click.command("yacron")
+@click.command("yacron", short_help="Write a file of yacron or cronstable as a jobs file.")
 @click.argument("file", type=click.File("r"))
 @click.option(
     "-o", "--output", metavar="FILE", help="write the jobs file here [stdout]; it must not be there yet"

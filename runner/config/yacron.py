@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from runner.config import taken as taken_over
+from runner.config.taken import Taken, free_id, lines_of, literal, quoted, seconds, truth
 from runner.errors import RunnerError, TriggerError
 from runner.triggers.cron.crontab import split
 
@@ -30,14 +29,6 @@ _WHY = {
     "logging": "see `runner serve --help`",
     "include": "import each of these files too, and name them in `include:`",
 }
-
-
-@dataclass(slots=True)
-class Taken:
-    """A file, read. `jobs`: the lines of each job by its id. `notes` are for people: job, and what needs their eye."""
-
-    jobs: dict[str, list[str]] = field(default_factory=dict)
-    notes: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read(text: str) -> Taken:
@@ -88,27 +79,18 @@ def _job(taken: Taken, job: dict[str, Any]) -> None:
     if when is None:
         taken.notes += [(name, f"{note}; the job is left out") for note in notes]
         return
-    id = _id(name, taken.jobs)
-    lines = [] if id == name else [f"name: {_text(name)}"]
-    lines += [f"schedule: {_text(when)}", *_zone(job), *_work(command, job.pop("shell", "/bin/sh"))]
+    id = free_id(name, taken.jobs)
+    lines = [] if id == name else [f"name: {quoted(name)}"]
+    lines += [f"schedule: {quoted(when)}", *_zone(job), *_work(command, job.pop("shell", "/bin/sh"))]
     for key, value in job.items():
         try:
             lines += _line(key, value, notes)
         except (AttributeError, KeyError, TypeError, ValueError):
-            notes.append(f"`{key}` is not understood, and not taken over: {_text(value)}")
+            notes.append(f"`{key}` is not understood, and not taken over: {quoted(value)}")
     lines += [] if "concurrencyPolicy" in job else ["concurrency: allow"]
     lines += [f"# {note}" for note in notes]
     taken.jobs[id] = lines
     taken.notes += [(name, note) for note in notes]
-
-
-def _id(name: str, others: Mapping[str, Any]) -> str:
-    base = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._") or "job"
-    id, count = base, 1
-    while id in others:
-        count += 1
-        id = f"{base}-{count}"
-    return id
 
 
 def _schedule(given: Any, notes: list[str]) -> str | None:
@@ -143,21 +125,17 @@ def _schedule(given: Any, notes: list[str]) -> str | None:
 def _zone(job: dict[str, Any]) -> Iterator[str]:
     zone, utc = job.pop("timezone", None), job.pop("utc", "true")
     if zone:
-        yield f"timezone: {_text(zone)}"
-    elif _true(utc):
+        yield f"timezone: {quoted(zone)}"
+    elif truth(utc):
         yield "timezone: UTC"
 
 
 def _work(command: Any, shell: str) -> Iterator[str]:
     if isinstance(command, list):
-        yield f"command: {_text([_literal(each) for each in command])}"
+        yield f"command: {quoted([literal(each) for each in command])}"
         return
-    yield f"shell: {_text(shell)}"
-    lines = _literal(command).split("\n")
-    if len(lines) > 1 and lines[-1] == "" and lines[-2] and not lines[0].startswith((" ", "\t")):
-        yield from ["run: |", *(f"  {line}" for line in lines[:-1])]
-    else:
-        yield f"run: {_text(_literal(command))}"
+    yield f"shell: {quoted(shell)}"
+    yield from lines_of({"run": literal(command)})
 
 
 def _line(key: str, value: Any, notes: list[str]) -> Iterator[str]:
@@ -165,15 +143,15 @@ def _line(key: str, value: Any, notes: list[str]) -> Iterator[str]:
         return
     match key:
         case "environment":
-            yield f"env: {_text({each['key']: _literal(each['value']) for each in value})}"
+            yield f"env: {quoted({each['key']: literal(each['value']) for each in value})}"
         case "env_file" | "user":
-            yield f"{key}: {_text(value)}"
+            yield f"{key}: {quoted(value)}"
         case "executionTimeout":
-            yield f"timeout: {_seconds(value)}"
+            yield f"timeout: {seconds(value)}"
         case "killTimeout":
-            yield f"stop_grace_period: {_seconds(value)}"
+            yield f"stop_grace_period: {seconds(value)}"
         case "enabled":
-            yield f"enabled: {'true' if _true(value) else 'false'}"
+            yield f"enabled: {'true' if truth(value) else 'false'}"
         case "concurrencyPolicy":
             yield f"concurrency: {_POLICIES.get(value, 'allow')}"
         case "onFailure":
@@ -191,54 +169,22 @@ def _retry(given: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
         most = 1000
         notes.append("yacron tried it again for ever; here it is 1000 times")
     if most:
-        delay, longest = _seconds(given.get("initialDelay", 1)), _seconds(given.get("maximumDelay", 300))
+        delay, longest = seconds(given.get("initialDelay", 1)), seconds(given.get("maximumDelay", 300))
         backoff = float(given.get("backoffMultiplier", 2))
         yield f"retry: {{max: {most}, delay: {delay}, backoff: {backoff:g}, max_delay: {longest}}}"
 
 
 def _fails(given: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
-    if not _true(given.get("nonzeroReturn", "true")):
+    if not truth(given.get("nonzeroReturn", "true")):
         yield f"success: {{exit_codes: {list(range(256))}}}"
     notes += [
         f"`failsWhen: {{{key}: true}}` is not taken over: the exit code decides; see `success`"
         for key in ("producesStdout", "producesStderr", "always")
-        if _true(given.get(key, "false"))
+        if truth(given.get(key, "false"))
     ]
-
-
-def _true(text: Any) -> bool:
-    return str(text).lower() in ("true", "yes", "on", "1")
-
-
-def _seconds(value: Any) -> str:
-    milliseconds = round(float(value) * 1000)
-    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
-
-
-def _literal(text: str) -> str:
-    """`${{` means something in our texts: here it is written as an expression that gives it."""
-    return text.replace("${{", "${{ '${{' }}")
-
-
-def _text(value: Any) -> str:
-    """YAML that means these very characters."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-# ── as a jobs file ──────────────────────────────────────────────────────────────────────────
 
 
 def as_yaml(taken: Taken, *, name: str) -> str:
     """The text of a jobs file that does the same."""
-    out = [
-        f"# Taken over from {name}. Look through it, then: runner validate",
-        "# yacron counts output on stderr as a failure unless told otherwise; here the exit code decides.",
-        "version: 1",
-        "",
-        "jobs:" if taken.jobs else "jobs: {}",
-    ]
-    for id, lines in taken.jobs.items():
-        out += [f"  {_text(id) if id.isdigit() else id}:", *(f"    {line}" for line in lines)]
-    left = [(job, note) for job, note in taken.notes if not job or "left out" in note]
-    out += ["", *(f"# {job}: {note}" if job else f"# {note}" for job, note in left)] if left else []
-    return "\n".join(out) + "\n"
+    head = ["yacron counts output on stderr as a failure unless told otherwise; here the exit code decides."]
+    return taken_over.as_yaml(taken, name=name, head=head)

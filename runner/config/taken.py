@@ -1,0 +1,120 @@
+"""Jobs taken over from another tool's file, and the text of the jobs file made of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+"""What other readers of YAML take for something else than a text."""
+_LONG = 80
+"""A mapping that takes more characters in one line is written in several."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """A file, read. `jobs`: the lines of each job by its id. `notes` are for people: job, and what needs their eye.
+
+    `secrets`: where each secret comes from, by its name.
+    """
+
+    jobs: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def free_id(name: str, others: Mapping[str, Any]) -> str:
+    """A job id made of a name, which no other has."""
+    base = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._") or "job"
+    id, count = base, 1
+    while id in others:
+        count += 1
+        id = f"{base}-{count}"
+    return id
+
+
+def truth(text: Any) -> bool:
+    """Whether another tool's file says yes."""
+    return str(text).lower() in ("true", "yes", "on", "1")
+
+
+def seconds(value: Any) -> str:
+    """A number of seconds as a duration of ours. ValueError."""
+    milliseconds = round(float(value) * 1000)
+    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
+
+
+def literal(text: str) -> str:
+    """`${{` means something in our texts: here it is written as an expression that gives it."""
+    return text.replace("${{", "${{ '${{' }}")
+
+
+def quoted(value: Any) -> str:
+    """YAML that means these very characters."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def flow(value: Any) -> str:
+    """YAML in one line, with quotes only where they are needed."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{flow(key)}: {flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    return quoted(value)
+
+
+def lines_of(mapping: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a mapping in block style: texts of several lines as they are, short lists and mappings in one."""
+    for key, value in mapping.items():
+        name = flow(key)
+        if isinstance(value, str) and _can_be_block(value):
+            yield f"{name}: |"
+            yield from (f"  {line}" if line else "" for line in value.split("\n")[:-1])
+        elif isinstance(value, Mapping) and (_nested(value) or len(flow(value)) > _LONG):
+            yield f"{name}:"
+            yield from (f"  {line}" for line in lines_of(value))
+        elif isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
+            yield f"{name}:"
+            for each in value:
+                first, *rest = lines_of(each)
+                yield from (f"  - {first}", *(f"    {line}" if line else "" for line in rest))
+        else:
+            yield f"{name}: {flow(value)}"
+
+
+def _nested(mapping: Mapping[str, Any]) -> bool:
+    return any(isinstance(each, Mapping) for each in mapping.values())
+
+
+def _can_be_block(text: str) -> bool:
+    *lines, last = text.split("\n")
+    return bool(
+        lines
+        and last == ""
+        and lines[0].strip()
+        and lines[-1]
+        and not lines[0].startswith((" ", "\t"))
+        and text.replace("\n", "").isprintable()
+    )
+
+
+def as_yaml(taken: Taken, *, name: str, head: Sequence[str]) -> str:
+    """The text of a jobs file that does the same. `head`: what a reader should know first, one line each."""
+    out = [f"# Taken over from {name}. Look through it, then: runner validate"]
+    out += [f"# {line}" for line in head]
+    out += ["version: 1", ""]
+    if taken.secrets:
+        out += [*lines_of({"secrets": taken.secrets}), ""]
+    out.append("jobs:" if taken.jobs else "jobs: {}")
+    for id, lines in taken.jobs.items():
+        out.append(f"  {quoted(id) if id.isdigit() else id}:")
+        out += [f"    {line}" if line else "" for line in lines]
+    left = [(job, note) for job, note in taken.notes if not job or "left out" in note]
+    out += ["", *(f"# {job}: {note}" if job else f"# {note}" for job, note in left)] if left else []
+    return "\n".join(out) + "\n"
