@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Row, Table, check, figure
@@ -30,9 +28,9 @@ QUICK = ("postgresql", "redis")
 
 
 def run(quick: bool) -> Table:
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "jobstores"))
-    import store_kinds
     from _pytest.outcomes import Skipped
+
+    from tests.jobstores import store_kinds
 
     logging.disable(logging.WARNING)
     rows: list[Row] = []

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "jobstores"))
-import store_servers
+from tests.jobstores import store_servers
 
 Say = Callable[..., subprocess.CompletedProcess[str]]
 

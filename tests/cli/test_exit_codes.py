@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from verb_place import Place
 
 from runner.cli import VERBS
+from tests.cli.verb_place import Place
 
 GOOD = """\
 jobs:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from verb_place import Place
 
 from runner import config
 from runner.spec import JobSpec
+from tests.cli.verb_place import Place
 
 JOBS = """\
 include: more/*.yaml

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verb_place import Place
 
 from runner import config
 from runner.config import fmt
@@ -20,6 +19,7 @@ from runner.config.document import Model
 from runner.config.node import Source
 from runner.config.order import ORDERS, keys_of
 from runner.config.text import parse
+from tests.cli.verb_place import Place
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from verb_place import Place
+
+from tests.cli.verb_place import Place
 
 JOBS = """\
 channels: {ops: "log:"}

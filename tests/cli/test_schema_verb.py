@@ -8,7 +8,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from verb_place import Place
 
 from runner.config import words
 from runner.config.node import Source
@@ -16,6 +15,7 @@ from runner.config.order import JOB_KEYS, STEP_KEYS
 from runner.config.samples import EXAMPLES
 from runner.config.schema import schema
 from runner.config.text import parse
+from tests.cli.verb_place import Place
 
 RETRY = """\
 jobs.*.retry

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from verb_place import Place
+
+from tests.cli.verb_place import Place
 
 JOBS = """\
 channels: {ops: "log:"}

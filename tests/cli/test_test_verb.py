@@ -7,7 +7,8 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from verb_place import Place
+
+from tests.cli.verb_place import Place
 
 JOBS = """\
 channels: {ops: "log:"}

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from verb_place import Place
+
+from tests.cli.verb_place import Place
 
 WRONG = "jobs:\n  a:\n    rum: ls\n    schedule: every 5\n"
 DOUBTFUL = "jobs:\n  hello:\n    schedule: every 5m\n    run: echo hello\n"

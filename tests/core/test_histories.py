@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from typing import Any
 
-from history_player import Died, MortalSimulation
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -47,6 +46,7 @@ from runner.spec import (
 )
 from runner.triggers.base import Trigger
 from runner.triggers.schedule import build
+from tests.core.history_player import Died, MortalSimulation
 
 START: Moment = 1_780_000_000 * SECOND
 IDS = ("alpha", "beta", "gamma")

@@ -6,10 +6,11 @@ import sys
 import threading
 from pathlib import Path
 
-from rig import Open, sh, task
+from runner.executors.base import Task
+from tests.executors.rig import Open, sh, task
 
 
-def tasks(script: str, count: int) -> list:
+def tasks(script: str, count: int) -> list[Task]:
     return [task(sh(script, grace=500_000), job=f"job{number}") for number in range(count)]
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lone_runner import tasks
-from rig import Open, wait_until
-from test_stopping import sleepers, wait_for
 
 from runner.core.run import Status
 from runner.executors import spawn
 from runner.executors.output import path_of, read
 from runner.executors.place import attempt_dir
+from tests.executors.lone_runner import tasks
+from tests.executors.rig import Open, wait_until
+from tests.executors.test_stopping import sleepers, wait_for
 
 HERE = Path(__file__).parent
 Lone = Callable[[str, int], subprocess.Popen[str]]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rig import Open, sh, task
 
 from runner.core.run import Status
 from runner.executors import boots
+from tests.executors.rig import Open, sh, task
 
 Boot = Callable[[str], None]
 

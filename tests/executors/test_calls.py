@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import Open, task
-from test_stopping import wait_for
 
 from runner.core.run import Outcome, Status
 from runner.moment import SECOND
 from runner.spec import Call
+from tests.executors.rig import Open, task
+from tests.executors.test_stopping import wait_for
 
 HERE = Path(__file__).parent
 

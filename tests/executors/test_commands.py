@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rig import SLOT, Open, sh, task
 
 from runner.core.run import Status
 from runner.executors.output import path_of, read
 from runner.moment import SECOND
 from runner.spec import Command, Success
+from tests.executors.rig import SLOT, Open, sh, task
 
 
 def test_a_command_that_succeeds(local: Open) -> None:

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rig import Open, sh, task
 
 from runner.errors import ExecutorError
 from runner.executors import artifacts
@@ -14,6 +13,7 @@ from runner.executors.limits import Groups
 from runner.executors.place import attempt_id, run_id
 from runner.executors.users import Other
 from runner.spec import Limits
+from tests.executors.rig import Open, sh, task
 
 ROOT = os.geteuid() == 0
 root_only = pytest.mark.skipif(not ROOT or not shutil.which("setpriv"), reason="only root changes users")

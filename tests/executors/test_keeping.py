@@ -4,15 +4,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from rig import Open, sh, task
-from test_stopping import wait_for
-
 from runner.core.run import Run, Status
 from runner.executors.base import Keeps
 from runner.executors.keeping import sweep
 from runner.executors.output import path_of, read
 from runner.executors.place import attempt_dir, scratch_dir
 from runner.moment import SECOND
+from tests.executors.rig import Open, sh, task
+from tests.executors.test_stopping import wait_for
 
 
 def ended(run: Run, attempts: int) -> Run:

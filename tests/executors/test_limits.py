@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from rig import Open, sh
 
 from runner.executors.limits import Groups
 from runner.spec import Limits
+from tests.executors.rig import Open, sh
 
 HERE = Groups.here()
 needs_groups = pytest.mark.skipif(

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import callables
 import psutil
 import pytest
 
@@ -19,6 +18,7 @@ from runner.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from runner.executors.pool_worker import RemoteTraceback
 from runner.spec import Call, Command
 from runner.testing.executor_suite import Ears, task
+from tests.executors import callables
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from rig import Open, sh, task, wait_until
 
 from runner.core.run import Status
 from runner.executors import capture
@@ -17,6 +16,7 @@ from runner.executors.local import LocalExecutor
 from runner.executors.output import lines, path_of, read, size, tail
 from runner.moment import SECOND
 from runner.spec import Command
+from tests.executors.rig import Open, sh, task, wait_until
 
 HERE = Path(__file__).parent
 CAP = capture.HEAD + capture.PIECE * capture.PIECES
@@ -100,10 +100,10 @@ def test_few_descriptors(tmp_path: Path) -> None:
     """With 48 descriptors every command still runs."""
     program = f"""
 import resource, sys
-sys.path.insert(0, {str(HERE)!r})
+sys.path.insert(0, {str(HERE.parents[1])!r})
 resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
 from pathlib import Path
-from rig import Open, sh, task, wait_until
+from tests.executors.rig import Open, sh, task, wait_until
 opened = Open(Path({str(tmp_path)!r}))
 tasks = [task(sh("sleep 0.2; echo ok"), job=f"job{{n}}") for n in range(60)]
 for one in tasks:

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from rig import Open, sh, task
 
 from runner.core.run import Status
 from runner.executors import spawn
 from runner.executors.place import attempt_dir
 from runner.moment import MILLISECOND, SECOND
+from tests.executors.rig import Open, sh, task
 
 MARK = f"61.{os.getpid()}"
 """Tests of several workers look at the same processes."""

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from rig import Open, sh, task
 
 from runner.executors.output import path_of, read
 from runner.executors.place import scratch_dir
 from runner.secrets import Secrets
 from runner.spec import Command
+from tests.executors.rig import Open, sh, task
 
 EVIL = "a'b\"c $(touch pwned) `touch pwned` ; touch pwned #"
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,9 +8,7 @@ import pytest
 
 from tests.faults import figures
 from tests.faults.rig import Scene
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "jobstores"))
-import store_servers
+from tests.jobstores import store_servers
 
 Stage = Callable[..., Scene]
 

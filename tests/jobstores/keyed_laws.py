@@ -14,7 +14,8 @@ from runner.errors import LeaseLost
 from runner.history import history_of
 from runner.moment import MINUTE
 from runner.spec import Policy, Retention
-from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
+from runner.testing.jobstore_suite import JobStoreSuite
+from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 
 
 class KeyedLaws(JobStoreSuite):

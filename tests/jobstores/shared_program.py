@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 def mark() -> None:
@@ -19,11 +19,10 @@ def mark() -> None:
 
 
 def main(kind: str, url: str, marks: str) -> None:
-    import shared_program  # The job's function by the name that the other process knows.
-    from store_kinds import KINDS
-
     from runner.events import EVENT_JOB_EXECUTED
     from runner.schedulers.background import BackgroundScheduler
+    from tests.jobstores import shared_program  # The job's function by the name that the other process knows.
+    from tests.jobstores.store_kinds import KINDS
 
     scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": KINDS[kind].make(url)})
 

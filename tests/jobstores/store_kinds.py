@@ -8,14 +8,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple
 
-import store_servers
-
 from runner.jobstores.etcd import EtcdJobStore
 from runner.jobstores.mongodb import MongoDBJobStore
 from runner.jobstores.redis import RedisJobStore
 from runner.jobstores.rethinkdb import RethinkDBJobStore
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.zookeeper import ZooKeeperJobStore
+from tests.jobstores import store_servers
 
 
 class Kind(NamedTuple):

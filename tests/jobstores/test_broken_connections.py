@@ -13,15 +13,15 @@ from functools import partial
 from typing import Any
 
 import pytest
-from store_kinds import KINDS, Kind
-from store_proxy import Proxy
-from writing_program import batch
 
 from runner.core.action import Save
 from runner.core.run import Job, Request
 from runner.errors import StoreError
 from runner.jobstores.cells import CelledJobStore
-from runner.testing.jobstore_suite import NOON, SOURCE, spec
+from runner.testing.jobstore_values import NOON, SOURCE, spec
+from tests.jobstores.store_kinds import KINDS, Kind
+from tests.jobstores.store_proxy import Proxy
+from tests.jobstores.writing_program import batch
 
 PATIENCE = 30.0
 CUTS = 20 if os.environ.get("RUNNER_LONG") else 1

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import store_servers
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, delete, text
@@ -25,7 +24,9 @@ from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.leases import check as check_fence
 from runner.jobstores.sqlalchemy.tables import metadata
 from runner.moment import DAY
-from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
+from runner.testing.jobstore_suite import JobStoreSuite
+from runner.testing.jobstore_values import NOON, SOURCE, run, spec
+from tests.jobstores import store_servers
 
 
 @pytest.fixture(scope="module", params=["postgresql", "mariadb"])

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_kinds import KINDS
-from writing_program import batch
 
 from runner.jobstores.base import Fence
-from runner.testing.jobstore_suite import NOON, SOURCE
+from runner.testing.jobstore_values import NOON, SOURCE
+from tests.jobstores.store_kinds import KINDS
+from tests.jobstores.writing_program import batch
 
 PATIENCE = 30.0
 KILLS, SIZES = (10, [4, 120]) if os.environ.get("RUNNER_LONG") else (1, [120])

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import store_servers
-from keyed_laws import KeyedLaws
-from writing_program import batch
 
 from runner.errors import StoreError
 from runner.jobstores.keyed_rows import digest
 from runner.jobstores.rethinkdb import RethinkDBJobStore
-from runner.testing.jobstore_suite import NOON, SOURCE
+from runner.testing.jobstore_values import NOON, SOURCE
+from tests.jobstores import store_servers
+from tests.jobstores.keyed_laws import KeyedLaws
+from tests.jobstores.writing_program import batch
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from store_kinds import KINDS
+
+from tests.jobstores.store_kinds import KINDS
 
 PATIENCE = 30.0
 TAKEOVER = 5.0

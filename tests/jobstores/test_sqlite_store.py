@@ -22,7 +22,8 @@ from runner.errors import LeaseLost, StoreCorrupt, StoreError
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.sqlalchemy.database import HEAD, connect, upgrade
 from runner.jobstores.sqlalchemy.tables import metadata
-from runner.testing.jobstore_suite import NOON, SOURCE, JobStoreSuite, run, spec
+from runner.testing.jobstore_suite import JobStoreSuite
+from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 
 
 class TestSQLite(JobStoreSuite):
@@ -244,7 +245,7 @@ import sys
 from runner.core.action import Forget, Save
 from runner.core.run import Job, Request
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
-from runner.testing.jobstore_suite import spec
+from runner.testing.jobstore_values import spec
 store = SQLAlchemyJobStore(sys.argv[1])
 store.open()
 for number in range(100000):
@@ -273,7 +274,7 @@ from runner.core.action import Forget, Save
 from runner.core.run import Job, Status
 from runner.errors import RunExists
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
-from runner.testing.jobstore_suite import NOON, run, spec
+from runner.testing.jobstore_values import NOON, run, spec
 from dataclasses import replace
 store = SQLAlchemyJobStore(sys.argv[1])
 store.open()

@@ -18,7 +18,6 @@ from etcd3gw.client import Etcd3Client
 from kazoo.client import KazooClient
 from pymongo import MongoClient
 from rethinkdb import RethinkDB
-from store_kinds import KINDS
 
 from runner.core.action import Save
 from runner.core.run import Job, Request
@@ -29,7 +28,8 @@ from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.schedulers import plugins
 from runner.schedulers.background import BackgroundScheduler
 from runner.spec import Call, Step
-from runner.testing.jobstore_suite import NOON, SOURCE, spec
+from runner.testing.jobstore_values import NOON, SOURCE, spec
+from tests.jobstores.store_kinds import KINDS
 
 NAMES = ["memory", "sqlalchemy", "mongodb", "redis", "rethinkdb", "zookeeper", "etcd"]
 

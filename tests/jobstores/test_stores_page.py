@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_kinds import KINDS
 
 from runner.schedulers.background import BackgroundScheduler
+from tests.jobstores.store_kinds import KINDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
 LINES = re.findall(r"^scheduler\.add_jobstore\(.*\)$", PAGE, re.MULTILINE)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import store_servers
-from keyed_laws import KeyedLaws
 
 from runner.errors import StoreError
 from runner.jobstores.cells import _alive
 from runner.jobstores.zookeeper import ZooKeeperJobStore
-from runner.testing.jobstore_suite import SOURCE
+from runner.testing.jobstore_values import SOURCE
+from tests.jobstores import store_servers
+from tests.jobstores.keyed_laws import KeyedLaws
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,15 @@ Prints the number of each batch that was written.
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import count
+from pathlib import Path
 
-sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from runner.core.action import Save
 from runner.core.run import Job
-from runner.testing.jobstore_suite import NOON, SOURCE, run, spec
+from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 
 
 def batch(number: int, size: int) -> list[Save]:
@@ -23,7 +23,7 @@ def batch(number: int, size: int) -> list[Save]:
 
 
 def main(kind: str, url: str, size: int, first: int) -> None:
-    from store_kinds import KINDS
+    from tests.jobstores.store_kinds import KINDS
 
     store = KINDS[kind].make(url)
     store.open()

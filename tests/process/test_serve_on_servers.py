@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "jobstores"))
-import store_servers
+from tests.jobstores import store_servers
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
 PATIENCE = 30.0

@@ -15,10 +15,10 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from test_zones import compiled, listed
 
 from runner.moment import SECOND
 from runner.triggers.cron.crontab import CrontabTrigger
+from tests.triggers.test_zones import compiled, listed
 
 ZONES = {
     "Antarctica/Casey": "changes by three hours",

@@ -11,8 +11,6 @@ from zoneinfo import available_timezones
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_laws import INTERVALS, LINES, MOMENTS, TRIGGERS, WEEKEND, WINDOWS
-from test_laws import ZONES as USUAL_ZONES
 
 from runner.moment import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Moment, from_datetime, parse_iso
 from runner.triggers import BaseTrigger, Trigger, explain
@@ -26,6 +24,8 @@ from runner.triggers.interval import IntervalTrigger
 from runner.triggers.windows import BetweenTrigger, Window
 from runner.triggers.workdays import WorkdayTrigger
 from runner.triggers.zones import zone as clocks
+from tests.triggers.test_laws import INTERVALS, LINES, MOMENTS, TRIGGERS, WEEKEND, WINDOWS
+from tests.triggers.test_laws import ZONES as USUAL_ZONES
 
 LONG = bool(os.environ.get("RUNNER_LONG"))
 MOST = 3_000

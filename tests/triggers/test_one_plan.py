@@ -13,7 +13,6 @@ from itertools import takewhile
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_laws import CRONTABS, LINES, MOMENTS, SPARSE, TRIGGERS, ZONES, walked
 
 from runner.core.run import Job
 from runner.core.timing import due, start_of
@@ -27,6 +26,7 @@ from runner.triggers.workdays import Roll, WorkdayTrigger
 from runner.triggers.zones import zone
 from runner.views import calendar
 from runner.views.upcoming import occurrences, upcoming
+from tests.triggers.test_laws import CRONTABS, LINES, MOMENTS, SPARSE, TRIGGERS, ZONES, walked
 
 TIMES = 100 if os.environ.get("RUNNER_LONG") else 1
 ALL = Policy(catchup=Catchup(runs="all", window=10**18, max=10**9))

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from view_records import BACKUP, BYHAND, ETL, NOW, PING, at, job, spec
-
 from runner.core.run import Job
 from runner.moment import MINUTE
 from runner.views.current import current
+from tests.views.view_records import BACKUP, BYHAND, ETL, NOW, PING, at, job, spec
 
 
 def only(*jobs: Job) -> Job:

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from view_records import BYHAND, ETL, NOW, OSLO, PING, run, spec
-
 from runner.moment import DAY, HOUR, MINUTE
 from runner.spec import Command, Notify, Policy, Retry, Rule, Step
 from runner.views.plan import MOST_TIMES, Key, document, plan, text
+from tests.views.view_records import BYHAND, ETL, NOW, OSLO, PING, run, spec
 
 WEEK = NOW + 7 * DAY
 LOAD = Step("load", Command(script="./load.sh"), timeout=HOUR)

@@ -8,9 +8,17 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-import view_golden as golden
 from rich.cells import cell_len
-from view_records import (
+
+from runner.core.event import Maintenance
+from runner.core.run import Outcome, Status, StepRun
+from runner.moment import HOUR, MINUTE, SECOND
+from runner.spec import OnlyAfter
+from runner.views import calendar, history, listing, status, upcoming
+from runner.views import run as one_run
+from runner.views.table import Cell, Column, Table, plain, rows, text
+from tests.views import view_golden as golden
+from tests.views.view_records import (
     BACKUP,
     ETL,
     FILE,
@@ -26,14 +34,6 @@ from view_records import (
     run,
     spec,
 )
-
-from runner.core.event import Maintenance
-from runner.core.run import Outcome, Status, StepRun
-from runner.moment import HOUR, MINUTE, SECOND
-from runner.spec import OnlyAfter
-from runner.views import calendar, history, listing, status, upcoming
-from runner.views import run as one_run
-from runner.views.table import Cell, Column, Table, plain, rows, text
 
 MORE = (*JOBS, job(spec("nightly-copy", "15 2 * * *")), job(spec("mail", "0 9 * * mon-fri", timezone="UTC")))
 ANSWER: dict[str, Any] = {

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from view_records import ETL, JOBS, NOW, OSLO, OTHERS, RUNS, at, job, run, spec
 
 from runner.core.run import Job, Occurrence
 from runner.views import why
+from tests.views.view_records import ETL, JOBS, NOW, OSLO, OTHERS, RUNS, at, job, run, spec
 
 BY_ID = {one.spec.id: one for one in JOBS}
 
