@@ -14,6 +14,7 @@ import pytest
 from runner.core.run import Status
 from runner.executors import spawn
 from runner.executors.output import path_of, read
+from runner.executors.base import Found
 from runner.executors.place import attempt_dir
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, wait_until
@@ -62,7 +63,7 @@ def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: P
     try:
         [one] = tasks(script, 1)
         found = opened.executor.recover([one])
-        assert (found.alive, found.ended, found.gone) == ({one.attempt}, {}, frozenset())
+        assert found == Found(alive=frozenset([one.attempt]))
         (tmp_path / "go").touch()
         outcome = opened.next()
     finally:
@@ -122,7 +123,7 @@ def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
     opened = Open(tmp_path)
     try:
         found = opened.executor.recover([one])
-        assert (found.alive, found.ended, found.gone) == (frozenset(), {}, {one.attempt})
+        assert found == Found(gone=frozenset([one.attempt]))
         wait_until(lambda: not sleepers("63.5"))
     finally:
         opened.close()

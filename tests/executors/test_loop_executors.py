@@ -78,15 +78,13 @@ class TestGeventCoroutines(TestGevent):
 @pytest.fixture(scope="session")
 def reactor() -> Iterator[Any]:
     """A reactor runs once in a process."""
-    from twisted.internet import reactor as one
+    from twisted.internet import reactor
 
-    thread = threading.Thread(
-        target=lambda: one.run(installSignalHandlers=False),  # type: ignore[attr-defined]
-        daemon=True,
-    )
+    one: Any = reactor  # Its module is said to be the interfaces, whose methods lack their self.
+    thread = threading.Thread(target=lambda: one.run(installSignalHandlers=False), daemon=True)
     thread.start()
     yield one
-    one.callFromThread(one.stop)  # type: ignore[attr-defined]
+    one.callFromThread(one.stop)
     thread.join(20)
 
 

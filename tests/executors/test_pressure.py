@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.core.run import Status
+from runner.core.run import AttemptKey, Status
 from runner.executors import capture
+from runner.executors.child import Child
 from runner.executors.local import LocalExecutor
 from runner.executors.output import lines, path_of, read, size, tail
 from runner.moment import SECOND
@@ -70,9 +71,12 @@ def test_only_a_flood_gets_a_wide_pipe(local: Open) -> None:
     )
     for one in (quiet, flood):
         local.executor.start(one)
-    children = lambda: {child.key: child for child in processes._children.values()}  # noqa: E731
     processes = local.executor._processes
     assert processes is not None
+
+    def children() -> dict[AttemptKey, Child]:
+        return {child.key: child for child in processes._children.values()}
+
     wait_until(lambda: {quiet.attempt, flood.attempt} <= children().keys())
     wait_until(lambda: tail(path_of(local.state_dir, flood.attempt), 1) == "2000000")
     wait_until(lambda: tail(path_of(local.state_dir, quiet.attempt), 1) == "hello")

@@ -167,7 +167,8 @@ class Evaluation:
             return {key: self.value(item) for key, item in term.items()}
         if not isinstance(term, list):
             return term
-        number, arguments, options = term[0], term[1] if len(term) > 1 else [], dict(*term[2:])
+        number, arguments = term[0], term[1] if len(term) > 1 else []
+        options: dict[str, Any] = dict(*term[2:])
         if number not in self.terms:
             raise Refused(LOGIC, f"the stand-in does not know the term {number}")
         return self.terms[number](options, *arguments)

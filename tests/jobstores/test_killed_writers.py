@@ -33,7 +33,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 def killed_writer(kind: str, url: str, size: int, first: int, after: int, part: float) -> int:
     """Kill a writer after so many batches and a part of the time that one takes; the last number it said."""
-    command = [sys.executable, PROGRAM, kind, url, str(size), str(first)]
+    command = [sys.executable, str(PROGRAM), kind, url, str(size), str(first)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == f"{first}\n"

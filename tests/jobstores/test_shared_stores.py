@@ -44,7 +44,7 @@ def test_the_other_takes_over_from_a_killed_leader_and_nothing_runs_twice(
         return [(int(pid), slot) for pid, slot in whole]
 
     def started() -> subprocess.Popen[str]:
-        command = [sys.executable, PROGRAM, kind, url, marks]
+        command = [sys.executable, str(PROGRAM), kind, url, str(marks)]
         program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         programs.append(program)
         assert program.stdout is not None

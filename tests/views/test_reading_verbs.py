@@ -49,7 +49,11 @@ class Desk:
         self.state = directory / "state"
         self.now = SystemClock().now()
         # The latest 02:00 in Oslo that is over.
-        self.slot = self.spec("etl").trigger.next_after(self.now - DAY)  # type: ignore[union-attr]
+        trigger = self.spec("etl").trigger
+        assert trigger is not None
+        slot = trigger.next_after(self.now - DAY)
+        assert slot is not None
+        self.slot = slot
 
     def spec(self, id: str) -> JobSpec:
         return next(spec for spec in config.load(self.file).jobs if spec.id == id)

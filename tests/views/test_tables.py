@@ -63,7 +63,7 @@ BAD = ANSWER | {
     "draining": True,
 }
 AFTER = at("2026-11-25T01:30:00")
-SAID = {"now": NOW, "zone": OSLO}
+SAID: dict[str, Any] = {"now": NOW, "zone": OSLO}
 
 TABLES = {
     "LIST": lambda: text(listing.table(JOBS, LAST, **SAID)),

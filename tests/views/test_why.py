@@ -12,7 +12,7 @@ BY_ID = {one.spec.id: one for one in JOBS}
 
 
 def said(job: Job, moment: str, **more: Any) -> str:
-    of_job = {
+    of_job: dict[str, Any] = {
         "runs": [run for run in RUNS if run.key.job == job.key],
         "others": [one for one in OTHERS if one.job == job.key],
     }
