@@ -94,6 +94,7 @@ def _paths(node: Any, path: tuple[str, ...], root: Any) -> Iterator[tuple[str, .
 def test_the_examples_fit_the_schema(example: str) -> None:
     node = parse(example, Source("x", example))
     assert node is not None
+    assert isinstance(node.value, dict)
     ((key, value),) = node.value.items()
     run = {} if key in ("http", "steps") else {"python": "a:b"} if key == "with" else {"run": "x"}
     whole: dict[str, Any] = {"jobs": {"a": run}}

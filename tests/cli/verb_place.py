@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -49,16 +50,14 @@ class Place:
         """Call `runner ARGS` in the directory; `code` is how it has to end, None for anyhow."""
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.directory)
-            result = CliRunner().invoke(_Entry(), list(args), env=self.environ)
+            result = CliRunner().invoke(_Entry("runner"), list(args), env=self.environ)
         said = Said(result.exit_code, result.stdout, result.stderr)
         assert code is None or said.code == code, (said.code, said.stdout, said.stderr, result.exc_info)
         return said
 
 
-class _Entry:
+class _Entry(click.Command):
     """The program's entry point, as click's runner calls it."""
 
-    name = "runner"
-
-    def main(self, args: list[str], prog_name: str, **_: Any) -> None:
-        main(args)
+    def main(self, *_: Any, **given: Any) -> Any:
+        main(given["args"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,12 @@ def test_only_what_changed_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     first = config.load(path, cache=cache)
     read: list[int] = []
     piece = keeping._piece
-    monkeypatch.setattr(keeping, "_piece", lambda *args: read.append(args[2]) or piece(*args))
+
+    def noted(*args: Any) -> Any:
+        read.append(args[2])
+        return piece(*args)
+
+    monkeypatch.setattr(keeping, "_piece", noted)
     jobs[100] = "  j100:\n    run: echo other\n    timeout: 1m\n"
     del jobs[200]
     jobs.insert(5, "  fresh:\n    run: echo\n    timeout: 1m\n")

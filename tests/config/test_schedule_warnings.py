@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from runner.moment import parse_iso
 
 NOW = parse_iso("2026-11-25T12:00:00Z")
 HEAD = "channels: {ops: 'log:'}\ndefaults: {timeout: 1h, notify: {on_failure: ops}}\njobs:\n"
+Warned = Callable[..., list[Problem]]
 
 
 @pytest.fixture
-def warned(tmp_path: Path):  # type: ignore[no-untyped-def]
+def warned(tmp_path: Path) -> Warned:
     def of(*jobs: str, now: int | None = NOW) -> list[Problem]:
         file = tmp_path / "jobs.yaml"
         file.write_text(HEAD + "".join(f"  {job}\n" for job in jobs))
@@ -24,7 +26,7 @@ def warned(tmp_path: Path):  # type: ignore[no-untyped-def]
     return of
 
 
-def test_a_finding_stands_at_the_schedule_and_names_all_its_jobs(warned) -> None:  # type: ignore[no-untyped-def]
+def test_a_finding_stands_at_the_schedule_and_names_all_its_jobs(warned: Warned) -> None:
     (problem,) = warned(
         "a: {run: echo, schedule: '*/7 * * * *'}",
         "b: {run: echo, schedule: '*/7 * * * *'}",
@@ -34,7 +36,7 @@ def test_a_finding_stands_at_the_schedule_and_names_all_its_jobs(warned) -> None
     assert problem.help == "*/6 and */10 divide the hour evenly"
 
 
-def test_two_jobs_at_one_instant(warned) -> None:  # type: ignore[no-untyped-def]
+def test_two_jobs_at_one_instant(warned: Warned) -> None:
     (problem,) = warned(
         "a: {run: echo, schedule: at 02:00, timezone: UTC}",
         "b: {run: echo, schedule: '0 2 * * *', timezone: UTC}",
@@ -53,7 +55,7 @@ def test_jobs_of_one_group_may_be_due_together(tmp_path: Path) -> None:
     assert config.load(file, now=NOW).warnings == ()
 
 
-def test_the_next_clock_changes_are_told_with_date_and_effect(warned) -> None:  # type: ignore[no-untyped-def]
+def test_the_next_clock_changes_are_told_with_date_and_effect(warned: Warned) -> None:
     found = warned("a: {run: echo, schedule: at 02:30, timezone: Europe/Oslo}")
     assert [problem.message for problem in found] == [
         "30 2 * * *: on 2027-03-28 02:30 does not exist in Europe/Oslo, and it fires at 03:00",
@@ -61,11 +63,11 @@ def test_the_next_clock_changes_are_told_with_date_and_effect(warned) -> None:  
     ]
 
 
-def test_who_does_not_say_when_is_told_nothing_of_schedules(warned) -> None:  # type: ignore[no-untyped-def]
+def test_who_does_not_say_when_is_told_nothing_of_schedules(warned: Warned) -> None:
     assert warned("a: {run: echo, schedule: '*/7 * * * *'}", now=None) == []
 
 
-def test_a_schedule_that_never_fires_is_an_error(warned) -> None:  # type: ignore[no-untyped-def]
+def test_a_schedule_that_never_fires_is_an_error(warned: Warned) -> None:
     with pytest.raises(ConfigError) as error:
         warned("a: {run: echo, schedule: 0 0 31 2 *}")
     (problem,) = error.value.problems

@@ -52,7 +52,12 @@ def test_an_example_runs_until_it_is_interrupted(name: str, tmp_path: Path) -> N
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     assert process.stdout is not None
     out = process.stdout
-    reader = threading.Thread(target=lambda: [lines.put(line.strip()) for line in out], daemon=True)
+
+    def read() -> None:
+        for line in out:
+            lines.put(line.strip())
+
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
         for wanted in SAID[name]:

@@ -57,14 +57,19 @@ def test_a_mail_arrives_whole(smtp: Mailbox) -> None:
     mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
     assert envelope.rcpt_tos == ["ops@example.com"]
     assert mail["Subject"] == "etl failed in load"
-    assert "    <no> such table & so on" in mail.get_body(("plain",)).get_content()
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert "    <no> such table & so on" in body.get_content()
 
 
 def test_a_webhook_hears_title_body_and_kind(httpserver: HTTPServer) -> None:
     heard: list[Any] = []
-    httpserver.expect_request("/hook", method="POST").respond_with_handler(
-        lambda request: heard.append(request.get_json()) or _ok()
-    )
+
+    def hear(request: Any) -> Any:
+        heard.append(request.get_json())
+        return _ok()
+
+    httpserver.expect_request("/hook", method="POST").respond_with_handler(hear)
     notifier_for(httpserver.url_for("/hook").replace("http://", "json://"), print).send(FAILURE)
     assert [(one["title"], one["message"], one["type"]) for one in heard] == [
         (FAILURE.title, FAILURE.body, "failure")

@@ -94,8 +94,11 @@ class Stage:
     def run(self, *args: str) -> dict[str, Any]:
         """Run a job as people do; its record."""
         self.desk.runner("run", *args)
-        (found,) = json.loads(self.desk.runner("history", "--json", "-n", "1").stdout)["runs"]
-        return found
+        found: list[dict[str, Any]] = json.loads(self.desk.runner("history", "--json", "-n", "1").stdout)[
+            "runs"
+        ]
+        (record,) = found
+        return record
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ jobs:
     desk.runner("trigger", "bad")
     served.wait_for("either succeeded")
     served.stop()
-    runs = [run["job"] for run in desk.history()]
+    runs = [str(run["job"]) for run in desk.history()]
     assert sorted(runs) == ["bad", "bad-failure", "either", "either", "good", "good-success"]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ class World:
         return json.loads(self.run(*args, "--json"))
 
     def state(self, job: str) -> str:
-        return next(each["state"] for each in self.json("list")["jobs"] if each["id"] == job)
+        states: dict[str, str] = {each["id"]: each["state"] for each in self.json("list")["jobs"]}
+        return states[job]
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
@@ -184,7 +186,7 @@ def test_what_nobody_runs_cannot_be_commanded(tmp_path: Path) -> None:
     assert "no scheduler answers for api:shop" in world.run("pause", "report", code=4)
 
 
-SERVERS = {
+SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "redis": store_servers.redis,
     "mongodb": partial(store_servers.mongodb, "secantus"),
     "rethinkdb": store_servers.rethinkdb,
