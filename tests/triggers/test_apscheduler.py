@@ -70,11 +70,14 @@ def shown_alike(ours: Any, theirs: Any) -> None:
     ZONES,
 )
 def test_interval(
-    given_: dict[str, int], start: datetime, end: datetime | None, now: datetime, zone: str
+    given_: dict[str, Any], start: datetime, end: datetime | None, now: datetime, zone: str
 ) -> None:
-    bounds = {"start_date": start, "end_date": end if end is not None and end >= start else None}
-    ours = IntervalTrigger(**given_, **bounds, timezone=zone)  # type: ignore[arg-type]
-    theirs = TheirInterval(**given_, **bounds, timezone=zone)  # type: ignore[arg-type]
+    bounds: dict[str, Any] = {
+        "start_date": start,
+        "end_date": end if end is not None and end >= start else None,
+    }
+    ours = IntervalTrigger(**given_, **bounds, timezone=zone)
+    theirs = TheirInterval(**given_, **bounds, timezone=zone)
     shown_alike(ours, theirs)
     agree(ours, theirs, now.replace(tzinfo=ZoneInfo(zone)))
 
@@ -96,8 +99,8 @@ def test_date(run: datetime, now: datetime, zone: str) -> None:
     DATES,
     ZONES,
 )
-def test_calendar_interval(amounts: dict[str, int], at: tuple[int, int, int], start: date, zone: str) -> None:
-    clock = dict(zip(("hour", "minute", "second"), at, strict=True))
+def test_calendar_interval(amounts: dict[str, Any], at: tuple[int, int, int], start: date, zone: str) -> None:
+    clock: dict[str, Any] = dict(zip(("hour", "minute", "second"), at, strict=True))
     ours = CalendarIntervalTrigger(**amounts, **clock, start_date=start, timezone=zone)
     theirs = TheirCalendarInterval(**amounts, **clock, start_date=start, timezone=zone)
     if zone != "UTC":  # for UTC theirs shows Python's own `datetime.timezone.utc`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,7 +113,7 @@ def test_programs_run() -> None:
 
 
 def test_every_kind_of_warning_and_every_nickname_is_there() -> None:
-    schedules = [
+    schedules: list[Any] = [
         "*/7 * * * *", "0 0 1 * fri", "every 7m", "every 1d", "30 2 * * *", {"at": "2020-01-01"},
     ]  # fmt: skip
     kinds = {

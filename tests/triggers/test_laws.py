@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
@@ -207,7 +208,7 @@ def test_what_passed_and_what_fires_are_the_plan(inner: CrontabTrigger, roll: st
     assert [one.slot for one in rolled.passed(moment, until)] == passed
 
 
-def walked(trigger: Trigger, after: Moment, until: Moment):  # type: ignore[no-untyped-def]
+def walked(trigger: Trigger, after: Moment, until: Moment) -> Iterator[Moment]:
     at = trigger.next_after(after)
     while at is not None and at <= until:
         yield at

@@ -256,8 +256,13 @@ def first_two(answers: list[str], zone: str) -> list[str]:
     return [f"{one:%m-%d %H:%M%z}" for one in shown]
 
 
+Said = type[Exception] | list[str] | None
+
+
 @pytest.mark.parametrize(("text", "zone", "start", "mine", "cronsim", "iterated"), DISAGREEMENTS)
-def test_disagreements(text: str, zone: str, start: str, mine, cronsim, iterated) -> None:  # type: ignore[no-untyped-def]
+def test_disagreements(
+    text: str, zone: str, start: str, mine: str | list[str], cronsim: Said, iterated: Said
+) -> None:
     begin = int(datetime.fromisoformat(start).timestamp())
     if isinstance(mine, str):
         with pytest.raises(TriggerError, match=mine):

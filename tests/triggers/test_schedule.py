@@ -20,7 +20,7 @@ def firings(schedule: Any, after: str, count: int) -> list[str]:
     trigger = made(schedule)
     assert load(trigger.to_json()) == trigger
     assert hash(load(trigger.to_json())) == hash(trigger)
-    found = []
+    found: list[str] = []
     at: int | None = parse_iso(after)
     while len(found) < count and at is not None:
         at = trigger.next_after(at)
