@@ -50,9 +50,9 @@ def test_what_is_put_while_it_is_taken_from_is_taken_too_the_earliest_first() ->
     for subject in ("a", "b", "c"):
         agenda.put(subject, 5)
     found = []
-    for subject in agenda.take(9):
-        found.append(subject)
-        if subject == "a":
+    for taken in agenda.take(9):
+        found.append(taken)
+        if taken == "a":
             agenda.put("late", 7)
             agenda.put("early", 4)
             agenda.put("same", 5)

@@ -26,8 +26,8 @@ from runner.core.event import (
     Resumed,
     Settings,
 )
+from runner.core.live import CATCH_UP
 from runner.core.run import Occurrence, Run, Status, StepRun
-from runner.core.runs import CATCH_UP
 from runner.core.timing import start_of
 from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment
 from runner.simulation import Scripted
@@ -349,7 +349,8 @@ class Histories(RuleBasedStateMachine):
     def nothing_due_is_left_undone(self) -> None:
         simulation, machine = self.simulation, self.simulation.machine
         assert machine is not None
-        simulation.run_to(simulation.now) or self._back(host=False)
+        if not simulation.run_to(simulation.now):
+            self._back(host=False)
         machine = simulation.machine
         assert machine is not None
         wakeup = machine.wakeup()

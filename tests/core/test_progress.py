@@ -13,7 +13,8 @@ from runner.core import runs
 from runner.core.action import Action, Start
 from runner.core.event import Added, CancelAsked, Fired, Settings, StepEnded
 from runner.core.machine import Machine
-from runner.core.run import Outcome, Status
+from runner.core.progress import Progress
+from runner.core.run import Outcome, Run, Status
 from runner.moment import SECOND
 from runner.spec import Call, JobSpec, Retry, Step
 
@@ -76,8 +77,8 @@ def test_the_short_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the test above would compare the whole rule with itself."""
     made: list[int] = []
 
-    class Counted(runs.Progress):
-        def __init__(self, run: runs.Run) -> None:
+    class Counted(Progress):
+        def __init__(self, run: Run) -> None:
             made.append(len(run.steps))
             super().__init__(run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from runner.clock import VirtualClock
 from runner.core.action import Announce, Change, Save
 from runner.core.event import Added, Event, Fired, Settings
 from runner.core.machine import Machine
-from runner.core.run import AttemptKey, Delivery, Outcome, Status
+from runner.core.run import AttemptKey, Delivery, Job, Outcome, Status
 from runner.engine import Engine, Hands, Partition
 from runner.errors import LeaseLost, StoreError
 from runner.executors.base import Done, Found, Task
@@ -114,7 +115,7 @@ class Rig:
         return [announce.name for announce in self.heard]
 
 
-def job(id: str = "tick", schedule: str = "* * * * *", **policy: object) -> JobSpec:
+def job(id: str = "tick", schedule: str = "* * * * *", **policy: Any) -> JobSpec:
     trigger = build(schedule, timezone="UTC", job_id=id, calendars={})
     work = Command(script="true")
     return JobSpec(
@@ -122,7 +123,7 @@ def job(id: str = "tick", schedule: str = "* * * * *", **policy: object) -> JobS
         (Step("main", work),),
         trigger,
         policy=Policy(**policy),
-        source="api:test",  # type: ignore[arg-type]
+        source="api:test",
     )
 
 
@@ -273,7 +274,7 @@ def test_asked_futures_are_done_once_written() -> None:
     assert not future.done()
     rig.engine.turn()
     assert future.result(0) is None
-    assert [saved.record.spec.id for saved in _jobs(rig.store.written)] == ["tick"]
+    assert [job.spec.id for job in _jobs(rig.store.written)] == ["tick"]
 
 
 def test_a_plan_that_raises_tells_who_asked() -> None:
@@ -307,11 +308,9 @@ def test_an_engine_that_ends_refuses_what_is_asked_later() -> None:
         rig.engine.ask(Added(job())).result(0)
 
 
-def _jobs(written: list[Sequence[Change]]) -> list[Save]:
-    from runner.core.run import Job
-
+def _jobs(written: list[Sequence[Change]]) -> list[Job]:
     return [
-        change
+        change.record
         for changes in written
         for change in changes
         if isinstance(change, Save) and isinstance(change.record, Job)

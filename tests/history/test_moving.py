@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.core.action import Save
-from runner.core.run import Incident, Job, Occurrence, Request, Run, RunKey, Status
+from runner.core.run import Incident, Job, Occurrence, Record, Request, Run, RunKey, Status
 from runner.errors import StoreError
 from runner.history import History, backup, check, copy, export, import_, restore
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -35,7 +35,7 @@ def url(tmp_path: Path) -> str:
     store = SQLAlchemyJobStore(url)
     store.open()
     fence = store.hold(ETL.source, "me", NOON)
-    records = [
+    records: list[Record] = [
         Job(ETL, NOON),
         *(one(number) for number in range(1200)),
         Occurrence(ETL.key, NOON - 1, "missed", "window"),
