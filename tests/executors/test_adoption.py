@@ -13,8 +13,8 @@ import pytest
 
 from runner.core.run import Status
 from runner.executors import spawn
-from runner.executors.output import path_of, read
 from runner.executors.base import Found
+from runner.executors.output import path_of, read
 from runner.executors.place import attempt_dir
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, wait_until

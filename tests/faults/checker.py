@@ -180,9 +180,9 @@ def check(book: Book, *, over: bool = True) -> Verdict:
     for run in book.runs:
         for step in run.steps:
             attempts[run.job, run.slot, run.nonce, step["step"]] = step.get("attempt", 0)
-    for job, slot, nonce, step, attempt in began:
-        if attempts.get((job, slot, nonce, step), 0) < attempt:
-            verdict.unrecorded.append(f"{job}@{slot}/{step}#{attempt}")
+    for job, slot, nonce, name, attempt in began:
+        if attempts.get((job, slot, nonce, name), 0) < attempt:
+            verdict.unrecorded.append(f"{job}@{slot}/{name}#{attempt}")
     first = {(each.job, each.slot, each.nonce) for each in book.starts}
     if first:
         verdict.unstarted = [

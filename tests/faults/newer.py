@@ -38,7 +38,7 @@ def main() -> None:
         return usual(state).replace('{"~":"StepRun","step"', '{"~":"StepRun","mood":"good","step"')
 
     usual = rows.step_text
-    rows.dumps, rows.step_text = dumps, step_text
+    vars(rows).update(dumps=dumps, step_text=step_text)
     url, *args = sys.argv[1:]
     expand(url)
     sys.argv = ["runner", *args]

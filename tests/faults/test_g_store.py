@@ -272,7 +272,7 @@ def swap(url: str, first: str, aside: str, second: str, back: str) -> None:
                     " AND pid <> pg_backend_pid()", (old, new),
                 )  # fmt: skip
                 try:
-                    connection.execute(f"ALTER DATABASE {old} RENAME TO {new}")  # type: ignore[arg-type]
+                    connection.execute(f"ALTER DATABASE {old} RENAME TO {new}")
                     break
                 except psycopg.Error:
                     if time.monotonic() > until:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+Words = list[str | Path]
 KEEPER = str(Path(__file__).with_name("store_keeper.py"))
 PATIENCE = 30.0
 """Seconds a server has to answer first."""
@@ -73,7 +74,7 @@ def within_reach(home: Path, user: str | None, where: Path) -> Path:
     try:
         subprocess.run(
             [home / "initdb", "--version"], capture_output=True, cwd=where, check=True, **demoted(user)
-        )  # type: ignore[call-overload]
+        )
     except PermissionError:
         return Path(shutil.copytree(home.parent, where / home.parent.name, symlinks=True)) / home.name
     return home
@@ -146,9 +147,7 @@ class Url(str):
 
 
 @contextlib.contextmanager
-def running(
-    command: Sequence[str | Path], answers: Callable[[], object], **options: Any
-) -> Iterator[Server]:
+def running(command: Sequence[str | Path], answers: Callable[[], object], **options: Any) -> Iterator[Server]:
     """The server, once `answers` no longer raises; a skip with its last words where it never does."""
     server = Server(command, answers, **options)
     try:
@@ -202,7 +201,7 @@ def postgresql() -> Iterator[str]:
         if made.returncode:
             pytest.skip(f"PostgreSQL cannot make a database here: {made.stderr.strip()[-300:]}")
         url = f"postgresql+psycopg://runner@127.0.0.1:{port}/postgres"
-        command: list[str | Path] = [home / "postgres", "-D", data, "-p", str(port), "-k", where, "-h", "127.0.0.1"]
+        command: Words = [home / "postgres", "-D", data, "-p", str(port), "-k", where, "-h", "127.0.0.1"]
 
         def answer() -> None:
             import psycopg
@@ -329,7 +328,7 @@ def zookeeper() -> Iterator[str]:
         ]
         (where / "zoo.cfg").write_text("\n".join(settings) + "\n")
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        command: list[str | Path] = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jar, main, where / "zoo.cfg"]
+        command: Words = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jar, main, where / "zoo.cfg"]
 
         def answer() -> None:
             from kazoo.client import KazooClient
@@ -360,7 +359,7 @@ def etcd() -> Iterator[str]:
     with directory() as where:
         port, peers = free_port(), free_port()
         own, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peers}"
-        options = ["--data-dir", str(where / "data"), "--listen-client-urls", own, "--advertise-client-urls", own]
+        options = ["--data-dir", f"{where}/data", "--listen-client-urls", own, "--advertise-client-urls", own]
         options += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
         options += ["--initial-cluster", f"default={peer}", "--unsafe-no-fsync"]
 
