@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.differential import work
 from tests.differential.library import FAR, Library
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 ATTRIBUTES = (
     "id name func_ref args kwargs coalesce executor misfire_grace_time max_instances next_run_time pending"
@@ -130,7 +133,7 @@ def names_of_callables(lib: Library) -> None:
             (print, ()),
             (len, ("x",)),
         ):
-            job = lib.scheduler and scheduler.add_job(func, "date", args, run_date=FAR)
+            job = scheduler.add_job(func, "date", args, run_date=FAR)
             lib.say(job.name, job.func_ref)
         lib.try_(lambda: scheduler.add_job(partial(work.add, 1), "date", run_date=FAR, name="p").func_ref)
 
@@ -296,18 +299,19 @@ def a_trigger_that_never_fires(lib: Library) -> None:
 
 def decorated(lib: Library) -> None:
     with lib.running() as scheduler:
+        as_job: Callable[..., Callable[[Function], Function]] = scheduler.scheduled_job
 
-        @scheduler.scheduled_job("cron", hour=5, id="one", name="first", args=[1])
+        @as_job("cron", hour=5, id="one", name="first", args=[1])
         def function(x: int) -> int:
             return x
 
-        @scheduler.scheduled_job(lib("triggers.date").DateTrigger(FAR, "UTC"), [2], id="two")
+        @as_job(lib("triggers.date").DateTrigger(FAR, "UTC"), [2], id="two")
         def other(x: int) -> int:
             return x
 
         lib.say(function(3), other(4), sorted(job.id for job in scheduler.get_jobs()))
 
-        @scheduler.scheduled_job("date", run_date=FAR, id="one")
+        @as_job("date", run_date=FAR, id="one")
         def third() -> None:
             return None
 

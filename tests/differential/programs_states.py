@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from tests.differential import work
@@ -106,7 +107,7 @@ def configured_in_every_way(lib: Library) -> None:
     root = lib.root
     memory = lib("jobstores.memory").MemoryJobStore()
     pool = lib("executors.pool").ThreadPoolExecutor(3)
-    flat = lambda: {  # noqa: E731 - APScheduler takes its values out of it
+    flat: Callable[[], dict[str, Any]] = lambda: {  # noqa: E731 - APScheduler takes its values out of it
         "apscheduler.jobstores.default": {"type": "memory"},
         "apscheduler.jobstores.other": {"type": "memory"},
         "apscheduler.executors.default": {
@@ -139,7 +140,7 @@ def configured_in_every_way(lib: Library) -> None:
 
 
 def wrong_configuration(lib: Library) -> None:
-    for options in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"executors": {"default": {"max_workers": 5}}},
         {"executors": {"default": 5}},
         {"executors": {"default": {"type": "no_such"}}},
@@ -149,7 +150,8 @@ def wrong_configuration(lib: Library) -> None:
         {"jobstores": {"default": {"type": "no_such"}}},
         {"timezone": "No/Where"},
         {"timezone": 5},
-    ):
+    )
+    for options in wrong:
         lib.try_(lib.scheduler, **options)
 
 

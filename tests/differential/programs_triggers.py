@@ -104,21 +104,23 @@ def crontab_texts(lib: Library) -> None:
 
 
 def calendar_intervals(lib: Library) -> None:
-    for options in (
+    good: tuple[dict[str, Any], ...] = (
         {"days": 2, "start_date": date(2040, 6, 20)},
         {"months": 1, "start_date": date(2040, 6, 30), "hour": 3},
         {"years": 1, "start_date": date(2040, 8, 29)},
         {"weeks": 2, "start_date": date(2040, 7, 1), "end_date": date(2040, 7, 20), "minute": 5, "second": 6},
-    ):
+    )
+    for options in good:
         trigger = make(lib, "calendarinterval", timezone="UTC", **options)
         lib.say(str(trigger), repr(trigger), trigger.start_date, trigger.end_date)
         lib.say(trigger.years, trigger.months, trigger.weeks, trigger.days)
         asked(lib, trigger)
-    for options in (
+    wrong: tuple[dict[str, Any], ...] = (
         {},
         {"days": -1},
         {"days": 1, "start_date": date(2040, 2, 1), "end_date": date(2040, 1, 1)},
-    ):
+    )
+    for options in wrong:
         lib.try_(make, lib, "calendarinterval", **options)
 
 

@@ -61,11 +61,12 @@ def sqlite(where: Path) -> dict[str, Any]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_1_a_store_that_raises_ends_their_thread() -> None:
-    class Bad(apscheduler.jobstores.memory.MemoryJobStore):
-        def update_job(self, job: Any) -> None:
-            raise OSError("disk full")
+    def raises(job: Any) -> None:
+        raise OSError("disk full")
 
-    scheduler = Theirs(jobstores={"default": Bad()}, timezone="UTC")
+    bad = apscheduler.jobstores.memory.MemoryJobStore()
+    bad.update_job = raises
+    scheduler = Theirs(jobstores={"default": bad}, timezone="UTC")
     scheduler.start()
     scheduler.add_job(work.nothing, "interval", seconds=0.05)
     eventually(lambda: not scheduler._thread.is_alive())
@@ -133,12 +134,18 @@ def test_1_a_trigger_and_an_executor_that_raise_hurt_only_their_job(caplog: pyte
     scheduler.add_job(work.nothing, id="moody", trigger=moody(BaseTrigger))
     scheduler.add_job(work.nothing, id="broken", executor="broken")
     scheduler.add_job(work.nothing, "interval", seconds=0.05, id="good")
-    eventually(lambda: scheduler.get_job("moody").broken)
+
+    def broken() -> str:
+        job = scheduler.get_job("moody")
+        assert job is not None
+        return job.broken
+
+    eventually(broken)
     count = sum(event.job_id == "good" for event in ears.heard)
     eventually(lambda: sum(event.job_id == "good" for event in ears.heard) >= count + 3)
     assert any(event.job_id == "broken" and event.code == ERROR for event in ears.heard)
     reason = "its trigger failed: ZeroDivisionError: a trigger of my own"
-    assert scheduler.get_job("moody").broken == reason
+    assert broken() == reason
     assert f'Job "nothing" cannot run and is set aside: {reason}' in caplog.text
     scheduler.shutdown()
 
@@ -479,6 +486,7 @@ def test_8_a_calendar_interval_is_never_in_the_past() -> None:
         kind(months=1, start_date=date(2020, 1, 1), timezone=ZoneInfo("UTC")).get_next_fire_time(None, now)
         for kind in kinds
     )
+    assert theirs is not None
     assert theirs < now
     assert ours == datetime(2030, 6, 1, tzinfo=UTC)
 

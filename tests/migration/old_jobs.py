@@ -42,7 +42,7 @@ def add_all(scheduler: Any) -> None:
         start_date="2040-05-01",
         id="weekly",
     )
-    every = {
+    every: dict[str, dict[str, Any]] = {
         "plain": {"hour": 5, "minute": "*/10"},
         "names": {"month": "jan-mar", "day_of_week": "mon-fri,sun", "hour": "8-18/2"},
         "positions": {"day": "2nd fri,last sun", "hour": 1},

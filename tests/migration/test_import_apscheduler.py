@@ -8,7 +8,7 @@ import json
 import os
 import pickle
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -20,8 +20,10 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler as Theirs
 
 from runner.cli import main
+from runner.job import Job
 from runner.jobstores.urls import store_of
 from runner.schedulers.background import BackgroundScheduler
+from runner.triggers import BaseTrigger
 from tests.differential import work
 from tests.differential.library import Ears, Library
 from tests.jobstores import store_servers
@@ -32,7 +34,7 @@ FACTS = (
 )
 
 
-SERVERS = {
+SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "redis": store_servers.redis,
     "mongodb": partial(store_servers.mongodb, "secantus"),
     "rethinkdb": store_servers.rethinkdb,
@@ -125,11 +127,7 @@ def test_every_job_is_taken_over(url: str, capsys: pytest.CaptureFixture[str]) -
     scheduler.start(paused=True)
     try:
         after = {job.id: shown(job) for job in scheduler.get_jobs()}
-        ours = {
-            id: str(job.trigger.get_next_fire_time(job.next_run_time, job.next_run_time))
-            for id in fires
-            if (job := scheduler.get_job(id))
-        }
+        ours = {id: str(second_time(job)) for id in fires if (job := scheduler.get_job(id))}
     finally:
         scheduler.shutdown()
     for id, facts in before.items():
@@ -139,6 +137,12 @@ def test_every_job_is_taken_over(url: str, capsys: pytest.CaptureFixture[str]) -
     assert ours == fires
     with theirs(url) as scheduler:
         assert len(scheduler.get_jobs()) == 15, "the old store is only read"
+
+
+def second_time(job: Job) -> datetime | None:
+    assert isinstance(job.trigger, BaseTrigger)
+    assert job.next_run_time is not None
+    return job.trigger.get_next_fire_time(job.next_run_time, job.next_run_time)
 
 
 def test_a_job_taken_over_runs_when_it_is_due(tmp_path: Path) -> None:
@@ -229,7 +233,7 @@ class Runs:
         return self.what
 
 
-HOSTILE = {
+HOSTILE: dict[str, Callable[[Path], object]] = {
     "system": lambda where: Runs(os.system, f"touch {where}"),
     "eval": lambda where: Runs(eval, f"open({str(where)!r}, 'w')"),
     "getattr": lambda where: Runs(getattr, "text", "upper"),

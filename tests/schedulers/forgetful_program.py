@@ -68,10 +68,12 @@ def run_tornado() -> None:
 
 
 def run_twisted() -> None:
-    from twisted.internet import reactor, task
+    from twisted.internet import reactor as theirs
+    from twisted.internet import task
 
     from runner.schedulers.twisted import TwistedScheduler
 
+    reactor: Any = theirs  # Its module is said to be the interfaces, whose methods lack their self.
     filled(TwistedScheduler()).start()
     task.LoopingCall(lambda: reactor.stop() if enough() and reactor.running else None).start(0.05)
     reactor.run()

@@ -39,7 +39,7 @@ def note(what: str) -> None:
         END()
 
 
-END: Callable[[], None] = lambda: None  # noqa: E731
+END: Callable[[], object] = lambda: None  # noqa: E731
 
 
 def function() -> None:
@@ -64,7 +64,7 @@ async def async_listener(event: Any) -> None:
     note("async listener")
 
 
-def fill(scheduler: BaseScheduler, end: Callable[[], None]) -> None:
+def fill(scheduler: BaseScheduler, end: Callable[[], object]) -> None:
     """`end` is called once everything was seen."""
     global END
     done = threading.Lock()
@@ -106,7 +106,7 @@ def asyncio_like(make: Callable[[], BaseScheduler]) -> None:
         over = asyncio.Event()
         loop = asyncio.get_running_loop()
         scheduler = make()
-        fill(scheduler, lambda: loop.call_soon_threadsafe(over.set) and None)
+        fill(scheduler, lambda: loop.call_soon_threadsafe(over.set))
         scheduler.start()
         await asyncio.wait_for(over.wait(), 10)
         busy(scheduler)
@@ -153,10 +153,11 @@ def run_gevent() -> None:
 
 
 def run_twisted() -> None:
-    from twisted.internet import reactor
+    from twisted.internet import reactor as theirs
 
     from runner.schedulers.twisted import TwistedScheduler
 
+    reactor: Any = theirs  # Its module is said to be the interfaces, whose methods lack their self.
     scheduler = TwistedScheduler()
 
     def end() -> None:

@@ -258,7 +258,7 @@ def test_old_runs_of_a_job_go_with_their_age(moved: Make, tmp_path: Any) -> None
     assert [len(one.scheduler.history(store)) for store in ("default", "memory")] == [3, 3]
     for wrong in ({"days": 3}, {"runs": 0}, "3", {"age": -1}):
         with pytest.raises(TypeError):
-            one.scheduler.add_job("tests.schedulers.targets:nothing", "interval", hours=1, history=wrong)
+            one.scheduler.add_job("tests.schedulers.targets:nothing", "interval", hours=1, history=wrong)  # type: ignore[arg-type]
 
 
 def test_a_program_may_wait_for_its_scheduler(tmp_path: Any) -> None:

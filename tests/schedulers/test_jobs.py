@@ -221,8 +221,7 @@ def test_what_is_wrong_is_said_at_once(
 def test_jobs_wait_for_the_start(moved: Make) -> None:
     one = moved(start=False)
     job = one.scheduler.add_job(nothing, "interval", seconds=5, id="j")
-    assert job.pending
-    assert str(job) == "nothing (trigger: interval[0:00:05], pending)"
+    assert (job.pending, str(job)) == (True, "nothing (trigger: interval[0:00:05], pending)")
     assert one.scheduler.get_jobs() == [job]
     assert one.scheduler.get_job("j") is job
     one.scheduler.start()

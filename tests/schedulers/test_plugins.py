@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,10 @@ def test_other_packages_offer_kinds_of_their_own() -> None:
 @pytest.mark.parametrize("kind", ["trigger", "executor", "jobstore"])
 def test_a_kind_nobody_offers_is_named(kind: str) -> None:
     scheduler = BackgroundScheduler()
-    add = {
+    adds: dict[str, Callable[[], object]] = {
         "trigger": lambda: scheduler.add_job(print, "nobody"),
         "executor": lambda: scheduler.add_executor("nobody", "x"),
         "jobstore": lambda: scheduler.add_jobstore("nobody", "x"),
-    }[kind]
+    }
     with pytest.raises(LookupError, match=f'No {kind} by the name "nobody" was found'):
-        add()
+        adds[kind]()

@@ -380,7 +380,7 @@ def test_aliases_are_taken_once(moved: Make) -> None:
 
 
 def test_jobs_of_a_memory_store_are_added_in_the_caller_s_thread_while_nothing_is_due(
-    moved: Callable[..., Moved],
+    moved: Callable[..., Moved], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = moved()
     made.turn()
@@ -392,7 +392,7 @@ def test_jobs_of_a_memory_store_are_added_in_the_caller_s_thread_while_nothing_i
         waited.append(args)
         return ask(*args)
 
-    house.engine.ask = asked  # type: ignore[method-assign]
+    monkeypatch.setattr(house.engine, "ask", asked)
     for number in range(50):
         made.scheduler.add_job(print, "interval", seconds=1, id=str(number))
     assert len(made.scheduler.get_jobs()) == 50
