@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -288,11 +289,11 @@ def rare(rounds: int) -> list[Row]:
         ("29 February on a Sunday", leap, datetime(2032, 2, 29, tzinfo=UTC)),
         ("31 February", never, None),
     ):
-        mine = first(lambda given=given: CronTrigger(**given, timezone=UTC), 5 * rounds, right)
-        theirs = first(lambda given=given: Theirs(**given, timezone=UTC), 3, right)
+        mine = first(partial(CronTrigger, **given, timezone=UTC), 5 * rounds, right)
+        theirs = first(partial(Theirs, **given, timezone=UTC), 3, right)
         rows.append(_rare(f"{what}, first answer", mine, theirs))
-    ten = {"seconds": 10, "start_date": START}
-    later = {"seconds": 10, "start_date": START + timedelta(seconds=5)}
+    ten: dict[str, Any] = {"seconds": 10, "start_date": START}
+    later: dict[str, Any] = {"seconds": 10, "start_date": START + timedelta(seconds=5)}
     mine = first(lambda: AndTrigger([IntervalTrigger(**ten), IntervalTrigger(**later)]), 5 * rounds, None)
     rows.append(_rare("an And of intervals that never meet (APScheduler does not end)", mine, None))
     return rows

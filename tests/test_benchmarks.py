@@ -65,9 +65,12 @@ def test_a_goal_without_what_it_is_measured_by_is_an_error() -> None:
 
 def test_each_is_taken_in_turn() -> None:
     order: list[str] = []
-    found = interleaved(
-        3, "s", ours=lambda: len(order.append("o") or "x"), rival=lambda: len(order.append("r") or "xx")
-    )  # type: ignore[func-returns-value]
+
+    def takes(seconds: float, mark: str) -> float:
+        order.append(mark)
+        return seconds
+
+    found = interleaved(3, "s", ours=lambda: takes(1, "o"), rival=lambda: takes(2, "r"))
     assert "".join(order) == "orroor"
     assert (found["ours"].samples, found["rival"].samples) == ((1, 1, 1), (2, 2, 2))
 
