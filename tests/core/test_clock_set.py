@@ -25,7 +25,8 @@ def test_each_source_has_it_on_record(by: Span, words: str) -> None:
     machine = Machine(Settings())
     for id, source in (("one", "a.yaml"), ("two", "a.yaml"), ("three", "b.yaml")):
         machine.handle(NOON, Added(spec(id, source)))
-    assert machine.clock_set is None
+    before = machine.clock_set
+    assert before is None
     said = [
         action.record
         for action in machine.handle(NOON + by, Stepped(by))

@@ -134,7 +134,7 @@ class TestServers(JobStoreSuite):
             )
             for number in range(2_100)
         ]
-        runs = [run(job.spec, slot=job.next_at, status=Status.RUNNING) for job in jobs[:1_100]]
+        runs = [run(job.spec, NOON + n, status=Status.RUNNING) for n, job in enumerate(jobs[:1_100])]
         store.write([*map(Save, jobs), *map(Save, runs)])
         moved = [replace(job, next_at=None, passed=job.next_at, last_status=Status.FAILED) for job in jobs]
         going = [replace(each, reason="moved", due=NOON) for each in runs]
