@@ -97,6 +97,23 @@ def guard(machine: Machine, config: Config, *, allow: bool) -> None:
     )
 
 
+def new_addresses(running: Config) -> Callable[[str], str]:
+    """Says what is wrong with a channel's address that an edit brings, as `runner validate` does.
+
+    Those in use are as good as they were, and what knows a hundred services is not loaded for them.
+    """
+    known = {url for channel in running.channels.values() for url in channel.urls}
+
+    def address(url: str) -> str:
+        if url in known:
+            return ""
+        from runner.notify.targets import check
+
+        return check(url)
+
+    return address
+
+
 def meanwhile(config: Config, *, allow_shrink: bool = False) -> Callable[[Machine, Moment], Sequence[Event]]:
     """What a start settles before it decides the occurrences of the downtime.
 

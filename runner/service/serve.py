@@ -32,7 +32,7 @@ from runner.service.house import House
 from runner.service.housekeeping import Housekeeper
 from runner.service.leader import Leader
 from runner.service.place import Place
-from runner.service.reload import Shrunk, Swap, meanwhile
+from runner.service.reload import Shrunk, Swap, meanwhile, new_addresses
 from runner.service.report import Report
 from runner.service.signals import Signals
 from runner.service.systemd import Systemd
@@ -224,7 +224,8 @@ class Service:
         with self._reloading, self._told_systemd():
             started = self._clock.elapsed()
             try:
-                loaded = config.load(self._place.files, cache=self._cache)
+                addresses = new_addresses(self.house.config)
+                loaded = config.load(self._place.files, cache=self._cache, address=addresses)
                 commit = commit_of(loaded.files)
                 swap = Swap(loaded, allow_shrink, lambda: self.house.adopt(loaded, commit), rezone=rezone)
                 self._swap(swap)

@@ -74,6 +74,11 @@ def test_a_broken_edit_keeps_the_last_good_file_running(desk: Desk) -> None:
     assert (status["version"], status["runner"]) == (1, __version__)
     assert status["config"]["ok"] is False
     assert "shedule" in status["config"]["error"]
+    # What `validate` refuses is refused here as well.
+    desk.write('channels: {ops: "slakc://a"}\n' + EVERY_SECOND)
+    served.wait_for("error[bad-address]")
+    served.wait_for("jobs.yaml:1:17")
+    served.wait_for("the last good configuration keeps running")
     desk.write(EVERY_SECOND)
     served.wait_for("the file changed: 1 unchanged")
     assert json.loads(desk.runner("status", "--json").stdout)["config"]["ok"] is True
