@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from textwrap import indent
 
 import psutil
 import pytest
@@ -107,35 +108,59 @@ def test_case_36_floods(stage: Stage, what: str, script: str) -> None:
     judge("36 others", late(scene, "other0"))
 
 
+BLOCK = 4_000_000
+"""Lines that are printed at once: far more than a pipe holds, so that none ends while nobody reads."""
+IN_BLOCKS = f"""\
+n=0
+while read -r word <&9 && [ "$word" = go ]; do
+  echo "$n" >began; seq "$((n * {BLOCK} + 1))" "$(((n + 1) * {BLOCK}))"; n=$((n + 1)); echo "$n" >printed
+done 9<>gate
+"""
+
+
 def test_case_37_nothing_printed_is_lost(stage: Stage) -> None:
-    kills, count = how_many(6, 100), how_many(600_000, 20_000_000)
-    scene = stage(f"jobs:\n  count:\n    run: seq 1 {count}; touch printed\n")
+    """Killed amid a block of lines that a command prints, each time; and once more where it was too late for that."""
+    kills = how_many(4, 100)
+    scene = stage("jobs:\n  count:\n    run: |\n" + indent(IN_BLOCKS, " " * 6))
+    gate, began, printed = (scene.directory / name for name in ("gate", "began", "printed"))
+    os.mkfifo(gate)
     runner = scene.serve()
     runner.wait_lead()
     scene.trigger("count")
-    done = 0
-    for wait in dice(SEED, kills, 0.0, 0.1):
-        time.sleep(wait)
-        runner.kill()
-        done += not (scene.directory / "printed").exists()
-        runner = scene.serve()
-        runner.wait_lead()
-    wait_until(lambda: ended(scene, "count"), "it ends", 600)
-    path = log_of(scene, "count")
-    kept = read(path)
+    amid = blocks = 0
+    with gate.open("r+b", buffering=0) as opened:
+        for wait in dice(SEED, 5 * kills, 0.0, 0.02):
+            opened.write(b"go\n")
+            wait_until(lambda n=blocks: said(began) == n, "it prints")  # type: ignore[misc]
+            time.sleep(wait)
+            runner.kill()
+            amid += said(printed) <= blocks
+            blocks += 1
+            runner = scene.serve()
+            runner.wait_lead()
+            wait_until(lambda n=blocks: said(printed) == n, "the block is printed")  # type: ignore[misc]
+            if amid == kills:
+                break
+        opened.write(b"enough\n")
+        wait_until(lambda: ended(scene, "count"), "it ends", 60)
+    assert amid == kills
+    count, path = blocks * BLOCK, log_of(scene, "count")
+    kept, length = read(path), size(path)
     assert runner.stop() == 0
-    whole = b"".join(b"%d\n" % number for number in range(1, count + 1))
-    length = size(path)
-    if length == len(whole):
-        assert kept == whole
-    else:
-        head, tail = kept[: capture.HEAD], length - capture.HEAD
-        assert head == whole[: capture.HEAD]
-        assert kept[-tail:] == whole[-tail:]
+    tail = length - capture.HEAD
+    assert 0 < tail < length
+    assert kept[: capture.HEAD] == b"".join(b"%d\n" % n for n in range(1, capture.HEAD // 2))[: capture.HEAD]
+    assert kept[-tail:] == b"".join(b"%d\n" % n for n in range(count - tail // 2, count + 1))[-tail:]
     (run,) = checker.read(scene).of("count")
     assert (run.status, run.steps[0]["outcome"]["exit_code"]) == ("succeeded", 0)
-    figures = {"lines": count, "kills while it printed": done, "bytes lost or repeated": 0}
-    record("37", "SIGKILL of the runner while a command prints", kills, figures, "0 bytes lost, no SIGPIPE")
+    figures = {"lines": count, "kills while it printed": amid, "bytes lost or repeated": 0}
+    record("37", "SIGKILL of the runner while a command prints", amid, figures, "0 bytes lost, no SIGPIPE")
+
+
+def said(file: Path) -> int:
+    """The number a script has written there; -1 where it has not yet."""
+    text = file.read_text() if file.exists() else ""
+    return int(text) if text.endswith("\n") else -1
 
 
 def test_case_38_control_bytes(stage: Stage) -> None:
