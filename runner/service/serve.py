@@ -305,6 +305,9 @@ class Service:
     # ── what the engine says and others ask ─────────────────────────────────────────────────
 
     def _heard(self, announce: Announce) -> None:
+        if announce.name == "lease.lost":
+            # First: who reads that another leads must not find this one named as the leader.
+            Leader.erase(self._place.state)
         self._chronicle.hear(announce)
         if self._pulse is not None:
             self._pulse.hear(announce)
@@ -320,8 +323,6 @@ class Service:
                 f"{self._place.file} is already served by {holder or 'another runner'}; standing by",
                 "warn",
             )
-        elif announce.name == "lease.lost":
-            Leader.erase(self._place.state)
         elif announce.name == "lease.refused":
             self._report.raw(str(announce.value))
             self._mail.put("refused")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,11 @@ from tests.faults.rig import Scene
 from tests.jobstores import store_servers
 
 Stage = Callable[..., Scene]
+
+
+@pytest.fixture(autouse=True)
+def begins() -> None:
+    figures.Watch.began = time.monotonic()
 
 
 @pytest.fixture

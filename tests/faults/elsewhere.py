@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import pytest
@@ -63,6 +63,7 @@ CASES: dict[str, Case] = {
 }
 
 _passed: Counter[str] = Counter()
+_took: defaultdict[str, float] = defaultdict(float)
 _bad: set[str] = set()
 
 
@@ -102,12 +103,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             _bad.add(name)
         elif report.when == "call" and report.passed:
             _passed[name] += 1
+            _took[name] += report.duration
 
 
 def pytest_sessionfinish() -> None:
     for name, count in _passed.items():
         if name not in _bad:
-            record(name, CASES[name].fault, count, {"tests passed": count}, CASES[name].target)
+            case = CASES[name]
+            record(name, case.fault, count, {"tests passed": count}, case.target, _took[name])
 
 
 def _of(nodeid: str) -> list[str]:

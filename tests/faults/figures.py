@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,23 @@ def judge(case: str, measured: float) -> None:
     assert measured <= bound, f"{what}: {measured:.2f}, at most {bound:g}"
 
 
-def record(case: str, fault: str, n: int, figures: Mapping[str, Any], target: str) -> None:
-    """Keep the figures of a case that passed. `n`: how often the fault really happened."""
+class Watch:
+    """Says how long a case has taken: `began` is set as its test begins."""
+
+    began = time.monotonic()
+
+
+def record(
+    case: str, fault: str, n: int, figures: Mapping[str, Any], target: str, took: float | None = None
+) -> None:
+    """Keep the figures of a case that passed. `n`: how often the fault really happened. `took`: seconds, else those
+    of its test."""
+    took = time.monotonic() - Watch.began if took is None else took
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with RESULTS.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = load()
-        found[case] = {"fault": fault, "n": n, "figures": dict(figures), "target": target}
+        found[case] = {"fault": fault, "n": n, "figures": dict(figures), "target": target, "took": took}
         RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True))
 
 
@@ -50,8 +61,8 @@ def load() -> dict[str, dict[str, Any]]:
     return found
 
 
-Row = tuple[str, str, str, str, str]
-"""Case, fault, n, what was measured, target."""
+Row = tuple[str, str, str, str, str, str]
+"""Case, fault, n, what was measured, target, how long it took."""
 
 
 def rows(found: Mapping[str, Mapping[str, Any]]) -> list[Row]:
@@ -62,6 +73,7 @@ def rows(found: Mapping[str, Mapping[str, Any]]) -> list[Row]:
             str(each["n"]),
             ", ".join(f"{name} {_said(value)}" for name, value in each["figures"].items()),
             each["target"],
+            _length(each["took"]) if "took" in each else "",
         )
         for case, each in sorted(found.items())
     ]
@@ -70,7 +82,13 @@ def rows(found: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 def read(text: str) -> list[Row]:
     """The rows of a table in Markdown, as `lines` writes it."""
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return [(row[0], row[1], row[2], row[3], row[4]) for row in cells if len(row) == 5 and row[2].isdigit()]
+    # Trailing spaces are stripped, and with them a last cell that is empty.
+    cells = [[*row, ""] if len(row) == 5 else row for row in cells]
+    return [
+        (row[0], row[1], row[2], row[3], row[4], row[5])
+        for row in cells
+        if len(row) == 6 and row[2].isdigit()
+    ]
 
 
 def merged(known: list[Row], new: list[Row]) -> list[Row]:
@@ -93,8 +111,12 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def lines(rows: Iterable[Row]) -> str:
-    head = ["| case | fault | n | measured | target |", "|---|---|---|---|---|"]
+    head = ["| case | fault | n | measured | target | took |", "|---|---|---|---|---|---|"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _said(value: Any) -> str:

@@ -10,8 +10,8 @@ from tests.faults.figures import Row, lines, merged, read
 
 HERE = Path(__file__).parent
 OLD: list[Row] = [
-    ("4", "killed", "200", "true 200", "all"),
-    ("36 lines", "a flood", "1", "times 9.00", "<= 2x"),
+    ("4", "killed", "200", "true 200", "all", "5 min"),
+    ("36 lines", "a flood", "1", "times 9.00", "<= 2x", ""),
 ]
 
 
@@ -19,10 +19,17 @@ def test_a_table_is_read_as_it_was_written() -> None:
     assert read(lines(OLD)) == OLD
 
 
+def test_a_table_from_before_the_times_is_read() -> None:
+    text = (
+        "| case | fault | n | measured | target |\n|---|---|---|---|---|\n| 9 | a kill | 50 | all | <= 5 s |"
+    )
+    assert read(text) == [("9", "a kill", "50", "all", "<= 5 s", "")]
+
+
 def test_a_line_that_stands_for_more_faults_stays() -> None:
-    fewer: Row = ("4", "killed", "20", "true 20", "all")
-    again: Row = ("36 lines", "a flood", "1", "times 1.20", "<= 2x")
-    other: Row = ("13 leave", "a stop", "1", "exit 2.00", "+ 1 s")
+    fewer: Row = ("4", "killed", "20", "true 20", "all", "3 s")
+    again: Row = ("36 lines", "a flood", "1", "times 1.20", "<= 2x", "8 s")
+    other: Row = ("13 leave", "a stop", "1", "exit 2.00", "+ 1 s", "22 s")
     assert merged(OLD, [fewer, again, other]) == [OLD[0], other, again]
 
 

@@ -16,7 +16,7 @@ from tests.faults.checker import Start, check, read, start
 from tests.faults.conftest import Stage
 from tests.faults.disk import Deed, Disk, How, deeds
 from tests.faults.figures import SEED, record, size
-from tests.faults.rig import MARK, Scene, wait_until
+from tests.faults.rig import MARK, PATIENCE, Scene, wait_until
 
 JOBS = "jobs:\n" + "".join(
     f"""\
@@ -58,7 +58,11 @@ def recorded(scene: Scene, recorder: Path, seconds: float) -> list[Deed]:
         runner = scene.serve(environ=environ)
         runner.wait_lead()
         before = scene.started()
-        wait_until(lambda b=before: scene.started() - b > seconds * 4, "it starts things")  # type: ignore[misc]
+        wait_until(
+            lambda b=before: scene.started() - b > seconds * 4,  # type: ignore[misc]
+            "it starts things",
+            PATIENCE + 2 * seconds,
+        )
         if end == "kill":
             runner.kill()
         else:
