@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.config.dagu_words import NAME, Words, double_quoted, mentions, pairs, snake
+from runner.config.dagu_work import kind_of, listed, work
 from runner.config.taken import literal, quoted, seconds, truth
 
 _HANDLERS = (
@@ -34,8 +35,6 @@ _WORK = (
     "shell",
 )
 _NEEDLESS = {"id", "name", "stdout", "stderr", "log_output", "mail_on_error", "output_key", "shell_packages"}
-_LOCAL = {"", "shell", "command", "exec", "sh", "bash"}
-_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
 
 
 @dataclass(slots=True)
@@ -112,7 +111,7 @@ def graph(given: Mapping[str, Any], words: Words, workflows: Collection[str]) ->
         found.ordered = False
     for key, ask in _HANDLERS:
         given_step = handlers.get(key)
-        if isinstance(given_step, dict) and _kind(given_step)[0] in ("mail", "mail.send"):
+        if isinstance(given_step, dict) and kind_of(given_step)[0] in ("mail", "mail.send"):
             words.notes.append(f"`handler_on.{key}` sends mail: {MAIL}")
         elif isinstance(given_step, dict):
             step = reader.step({snake(k): v for k, v in given_step.items()} | {"id": f"on_{key}"})
@@ -215,7 +214,7 @@ class _Reader:
     def first(self, given: Mapping[str, Any]) -> list[Made]:
         """What comes before all steps: the workflow's conditions and what prepares it."""
         found: list[Made] = []
-        conditions = _listed(given.get("preconditions") or given.get("precondition") or [])
+        conditions = listed(given.get("preconditions") or given.get("precondition") or [])
         if conditions:
             guard = self._guard("workflow", conditions)
             found.append(guard)
@@ -237,7 +236,7 @@ class _Reader:
             f"export {name}={double_quoted(value)}" for name, value in env if "$" in value or "`" in value
         ]
         plain = {name: literal(value) for name, value in env if "$" not in value and "`" not in value}
-        made.ours |= self._work(id, given, exports)
+        made.ours |= work(id, given, exports, self._words, self._workflows)
         if plain:
             made.ours["env"] = plain
         for key, value in given.items():
@@ -249,8 +248,8 @@ class _Reader:
                 self._words.notes.append(
                     f"{id}: `{key}` is not understood, and not taken over: {quoted(value)}"
                 )
-        conditions = _listed(given.get("preconditions") or given.get("precondition") or [])
-        conditions += _listed(self._defaults.get("preconditions") or []) if "preconditions" in item else []
+        conditions = listed(given.get("preconditions") or given.get("precondition") or [])
+        conditions += listed(self._defaults.get("preconditions") or []) if "preconditions" in item else []
         if conditions:
             made.guard = self._guard(id, conditions)
         self._graph.text += quoted({**made.ours, "_": exports})
@@ -294,7 +293,7 @@ class _Reader:
             return
         on = {snake(key): value for key, value in given.items()}
         made.carries_on = truth(on.get("skipped", ""))
-        codes = [int(code) for code in _listed(on.get("exit_code") or [])]
+        codes = [int(code) for code in listed(on.get("exit_code") or [])]
         if codes and truth(on.get("mark_success", "")):
             made.ours["success"] = {"exit_codes": sorted({0, *codes})}
         elif truth(on.get("failure", "")) or truth(on.get("failed", "")):
@@ -348,105 +347,6 @@ class _Reader:
             test = f"[ {_value(condition)} = {shlex.quote(expected)} ]"
         return f"! {test}" if truth(given.get("negate", "")) else test
 
-    # -- what it does
-
-    def _work(self, id: str, given: Mapping[str, Any], exports: list[str]) -> dict[str, Any]:
-        kind, config = _kind(given)
-        if kind == "http":
-            return self._http(id, given, config)
-        called = given.get("call") or self._called(given)
-        if called:
-            self._words.miss(
-                f"{id}.call", f"{called} is a job of its own: start it with `after`, or run its steps here"
-            )
-        elif kind not in _LOCAL:
-            self._words.miss(f"{id}.{kind}", "write a command that does it")
-        if called or kind not in _LOCAL:
-            what = called or kind
-            return {"run": f"echo {shlex.quote(f'{what} is not taken over')} >&2\nexit 1\n"}
-        script = self._script(id, {**given, **config} if kind == "exec" else given)
-        shell = config.get("shell") or given.get("shell") or ""
-        first = script.split("\n", 1)[0]
-        if first.startswith("#!"):
-            shell = first[2:].strip()
-        argv = shell if isinstance(shell, list) else shlex.split(shell)
-        plain = not argv or re.search(r"(^|/)(ba|da|k|z|a)?sh$", argv[0])
-        lines = [*self._words.prologue, *exports] if plain else []
-        if not plain and (self._words.prologue or exports):
-            self._words.miss(f"{id}.env", "its variables have to be worked out by a shell")
-        body = "\n".join([*lines, script])
-        several = "\n" in body
-        work: dict[str, Any] = {"run": literal(body + "\n" if several and not body.endswith("\n") else body)}
-        if argv and (plain or len(argv) > 0) and argv not in (["sh"], ["/bin/sh"], ["/bin/sh", "-e"]):
-            work["shell"] = argv[0] if argv in (["bash"], ["sh"]) else argv
-        return work
-
-    def _called(self, given: Mapping[str, Any]) -> str:
-        """The workflow that `run` names, as older releases of Dagu read it."""
-        run = given.get("run")
-        if not isinstance(run, str) or len(run.split()) != 1:
-            return ""
-        known = run.removesuffix(".yaml").removesuffix(".yml") in self._workflows or run in self._workflows
-        return (
-            run
-            if known or "parallel" in given or "params" in given or run.endswith((".yaml", ".yml"))
-            else ""
-        )
-
-    def _script(self, id: str, given: Mapping[str, Any]) -> str:
-        command = given.get("command") or given.get("cmd") or ""
-        script = given.get("script") or given.get("run") or ""
-        args = " ".join(map(_argument, _listed(given.get("args") or [])))
-        if isinstance(script, list):
-            script = "\n".join(script)
-        if isinstance(command, list):
-            # Older releases read a list as one command and its arguments, newer ones as several commands.
-            several = " " in command[0]
-            command = "\n".join(command) if several else " ".join(map(_argument, command))
-        if script and command:
-            # The command is what reads the script.
-            self._words.miss(f"{id}.command", f"write `shell: {command}`")
-        text = str(script or command)
-        if not text.strip():
-            self._words.notes.append(f"{id}: it does nothing")
-            return "true"
-        return f"{text} {args}" if args else text
-
-    def _http(self, id: str, given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-        words = str(given.get("command") or "").split()
-        method = str(config.get("method") or (words[0] if len(words) > 1 else "GET")).upper()
-        url = str(config.get("url") or (words[-1] if words else ""))
-        request: dict[str, Any] = {method.lower(): url}
-        if config.get("headers"):
-            request["headers"] = dict(config["headers"])
-        if config.get("body") or given.get("script"):
-            request["body"] = str(config.get("body") or given.get("script"))
-        made = _expressions(request, self._words)
-        if method not in _METHODS or not url or made is None or config.get("query"):
-            self._words.miss(f"{id}.http", "write `http: {get: URL}`")
-            return {"run": f"echo {shlex.quote('the request is not taken over')} >&2\nexit 1\n"}
-        if config.get("timeout"):
-            made["timeout"] = seconds(config["timeout"])
-        return {"http": made}
-
-
-def _expressions(value: Any, words: Words) -> Any:
-    if isinstance(value, dict):
-        found = {key: _expressions(each, words) for key, each in value.items()}
-        return None if None in found.values() else found
-    return words.expression(value, {})
-
-
-def _kind(given: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """The kind of a step in any of Dagu's spellings, and what belongs to it."""
-    executor = given.get("executor") or given.get("type") or given.get("action") or ""
-    config: Any = given.get("config") or given.get("with") or {}
-    if isinstance(executor, dict):
-        config = executor.get("config") or {}
-        executor = executor.get("type") or ""
-    kind = {"http.request": "http"}.get(str(executor), str(executor))
-    return kind, config if isinstance(config, dict) else {}
-
 
 def _retry(given: Any) -> int | dict[str, Any]:
     if not isinstance(given, dict):
@@ -460,19 +360,10 @@ def _retry(given: Any) -> int | dict[str, Any]:
         retry["backoff"] = 2 if truth(backoff) and backoff != "1" else float(backoff)
     if policy.get("max_interval_sec"):
         retry["max_delay"] = seconds(policy["max_interval_sec"])
-    codes = _listed(policy.get("exit_code") or policy.get("exit_codes") or [])
+    codes = listed(policy.get("exit_code") or policy.get("exit_codes") or [])
     if codes:
         retry["exit_codes"] = [int(code) for code in codes]
     return retry
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list) else [value]
-
-
-def _argument(text: str) -> str:
-    """One word of a command line; a shell still works out what it refers to."""
-    return text if re.fullmatch(r"[\w@%+=:,./${}-]+", text) else double_quoted(text)
 
 
 def _value(text: str) -> str:

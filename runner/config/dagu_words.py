@@ -65,11 +65,11 @@ class Words:
         self._tagged += [each for each in found if each and each not in self._tagged]
         return iter(self._tagged)
 
-    def expression(self, text: str, outputs: Mapping[str, str]) -> str | None:
+    def expression(self, text: str) -> str | None:
         """The text with its references as expressions of ours; None where one is none of its names."""
         known = {name: f"params.{name}" for name in self.params}
         known |= {name: f"secrets.{name}" for name in self.secrets}
-        known |= {name: f"env.{name}" for name in self.env} | dict(outputs)
+        known |= {name: f"env.{name}" for name in self.env}
         names = {one or two for one, two in _REFERENCE.findall(text)}
         if not names <= known.keys() or "`" in text or "$(" in text:
             return None
