@@ -298,6 +298,8 @@ class Processes:
         if not child.pour(index, self._clock.now()):
             self._loop.unwatch(child.pipes[index])
             child.close_pipe(index)
+            if max(child.pipes) < 0 and child.ended_at is not None and child.own and child.pidfd >= 0:
+                self._reap(child)
             self._settle(child)
 
     def _told(self) -> None:
@@ -338,14 +340,24 @@ class Processes:
             self._loop.later(POLL // 20, partial(self._look, child))
 
     def _shim_ended(self, child: Child) -> None:
-        self._loop.unwatch(child.pidfd)
-        os.close(child.pidfd)
-        child.pidfd = -1
+        self._forget_pidfd(child)
         if child.own:
             with contextlib.suppress(ChildProcessError):
                 _, status = os.waitpid(child.pid, 0)
                 child.refused = os.waitstatus_to_exitcode(status) == shim.TOO_LATE
         self._shim_is_gone(child)
+
+    def _reap(self, child: Child) -> None:
+        """A shim lets go of its pipes an instant before it is gone: mostly it is by now, without another wake-up."""
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(child.pid, os.WNOHANG)[0]:
+                self._forget_pidfd(child)
+                self._shim_is_gone(child)
+
+    def _forget_pidfd(self, child: Child) -> None:
+        self._loop.unwatch(child.pidfd)
+        os.close(child.pidfd)
+        child.pidfd = -1
 
     def _shim_is_gone(self, child: Child) -> None:
         child.gone = True
