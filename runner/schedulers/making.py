@@ -279,6 +279,12 @@ def anchored(trigger: Trigger, now: Moment) -> Trigger:
     return trigger if anchor is None else anchor(now)
 
 
+def moved(trigger: Trigger, when: Moment) -> Trigger:
+    """The trigger of a job whose next time was set by hand: an interval is counted from there, as in APScheduler 3."""
+    move: Callable[[Moment], Trigger] | None = getattr(trigger, "moved", None)
+    return trigger if move is None else move(when)
+
+
 def moment(when: Any, zone: str) -> Moment | None:
     """`next_run_time` as somebody gave it, a naive one on the scheduler's wall clock."""
     if when is not None and not isinstance(when, datetime | date | str):

@@ -12,7 +12,7 @@ from runner.engine import Plan
 from runner.frozen import replace
 from runner.jobstores.base import ConflictingIdError, JobLookupError
 from runner.moment import Moment
-from runner.schedulers.making import anchored, changed, first, same_but_start
+from runner.schedulers.making import anchored, changed, first, moved, same_but_start
 from runner.spec import JobKey, JobSpec
 from runner.triggers.date import DateTrigger
 
@@ -37,6 +37,8 @@ def add(spec: JobSpec, next_at: NextAt, *, replacing: bool) -> Plan:
         # A first time of one's own begins the grid, as in APScheduler: the next is a whole interval after it.
         own = next_at if isinstance(next_at, int) and not isinstance(spec.trigger, DateTrigger) else now
         trigger = anchored(spec.trigger, own)
+        if isinstance(next_at, int):
+            trigger = moved(trigger, next_at)
         fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
         if known is None:
             return [Added(fresh, first(trigger, now) if next_at == "auto" else next_at)]
@@ -73,6 +75,8 @@ def change(key: JobKey, changes: Mapping[str, Any]) -> Plan:
         spec = changed(known.spec, rest)
         if "trigger" in rest and spec.trigger is not None:
             spec = replace(spec, trigger=anchored(spec.trigger, now))
+        if isinstance(next_at, int) and spec.trigger is not None:
+            spec = replace(spec, trigger=moved(spec.trigger, next_at))
         return [Changed(spec, next_at)]
 
     return plan

@@ -94,6 +94,10 @@ class BaseTrigger:
         """The same trigger; one that needs a start and has none gets it from `moment`."""
         return self
 
+    def moved(self, moment: Moment) -> BaseTrigger:
+        """The same trigger; one that counts from firing to firing goes on counting from `moment`, which is one."""
+        return self
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object with `type`, from which `runner.triggers.load` makes an equal trigger."""
         raise TypeError(f"{type(self).__name__} has no JSON form, so it cannot be stored: define to_json")

@@ -146,7 +146,19 @@ class CalendarIntervalTrigger(BaseTrigger):
         """With the date of `moment` as its start, where it has none."""
         if self.start_date is not None:
             return self
-        start = date.fromordinal(zone(self.zone).local(moment) // _DAY + EPOCH)
+        return self._begun(zone(self.zone).local(moment) // _DAY)
+
+    def moved(self, moment: Moment) -> CalendarIntervalTrigger:
+        """The date of `moment` counts, not its time: the next firing is some days, weeks or months later."""
+        day = zone(self.zone).local(moment) // _DAY
+        from_day = self._begun(day)
+        following = from_day.next_after(moment)
+        if following is not None and zone(self.zone).local(following) // _DAY == day:
+            following = from_day.next_after(following)
+        return self if following is None else self._begun(zone(self.zone).local(following) // _DAY)
+
+    def _begun(self, day: int) -> CalendarIntervalTrigger:
+        start = date.fromordinal(day + EPOCH)
         return CalendarIntervalTrigger.from_json({**self.to_json(), "start_date": start.isoformat()})
 
     def to_json(self) -> dict[str, Any]:

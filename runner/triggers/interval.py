@@ -165,6 +165,9 @@ class IntervalTrigger(BaseTrigger):
             self.span, self.zone, start=moment + self.span, end=self.end, jitter=self.spread
         )
 
+    def moved(self, moment: Moment) -> IntervalTrigger:
+        return IntervalTrigger.of(self.span, self.zone, start=moment, end=self.end, jitter=self.spread)
+
     def to_json(self) -> dict[str, Any]:
         options = options_to_json(self.zone, self.start, self.end, self.spread)
         return {"type": "interval", "seconds": self.span / SECOND, **options}

@@ -27,6 +27,7 @@ KNOWN: dict[str, dict[int, str]] = {
     "what_a_store_cannot_keep": dict.fromkeys((0, 1, 2), "Functions a store cannot keep"),
     "what_is_submitted": {1: "One SUBMITTED for each run"},
     "an_executor_that_is_not_there": dict.fromkeys((0, 1), "An executor that is not there"),
+    "a_moved_interval_is_resumed": {0: "An interval that was moved"},
     "cron_triggers": {42: "Month and weekday names with a step", 43: "Month and weekday names with a step"},
     "calendar_intervals": dict.fromkeys((0, 6, 12, 18, 24), _TEXT_OF_CALENDAR),
 }

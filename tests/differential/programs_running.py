@@ -80,6 +80,39 @@ def an_interval_counts_from_its_own_first_time(lib: Library) -> None:
     lib.say(sorted(event.scheduled_run_time - began for event in ears.heard))
 
 
+def an_interval_counts_on_from_where_it_was_moved(lib: Library) -> None:
+    """Whatever its `start_date` says; a calendar interval counts on from the date."""
+    ears, far = Ears(), datetime(2020, 1, 1, tzinfo=UTC)
+    for move in ("add", "modify"):
+        with lib.running() as scheduler:
+            scheduler.add_listener(ears, 2**12)
+            began = moments_ago(60)
+            first = {"next_run_time": began} if move == "add" else {}
+            always = {"start_date": far, "misfire_grace_time": None, **first}
+            scheduler.add_job(work.nothing, "interval", hours=7, id="grid", **always)
+            scheduler.add_job(work.nothing, "calendarinterval", days=3, hour=23, id="days", **always)
+            scheduler.add_job(work.nothing, "cron", year="*", id="cron", **always)
+            if move == "modify":
+                for id in ("grid", "days", "cron"):
+                    scheduler.modify_job(id, next_run_time=began)
+            ears.wait(2**12, 3 if move == "add" else 6)
+            lib.say(scheduler.get_job("grid").next_run_time - began)
+            lib.say(scheduler.get_job("days").next_run_time.date() - began.date())
+            lib.say(scheduler.get_job("cron").next_run_time)
+            scheduler.pause_job("grid")
+
+
+def a_moved_interval_is_resumed(lib: Library) -> None:
+    far = datetime(2020, 1, 1, tzinfo=UTC)
+    moved = datetime(2040, 1, 1, 0, 17, tzinfo=UTC)
+    with lib.running() as scheduler:
+        scheduler.add_job(work.nothing, "interval", hours=1, start_date=far, id="grid")
+        scheduler.modify_job("grid", next_run_time=moved)
+        scheduler.pause_job("grid")
+        scheduler.resume_job("grid")
+        lib.say(scheduler.get_job("grid").next_run_time.minute)
+
+
 def a_missed_run(lib: Library) -> None:
     ears = Ears()
     with lib.running() as scheduler:
