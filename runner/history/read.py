@@ -28,6 +28,9 @@ _LONG_AGO: Moment = -(1 << 62)
 class History(Finding):
     """Reads through an open engine. Rows that cannot be read back are left out and counted in `unreadable`."""
 
+    most_specs = 10_000
+    """So many specs are remembered from one question to the next."""
+
     def __init__(self, engine: Engine, *, alias: str = "default") -> None:
         self._engine = engine
         self._alias = alias
@@ -144,6 +147,8 @@ class History(Finding):
         return self._made(found, lambda row: rows.run_of(row, self._spec(row), self._alias))
 
     def _made(self, found: Iterable[Any], make: Any) -> list[Any]:
+        # Who looks on for weeks meets the specs of every job there ever was: each edit is one more.
+        self._digests.forget(beyond=self.most_specs)
         made = []
         for row in found:
             try:

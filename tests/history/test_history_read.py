@@ -166,3 +166,18 @@ def test_the_newest_of_all_jobs_are_found_by_their_ends(
     store.close()
     slots = sorted((key.slot for key in runs if start is None or key.slot >= start), reverse=True)
     assert found == slots[:limit]
+
+
+def test_a_reader_that_looks_on_for_ever_does_not_remember_every_spec_there_ever_was(
+    store: SQLAlchemyJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each edit of a job is another spec; what is forgotten is read again."""
+    monkeypatch.setattr(History, "most_specs", 20)
+    history, known = History(store.engine), 0
+    for number in range(100):
+        edited = run(replace(ETL, name=f"edit {number}"), number)
+        store.write([Save(edited)])
+        assert history.runs(limit=3)[0] == edited
+        known = max(known, len(history._digests))
+    assert 20 < known <= 20 + 3
+    assert [each.spec.name for each in history.runs(limit=100)] == [f"edit {n}" for n in reversed(range(100))]
