@@ -147,7 +147,7 @@ def _follow(
     notes = None if as_json else sys.stderr
     follower = Follower(place.state, sys.stdout, notes, step=step, form=form, since=since)
     try:
-        ended = follow_elsewhere(history, place, run.id, follower)
+        ended = follow_elsewhere(history, run.key.job.source, run.id, follower)
     except KeyboardInterrupt:
         return
     finally:

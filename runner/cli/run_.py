@@ -8,19 +8,23 @@ from typing import Any
 
 import click
 
-from runner.cli import completing, frame
+from runner.cli import completing, frame, owner
 
 
 @click.command("run")
 @click.argument("job", shell_complete=completing.jobs)
 @frame.file_option
+@owner.source_option
 @frame.params_option
 @click.option("--quiet", "-q", is_flag=True, help="only the output of the commands")
 @frame.json_option
-def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+def command(
+    job: str, file: str | None, source: str | None, params: tuple[str, ...], quiet: bool, as_json: bool
+) -> None:
     """Run one job now, in the foreground, and end with its success.
 
-    Where a service runs the file, the run is handed to it and followed here. Exit 0 where it succeeded, 1 where it
+    Where a service runs the file, the run is handed to it and followed here; so is one of a job that a program keeps
+    in the same store. Exit 0 where it succeeded, 1 where it
     failed, 124 where its timeout ended it, 130 where it was cancelled. Ctrl-C, SIGTERM and the end of the terminal
     cancel the run.
     """
@@ -29,36 +33,42 @@ def command(job: str, file: str | None, params: tuple[str, ...], quiet: bool, as
     from runner.service.follow import Follower, follow_elsewhere
     from runner.service.foreground import Foreground
 
-    place = frame.place_of(file)
-    loaded = frame.load(place)
-    spec = frame.job_of(loaded, job)
+    place = frame.place_of(file, shared=True)
+    whose = owner.owner(place, job, source) or place.source
+    ours = whose == place.source
+    loaded = frame.load(place) if ours else None
+    spec = frame.job_of(loaded, job) if loaded is not None else owner.spec_of(place, job, whose)
     values = frame.given(spec, params)
     store = frame.open_store(place)
     clock = SystemClock()
     follower = Follower(place.state, sys.stderr if as_json else sys.stdout, None if quiet else sys.stderr)
-    here = Foreground(
-        place,
-        loaded,
-        spec,
-        store,
-        clock,
-        follower.hear,
-        lambda text: click.echo(text, err=True),
-        values,
-        _me(),
-    )
+    here = None
+    if loaded is not None:
+        here = Foreground(
+            place,
+            loaded,
+            spec,
+            store,
+            clock,
+            follower.hear,
+            lambda text: click.echo(text, err=True),
+            values,
+            _me(),
+        )
     asked: list[int] = []
 
     def cancel() -> None:
         asked.append(1)
-        here.cancel()
+        if here is not None:
+            here.cancel()
 
     previous = _on_signals(cancel)
     try:
-        run = here.run()
+        run = here.run() if here is not None else None
         if run is None:
-            id = str(frame.ask(place, "trigger", job=job, params=values, by=_me())["run"])
-            run = follow_elsewhere(history_of(store), place, id, follower, _cancelling(place, id, asked))
+            id = str(frame.ask(place, "trigger", source=whose, job=job, params=values, by=_me())["run"])
+            hand_on = _cancelling(place, whose, id, asked)
+            run = follow_elsewhere(history_of(store), whose, id, follower, hand_on)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -76,13 +86,13 @@ def _on_signals(call: Callable[[], None]) -> dict[int, Any]:
     return before
 
 
-def _cancelling(place: Any, run_id: str, asked: list[int]) -> Callable[[], None]:
+def _cancelling(place: Any, source: str, run_id: str, asked: list[int]) -> Callable[[], None]:
     """Hands the wish to cancel on to the leader, once for each time it was asked."""
 
     def hand_on() -> None:
         if asked:
             asked.clear()
-            frame.ask(place, "cancel", run=run_id, by=_me())
+            frame.ask(place, "cancel", source=source, run=run_id, by=_me())
 
     return hand_on
 

@@ -15,7 +15,6 @@ from runner.errors import RunnerError, StoreError
 from runner.executors.output import Line, follow, path_of
 from runner.history import History, Remembered
 from runner.moment import Moment
-from runner.service.place import Place
 
 Form = Callable[[AttemptKey, Line, str], str]
 
@@ -126,7 +125,7 @@ class Follower:
 
 def follow_elsewhere(
     history: History | Remembered,
-    place: Place,
+    source: str,
     run_id: str,
     follower: Follower,
     between: Callable[[], None] = lambda: None,
@@ -139,7 +138,7 @@ def follow_elsewhere(
     while True:
         between()
         try:
-            run = history.find(run_id, source=place.source)
+            run = history.find(run_id, source=source)
         except StoreError as error:
             if str(error) != trouble:
                 trouble = str(error)

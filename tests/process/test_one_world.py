@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from tests.cli.verb_place import Place
 from tests.jobstores import store_servers
@@ -34,11 +35,14 @@ def fragile():
     raise ConnectionError("the other side is away")
 
 if __name__ == "__main__":
-    scheduler = BackgroundScheduler(jobstores={"default": store_of(sys.argv[1])}, timezone="UTC", name="shop")
+    scheduler = BackgroundScheduler(
+        jobstores={"default": store_of(sys.argv[1])}, timezone="UTC", name="shop", channels={"ops": sys.argv[2]}
+    )
     scheduler.start()
     scheduler.add_job(report, "cron", ["x"], day=1, hour=4, id="report", replace_existing=True)
     scheduler.add_job(hold, "cron", year=2099, id="hold", replace_existing=True, timeout="5m")
-    scheduler.add_job(fragile, id="fragile", jobstore="default", replace_existing=True)
+    scheduler.add_job(fragile, id="fragile", jobstore="default", replace_existing=True, notify="ops")
+    scheduler.add_job(fragile, "cron", year=2099, id="brittle", replace_existing=True, notify="ops")
     scheduler.add_job(report, "cron", ["y"], hour=5, id="both", replace_existing=True)
     print("ready", flush=True)
     signal.sigwait([signal.SIGTERM])
@@ -47,8 +51,10 @@ if __name__ == "__main__":
 
 
 class World:
-    def __init__(self, where: Path, url: str = "") -> None:
+    def __init__(self, where: Path, url: str = "", channel: str = "json://127.0.0.1:9") -> None:
+        """`channel`: who hears when `fragile` fails."""
         self.where = where
+        self.channel = channel
         self.environ = {
             **os.environ,
             "RUNNER_DATABASE_URL": url or f"sqlite:///{where}/shared.db",
@@ -59,7 +65,7 @@ class World:
 
     def start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "program.py", self.environ["RUNNER_DATABASE_URL"]],
+            [sys.executable, "program.py", self.environ["RUNNER_DATABASE_URL"], self.channel],
             cwd=self.where,
             stdout=subprocess.PIPE,
             text=True,
@@ -186,6 +192,29 @@ def test_what_nobody_runs_cannot_be_commanded(tmp_path: Path) -> None:
     assert "no scheduler answers for api:shop" in world.run("pause", "report", code=4)
 
 
+def _followed_stopped_and_told(verbs: Place, httpserver: HTTPServer) -> None:
+    """Of a program's jobs: `run` hands over and follows, `stop` ends, and a failure is told to its channel."""
+    assert "succeeded" in verbs.call("run", "report").stderr
+    assert verbs.call("run", "brittle", code=1).stderr.count("ConnectionError: the other side is away") == 1
+    held = verbs.call("trigger", "hold").stdout.strip()
+    eventually(lambda: _last(verbs, "hold")["status"] == "running")
+    assert held in verbs.call("stop", held).stdout
+    eventually(lambda: _last(verbs, "hold")["status"] == "cancelled")
+    assert "cancelled" in verbs.call("logs", held, "--follow").stderr
+
+    def told(job: str) -> list[str]:
+        texts = [str(request.get_json()["message"]) for request, _ in httpserver.log]
+        return [text for text in texts if f"runner logs {job}@" in text]
+
+    for job in ("fragile", "brittle"):
+        (said,) = eventually(partial(told, job))
+        assert "ConnectionError: the other side is away" in said
+
+
+def _last(verbs: Place, job: str) -> Any:
+    return verbs.call("history", job, "--json").json["runs"][0]
+
+
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "redis": store_servers.redis,
     "mongodb": partial(store_servers.mongodb, "secantus"),
@@ -196,11 +225,13 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_on_every_kind_of_server(kind: str, tmp_path: Path) -> None:
+def test_on_every_kind_of_server(kind: str, tmp_path: Path, httpserver: HTTPServer) -> None:
     """A program and `runner serve` on one store: both are listed, commanded and remembered from the command line."""
     with SERVERS[kind]() as server:
         url = str(server) if "://" in server else f"{kind}://{server}"
-        world, verbs = World(tmp_path, url), Place(tmp_path)
+        httpserver.expect_request("/alert").respond_with_data("")
+        channel = httpserver.url_for("/alert").replace("http://", "json://")
+        world, verbs = World(tmp_path, url, channel), Place(tmp_path)
         verbs.environ["RUNNER_DATABASE_URL"] = url
         program = world.start()
         verbs.write('jobs:\n  files:\n    schedule: "0 6 * * *"\n    run: echo said by the file\n')
@@ -227,6 +258,8 @@ def test_on_every_kind_of_server(kind: str, tmp_path: Path) -> None:
             verbs.call("pause", "report")
             (paused,) = (job for job in verbs.call("list", "--json").json["jobs"] if job["id"] == "report")
             assert paused["state"] == "paused"
+            verbs.call("resume", "report")
+            _followed_stopped_and_told(verbs, httpserver)
             verbs.call("db", "purge")
             assert succeeded() >= ran
             assert "is no SQL database" in verbs.call("db", "check", code=1).stderr
