@@ -3,7 +3,8 @@
 The bytes are stored raw, in files that `cat` reads: the head, then pieces of the tail that are deleted from
 the oldest on as new ones come. All state is in the names and sizes of the files, so a runner that is killed
 between two instructions leaves nothing to repair, and the next one goes on where it ended. Beside each file
-stands an index of 16-byte entries (offset, moment and stream) from which lines get their time and stream.
+stands an index of 16-byte entries (offset, moment and stream) from which lines get their time and stream. A piece of
+the tail without an index is stdout, of the moment it was last written: in a flood no piece needs more.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class Log:
         self._number = 0
         self._size = 0
         self._entry: tuple[int, Moment] | None = None
+        self._owed = b""
+        """The piece's first entry, for as long as no other has to be written."""
         self.written = False
         """Whether there is anything to read."""
 
@@ -129,10 +132,13 @@ class Log:
             parent.parent.mkdir(exist_ok=True, mode=0o700)
             parent.mkdir(exist_ok=True, mode=0o700)
             self._file = os.open(path, flags, 0o600)
-        self._index = os.open(f"{path}.t", flags | os.O_APPEND, 0o600)
         self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._number = number
         self._entry = None
+        self._owed = b""
+        if self._size and number and not os.path.exists(f"{path}.t"):
+            # An earlier runner's: what it wrote keeps its time.
+            self._owed = INDEX.pack(0, os.fstat(self._file).st_mtime_ns // 1_000 << 1)
         self.written = True
 
     def _drop(self, number: int) -> None:
@@ -148,5 +154,14 @@ class Log:
     def _mark(self, stream: int, now: Moment) -> None:
         if self._entry is not None and self._entry[0] == stream and now - self._entry[1] < _SPARSE:
             return
+        entry = INDEX.pack(self._size, now << 1 | stream)
+        first = self._entry is None and not self._size and self._number and not stream
         self._entry = (stream, now)
-        os.write(self._index, INDEX.pack(self._size, now << 1 | stream))
+        if first:
+            self._owed = entry
+            return
+        if self._index < 0:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND
+            self._index = os.open(f"{self._piece(self._number)}.t", flags, 0o600)
+        os.write(self._index, self._owed + entry)
+        self._owed = b""

@@ -167,7 +167,7 @@ class _Reader:
             with path.open("rb") as file:
                 file.seek(self._offset)
                 data = file.read()
-            marks = [INDEX.unpack(entry) for entry in _entries(index_path(path))]
+                marks = _marks(path) or [(0, os.fstat(file.fileno()).st_mtime_ns // 1_000 << 1)]
         except FileNotFoundError:
             return
         for begin, end, at, stream in _spans(marks, self._offset, self._offset + len(data), self._last):
@@ -179,10 +179,13 @@ class _Reader:
         self._offset += len(data)
 
 
-def _entries(path: Path) -> Iterator[bytes]:
-    data = path.read_bytes()
-    for at in range(0, len(data) - INDEX.size + 1, INDEX.size):
-        yield data[at : at + INDEX.size]
+def _marks(piece: Path) -> list[tuple[int, int]]:
+    """The index of a piece; nothing where it has none."""
+    try:
+        data = index_path(piece).read_bytes()
+    except FileNotFoundError:
+        return []
+    return [INDEX.unpack_from(data, at) for at in range(0, len(data) - INDEX.size + 1, INDEX.size)]
 
 
 def _spans(

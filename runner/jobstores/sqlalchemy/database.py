@@ -121,7 +121,14 @@ takes by itself. What the URL says goes first."""
 
 _SESSION = {
     "postgresql": ("SET idle_in_transaction_session_timeout = 3000", "SET lock_timeout = 2000"),
-    "mariadb": ("SET SESSION idle_write_transaction_timeout = 3", "SET SESSION innodb_lock_wait_timeout = 2"),
+    "mariadb": (
+        "SET SESSION idle_write_transaction_timeout = 3",
+        "SET SESSION idle_readonly_transaction_timeout = 3",
+        "SET SESSION innodb_lock_wait_timeout = 2",
+        # Idle it is between two statements. A runner that is frozen amid one has sent or read half of it.
+        "SET SESSION net_read_timeout = 3",
+        "SET SESSION net_write_timeout = 3",
+    ),
     "mysql": ("SET SESSION innodb_lock_wait_timeout = 3",),
 }
 

@@ -45,6 +45,8 @@ class Mark:
         self._id = ""
         self._count = 0
         self._writes = 0
+        self._coming: int | None = None
+        """The count of a transaction that is not yet committed, and may never be."""
 
     def compare(self, connection: Connection, name: str) -> tuple[str, int]:
         """The database's id and count; StoreReplaced where it is not the one it was. Nothing is written.
@@ -82,16 +84,21 @@ class Mark:
     def step(self, connection: Connection) -> None:
         """Within the transaction of a write."""
         self._writes += 1
+        self._coming = None
         if self._writes % _EVERY != 1:
             return
-        self._count += 1
         t = tables.meta
-        done = connection.execute(update(t).where(t.c.name == "mark").values(value=str(self._count)))
+        # Runners of other hosts count on in the same place.
+        known = connection.execute(select(t.c.value).where(t.c.name == "mark")).scalar()
+        self._coming = max(self._count, int(known or 0)) + 1
+        done = connection.execute(update(t).where(t.c.name == "mark").values(value=str(self._coming)))
         if not done.rowcount:
-            connection.execute(t.insert().values(name="mark", value=str(self._count)))
+            connection.execute(t.insert().values(name="mark", value=str(self._coming)))
 
     def stepped(self) -> bool:
         """After its commit; whether that was a step of the count."""
+        if self._coming is not None:
+            self._count, self._coming = self._coming, None
         with contextlib.suppress(OSError):
             self._outside()
         return self._writes % _EVERY == 1
