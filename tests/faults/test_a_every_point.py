@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from pytest_httpserver import HTTPServer
 
-from tests.faults.checker import Book, check, read, together
+from tests.faults.checker import check, read, together
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import WANTED, record, size
 from tests.faults.rig import ALL, MARK, Scene, side_by_side, wait_until
@@ -54,13 +54,15 @@ def test_case_06_dies_at_every_point(
         sink = httpserver.url_for(path).replace("http://", "json://")
         scenes.append(stage(JOBS.format(sink=sink, all=ALL, mark=MARK), servers.url(kind)))
     side_by_side(die_at, [(scene, numbers[rig::RIGS]) for rig, scene in enumerate(scenes)])
-    books = []
+    shares = []
     for rig, scene in enumerate(scenes):
 
         def told(path: str = f"/hook{rig}") -> bool:
             return any(request.path == path for request, _ in httpserver.log)
 
-        books.append(through(scene, told))
+        shares.append((scene, told))
+    side_by_side(through, shares)
+    books = [read(scene) for scene in scenes]
     points = {point for scene in scenes for point in scene.faults}
     record(
         f"06 {kind}",
@@ -79,14 +81,15 @@ def die_at(scene: Scene, numbers: list[int]) -> None:
     assert len(scene.faults) == len(numbers)
 
 
-def through(scene: Scene, told: Callable[[], bool]) -> Book:
+def through(scene: Scene, told: Callable[[], bool]) -> None:
     """A last runner brings to an end what was under way, and tells of it; all of it is right."""
     runner = scene.serve()
     runner.wait_lead()
     wait_until(lambda: min(len(read(scene).of(job)) for job in ("good", "again", "bad")) > 1, "it goes on")
     for job in ("good", "again", "bad"):
         scene.ask("pause", job=job)
-    wait_until(lambda: not read(scene).live, "everything has ended", 120)
+    # What was caught up runs one at a time: all the seconds that the deaths took.
+    wait_until(lambda: not read(scene).live, "everything has ended", 120 + 10 * len(scene.faults))
     wait_until(told, "somebody was told")
     assert runner.stop() == 0
     book = read(scene)
@@ -94,4 +97,3 @@ def through(scene: Scene, told: Callable[[], bool]) -> Book:
     assert verdict.good, str(verdict)
     ends = {(run.job, run.status, run.steps[0]["attempt"]) for run in book.runs}
     assert ends <= {("good", "succeeded", 1), ("again", "succeeded", 2), ("bad", "failed", 1)}, ends
-    return book
