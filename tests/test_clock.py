@@ -17,6 +17,16 @@ def test_the_alarm_rings_when_its_span_has_passed() -> None:
     alarm.close()
 
 
+def test_a_rest_lasts_its_span_and_leaves_rings_for_the_next_wait() -> None:
+    clock, alarm = SystemClock(), Alarm()
+    alarm.ring()
+    before = clock.elapsed()
+    alarm.rest(10 * MILLISECOND)
+    assert clock.elapsed() - before >= 10 * MILLISECOND
+    alarm.wait(None)
+    alarm.close()
+
+
 def test_a_ring_from_another_thread_ends_an_endless_wait() -> None:
     alarm = Alarm()
     waiting = threading.Thread(target=alarm.wait, args=(None,))

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 
 from runner.clock import Alarm, Clock
 from runner.core.event import Event, Settings, StepEnded
@@ -18,10 +19,12 @@ from runner.engine.batch import Arrival, Entry, Plan
 from runner.engine.hands import Hands
 from runner.engine.partition import Partition
 from runner.errors import RunnerError
-from runner.moment import SECOND, Moment, Span
+from runner.moment import MILLISECOND, SECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
 
+HEAD_START: Span = 2 * MILLISECOND
+"""So long before its moment what is due is decided and written: it starts at that moment, and never before it."""
 _STEP: Span = 5 * SECOND
 """A difference between wall clock and elapsed time that is a step, not a drift (docs/reliability.md)."""
 
@@ -176,7 +179,7 @@ class Engine:
             while True:
                 ending = self._ending
                 try:
-                    self.turn()
+                    self.turn(ahead=True)
                 except Exception:
                     log.exception("a turn failed; the loop goes on")
                 if ending:
@@ -187,10 +190,14 @@ class Engine:
             self._refuse_the_rest()
             self._alarm.close()
 
-    def turn(self) -> None:
-        """One turn: everything that is due or in the inbox now."""
+    def turn(self, *, ahead: bool = False) -> None:
+        """One turn: everything that is due or in the inbox now.
+
+        `ahead`: where nothing else waits, what is due within HEAD_START is decided and written now, as of its moment; the
+        turn then lasts until that moment, and starts it.
+        """
         with self._turning:
-            self._turn()
+            self._turn(ahead)
 
     def _sleep(self) -> Span | None:
         """How long to wait now; whoever visits meanwhile knows of it."""
@@ -203,13 +210,17 @@ class Engine:
         while self._chores:
             self._chores.popleft()()
 
-    def _turn(self) -> None:
+    def _turn(self, ahead: bool) -> None:
         self._do_chores()
         self.turned_at = self._clock.elapsed()
         now = self._clock.now()
         by = self._step(now)
         while self._calls:
             self._calls.popleft()(now)
+        come = None
+        moment = self._moment() if ahead and not by else None
+        if moment is not None and now < moment <= now + HEAD_START and not self._inbox:
+            now, come = moment, partial(self._wait_for, moment)
         poked = self._poked
         polling = self._polling()
         partitions = list(self._partitions.items())
@@ -231,7 +242,7 @@ class Engine:
                 partition.stepped(now, by)
             if polling:
                 mine += partition.read_requests(now)
-            partition.turn(now, mine, tick=not self._paused)
+            partition.turn(now, mine, tick=not self._paused, come=come)
         for alias, orphans in entries.items():
             for entry in orphans:
                 if isinstance(entry, Entry) and entry.waiter is not None:
@@ -274,7 +285,25 @@ class Engine:
             span = partition.wait(now, tick=not self._paused)
             if span is not None:
                 spans.append(span)
-        return max(0, min(spans)) if spans else None
+        if not spans:
+            return None
+        first, moment = max(0, min(spans)), self._moment()
+        return max(0, first - HEAD_START) if moment is not None and moment - now == first else first
+
+    def _moment(self) -> Moment | None:
+        """When time alone brings something to decide."""
+        if self._paused:
+            return None
+        moments = [each.moment() for each in self._partitions.values()]
+        return min((each for each in moments if each is not None), default=None)
+
+    def _wait_for(self, moment: Moment) -> None:
+        """Until the moment has come; not longer, should the clock be set meanwhile."""
+        for _ in range(3):
+            left = moment - self._clock.now()
+            if left <= 0:
+                return
+            self._alarm.rest(min(left, HEAD_START))
 
     def _refuse_the_rest(self) -> None:
         while self._inbox:

@@ -39,6 +39,9 @@ MARGIN: Span = 500 * MILLISECOND
 _RENEW_BEFORE: Span = 1750 * MILLISECOND
 _ASK_LEAD_EVERY: Span = 500 * MILLISECOND
 
+Come = Callable[[], None]
+"""Waits, between writing and acting, for the moment of a turn that is taken a little before it."""
+
 
 class Partition:
     """Used from the clock thread only, but for reading `machine.jobs`, whose values are frozen."""
@@ -262,22 +265,22 @@ class Partition:
 
     def wait(self, now: Moment, *, tick: bool = True) -> Span | None:
         """How long this partition needs no turn, unless something happens; None: for ever."""
+        moment = self.moment() if tick else None
         if self._retry_at is None and self._look_at is None and self._good_until is None:
             # The usual one: a lead that lasts, and nothing in the way.
-            moment = (
-                self.machine.wakeup() if tick and self.machine is not None and self._held is None else None
-            )
             return None if moment is None else max(0, moment - now)
         there = self._elapsed()
         spans = [at - there for at in (self._retry_at, self._look_at) if at is not None]
-        if tick and self.machine is not None and self._held is None:
-            moment = self.machine.wakeup()
-            if moment is not None:
-                spans.append(moment - now)
+        if moment is not None:
+            spans.append(moment - now)
         renew_at = self._renew_at()
         if renew_at is not None and not self.trouble:
             spans.append(renew_at - there)
         return max(0, min(spans)) if spans else None
+
+    def moment(self) -> Moment | None:
+        """When time alone brings something to decide; None: as things stand never."""
+        return self.machine.wakeup() if self.machine is not None and self._held is None else None
 
     def _time_for(self, at: Span | None) -> bool:
         return at is None or self._elapsed() >= at
@@ -297,7 +300,7 @@ class Partition:
                 self._outage.enforce_deadlines(self.machine, now)
         return self.machine is not None and self._held is None
 
-    def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool) -> None:
+    def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool, come: Come | None = None) -> None:
         """Handle what came in, and what time has brought; then write, act, tell."""
         if self.machine is None:
             return
@@ -319,7 +322,7 @@ class Partition:
         if tick and moment is not None and moment <= now:
             self._feed(now, Entry(Tick()), batch)
         if batch.actions or batch.waiters:
-            self._perform(now, batch)
+            self._perform(now, batch, come)
 
     def at_once(self, now: Moment, plan: Plan) -> None:
         """Handle this one plan, for whoever stands on the clock thread or in its place; what it raises is raised."""
@@ -402,7 +405,7 @@ class Partition:
         assert self.machine is not None
         batch.actions += self.machine.ends(now, ends, _unhandled)
 
-    def _perform(self, now: Moment, batch: Batch) -> None:
+    def _perform(self, now: Moment, batch: Batch, come: Come | None = None) -> None:
         changes = batch.changes()
         try:
             if changes:
@@ -419,6 +422,8 @@ class Partition:
             self._failed(error)
             return
         self._recovered()
+        if come is not None:
+            come()
         if self._good_until is not None and self._elapsed() >= self._good_until:
             self._act_late(now, batch)
         else:

@@ -110,6 +110,8 @@ def test_the_clock_thread_wakes_for_what_a_visit_made_due(running: Running) -> N
         def wait(self, now: Moment, *, tick: bool = True) -> int | None:
             return max(0, due[0] - now) if due else None
 
+        def moment(self) -> None: ...
+
         def ready(self, now: Moment, *, tick: bool = True) -> bool:
             if due and due[0] <= now:
                 due.clear()
