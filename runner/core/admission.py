@@ -54,6 +54,23 @@ class Places:
         self.hold(wanted)
         return None
 
+    def take_one(self, place: Place) -> bool:
+        """As `take` of this one alone; whether it was free."""
+        taken = self._taken.get(place, 0)
+        most = self._capacity.get(place) if self._capacity else None
+        if most is not None and taken >= most:
+            return False
+        self._taken[place] = taken + 1
+        return True
+
+    def free_one(self, place: Place) -> None:
+        """As `free` of this one alone."""
+        taken = self._taken.get(place, 0)
+        if taken:
+            self._taken[place] = taken - 1
+            if self._waiting and place in self._waiting:
+                self.freed.add(place)
+
     def hold(self, places: Iterable[Place]) -> None:
         """Count them as taken, full or not: what already runs has its place."""
         for place in places:
@@ -61,11 +78,7 @@ class Places:
 
     def free(self, places: Iterable[Place]) -> None:
         for place in places:
-            taken = self._taken.get(place, 0)
-            if taken:
-                self._taken[place] = taken - 1
-                if place in self._waiting:
-                    self.freed.add(place)
+            self.free_one(place)
 
     def wait(self, place: Place, priority: int, who: Waiting) -> None:
         self._count += 1

@@ -36,7 +36,13 @@ class Agenda:
         if known == moment:
             return
         self._moments[subject] = moment
-        self._enter(subject, moment)
+        there = self._subjects.get(moment)
+        if type(there) is deque:
+            # The usual case of many: schedules meet.
+            there.append(subject)
+            self._count += 1
+        else:
+            self._enter(subject, moment)
         if self._count > 64 + 4 * len(self._moments):
             self._rebuild()
 

@@ -23,6 +23,9 @@ from runner.moment import Moment
 from runner.spec import Step
 
 
+_RUNNING, _SUCCEEDED = Status.RUNNING, Status.SUCCEEDED
+
+
 class Lane:
     """Of jobs whose spec is `plain`. `hears`: the announcements somebody listens to, None for all of them."""
 
@@ -82,7 +85,7 @@ class Lane:
         step = spec.steps[0]
         run_key = RunKey(key, slot, "")
         place: Place = ("executor", step.executor or spec.executor)
-        if runs.places.take((place,)) is None:
+        if runs.places.take_one(place):
             self._starts(job, step, run_key, now)
         else:
             self._waits(job, step, run_key, place, now)
@@ -107,11 +110,11 @@ class Lane:
     def _starts(self, job: Job, step: Step, key: RunKey, now: Moment) -> None:
         """A run that starts at once: its place is taken."""
         spec, runs, out = job.spec, self._runs, self._out
-        state = StepRun(step.id, "", Status.RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
+        state = StepRun(step.id, "", _RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
         run = Run(
             key,
             spec,
-            Status.RUNNING,
+            _RUNNING,
             "",
             "schedule",
             "",
@@ -167,7 +170,7 @@ class Lane:
             or job.next_at is None
             or job.late_at is not None
             or job.spec.policy.sla.success_every is not None
-            or outcome.status is not Status.SUCCEEDED
+            or outcome.status is not _SUCCEEDED
             or run.reason
             or state.reason
             or self._desk.incidents
@@ -178,12 +181,12 @@ class Lane:
             return False
         out, slot = self._out, key.slot
         step = spec.steps[0]
-        self._runs.places.free((("executor", step.executor or spec.executor),))
+        self._runs.places.free_one(("executor", step.executor or spec.executor))
         ended_at = now if outcome.ended_at is None else outcome.ended_between(state.started_at, now)
         ended = StepRun(
             state.step,
             "",
-            Status.SUCCEEDED,
+            _SUCCEEDED,
             state.attempt,
             None,
             state.started_at,
@@ -196,7 +199,7 @@ class Lane:
         over = Run(
             key,
             spec,
-            Status.SUCCEEDED,
+            _SUCCEEDED,
             "",
             run.origin,
             run.by,
@@ -223,7 +226,7 @@ class Lane:
             job.reason,
             job.paused_until,
             job.passed,
-            Status.SUCCEEDED,
+            _SUCCEEDED,
             slot if before is None or before < slot else before,
             0,
             job.backs,

@@ -186,18 +186,16 @@ def step_text(state: StepRun) -> str:
     ):
         return dumps(state)
     text, end = around
-    attempt, began = state.attempt, state.started_at
-    running = state.status is Status.RUNNING and outcome is None and state.ended_at is None
-    if running and attempt and began is not None:
-        return f'{text},"status":"running","attempt":{attempt},"started_at":{began}{end}'
-    if state.status is not Status.PENDING:
-        text += f',"status":"{state.status._value_}"'
+    attempt, began, ended = state.attempt, state.started_at, state.ended_at
+    word = state.status._value_
+    if word != "pending":
+        text += f',"status":"{word}"'
     if attempt:
         text += f',"attempt":{attempt}'
     if began is not None:
         text += f',"started_at":{began}'
-    if state.ended_at is not None:
-        text += f',"ended_at":{state.ended_at}'
+    if ended is not None:
+        text += f',"ended_at":{ended}'
     if outcome is not None:
         text += f',"outcome":{{"~":"Outcome","status":"{outcome.status._value_}"'
         if outcome.exit_code is not None:
