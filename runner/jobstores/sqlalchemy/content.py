@@ -104,11 +104,14 @@ class Content:
             specs = [*specs_of_jobs, *specs_of_runs]
             fresh = self._write_specs(channel, specs, [*digests, *digests_of_runs], as_of)
         self._digests.texts.clear()
-        do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
+        if batch.gone:
+            do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
         self._write_jobs(do, channel, batch, digests)
         text_of = self._texts.of
-        do.insert_run.run(channel, list(map(rows.run_row, new, digests_of_runs, map(text_of, new))))
-        do.move_run.run(channel, list(map(rows.run_move, moved, map(text_of, moved))))
+        if new:
+            do.insert_run.run(channel, list(map(rows.run_row, new, digests_of_runs, map(text_of, new))))
+        if moved:
+            do.move_run.run(channel, list(map(rows.run_move, moved, map(text_of, moved))))
         if batch.rare:
             self._write_rare(do, channel, batch)
         return fresh
