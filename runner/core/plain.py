@@ -22,7 +22,6 @@ from runner.frozen import replace
 from runner.moment import Moment
 from runner.spec import Step
 
-
 _RUNNING, _SUCCEEDED = Status.RUNNING, Status.SUCCEEDED
 
 

@@ -193,8 +193,8 @@ class Engine:
     def turn(self, *, ahead: bool = False) -> None:
         """One turn: everything that is due or in the inbox now.
 
-        `ahead`: where nothing else waits, what is due within HEAD_START is decided and written now, as of its moment; the
-        turn then lasts until that moment, and starts it.
+        `ahead`: where nothing else waits, what is due within HEAD_START is decided and written now, as of its moment;
+        the turn then lasts until that moment, and starts it.
         """
         with self._turning:
             self._turn(ahead)
