@@ -119,7 +119,6 @@ def wrong_arguments_are_refused_at_once(lib: Library) -> None:
 def names_of_callables(lib: Library) -> None:
     with lib.running() as scheduler:
         counter = work.Counter()
-        local = lambda: None  # noqa: E731
         for func, args in (
             (work.nothing, ()),
             ("tests.differential.work:nothing", ()),
@@ -129,7 +128,7 @@ def names_of_callables(lib: Library) -> None:
             (work.Counter.free, ()),
             (work.Counter, ()),
             (counter, ()),
-            (local, ()),
+            (lambda: None, ()),
             (print, ()),
             (len, ("x",)),
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from tests.differential import work
@@ -107,7 +107,7 @@ def configured_in_every_way(lib: Library) -> None:
     root = lib.root
     memory = lib("jobstores.memory").MemoryJobStore()
     pool = lib("executors.pool").ThreadPoolExecutor(3)
-    flat: Callable[[], dict[str, Any]] = lambda: {  # noqa: E731 - APScheduler takes its values out of it
+    flat = {
         "apscheduler.jobstores.default": {"type": "memory"},
         "apscheduler.jobstores.other": {"type": "memory"},
         "apscheduler.executors.default": {
@@ -121,8 +121,9 @@ def configured_in_every_way(lib: Library) -> None:
         "other.key": 1,
     }
     every: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
-        ((flat(),), {}),
-        ((flat(),), {"timezone": "UTC", "job_defaults": {"max_instances": 8}}),
+        # Copies: APScheduler takes its values out of what it is given.
+        ((deepcopy(flat),), {}),
+        ((deepcopy(flat),), {"timezone": "UTC", "job_defaults": {"max_instances": 8}}),
         ((), {"jobstores": {"default": memory}, "executors": {"default": pool}}),
         (({"x.timezone": "Asia/Tokyo", "x.job_defaults.coalesce": False},), {"prefix": "x."}),
         (({"timezone": "Asia/Tokyo"},), {"prefix": None}),

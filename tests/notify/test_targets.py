@@ -35,7 +35,7 @@ def smtp() -> Iterator[Mailbox]:
     mails: queue.Queue[Any] = queue.Queue()
 
     class Keep:
-        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd calls it so
             mails.put(envelope)
             return "250 kept"
 

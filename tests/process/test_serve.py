@@ -330,7 +330,10 @@ jobs:
     served.wait_for("tick succeeded")
     desk.runner("pause", "tick")
     live = ("running", "pending", "waiting")
-    through = lambda: not [run for run in desk.history("-n", "100000") if run["status"] in live]  # noqa: E731
+
+    def through() -> bool:
+        return not [run for run in desk.history("-n", "100000") if run["status"] in live]
+
     until(through, "what was missed is caught up", 120)
     assert served.stop() == 0
     document = json.loads(desk.runner("history", "--json", "--all", "-n", "100000").stdout)

@@ -36,10 +36,12 @@ def note(what: str) -> None:
     if KIND == "gevent-patched":
         SEEN[what] = "host"  # every thread is a greenlet of the one that there is
     if SEEN.keys() >= WANTED:
-        END()
+        for end in ENDS:
+            end()
 
 
-END: Callable[[], object] = lambda: None  # noqa: E731
+ENDS: list[Callable[[], object]] = []
+"""What is called once everything was seen."""
 
 
 def function() -> None:
@@ -66,9 +68,8 @@ async def async_listener(event: Any) -> None:
 
 def fill(scheduler: BaseScheduler, end: Callable[[], object]) -> None:
     """`end` is called once everything was seen."""
-    global END
     done = threading.Lock()
-    END = lambda: end() if done.acquire(blocking=False) else None  # noqa: E731
+    ENDS[:] = [lambda: end() if done.acquire(blocking=False) else None]
     scheduler.add_listener(listener, EVENT_JOB_EXECUTED)
     scheduler.add_listener(async_listener, EVENT_JOB_EXECUTED)
     scheduler.add_job(function, id="function")

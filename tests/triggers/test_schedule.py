@@ -1,4 +1,4 @@
-# ruff: noqa: E501
+# ruff: noqa: E501 - tables: a schedule and what it means stand in one line
 from __future__ import annotations
 
 from typing import Any

@@ -13,7 +13,7 @@ async def tick():
 
 def tock():
     seen.append("function")
-    IOLoop.current  # noqa: B018
+    IOLoop.current
     loop.add_callback(check)
 
 
