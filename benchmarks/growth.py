@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import (
@@ -206,7 +207,7 @@ def steps(lengths: Iterable[int], store: Callable[[Path], JobStore]) -> Points:
             for _ in range(max(1, 100 // length)):
                 before = executor.started
                 made.hour()
-                costs.append(cpu_of(lambda made=made: _through(made)))  # type: ignore[misc]
+                costs.append(cpu_of(partial(_through, made)))
                 check(executor.started - before == length, "not all steps were started")
             made.close()
         found.append((float(length), min(costs) * 1e6 / length))

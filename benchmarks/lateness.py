@@ -9,7 +9,7 @@ from benchmarks import aps
 from benchmarks.measure import Row, Table, at_most, check, directory, figure, percentile, times_rival
 from benchmarks.turning import AtOnce, check_records, house, jobs, sqlite
 from runner.clock import SystemClock
-from runner.executors.base import Task
+from runner.executors.base import Done, Task
 from runner.moment import MILLISECOND
 from runner.service.memory import settle
 
@@ -66,8 +66,8 @@ def run(quick: bool) -> Table:
 class Timed(AtOnce):
     """Keeps how late each attempt was handed over, in milliseconds."""
 
-    def open(self, done: object) -> None:
-        super().open(done)  # type: ignore[arg-type]
+    def open(self, done: Done) -> None:
+        super().open(done)
         self.clock = SystemClock()
         self.late: list[float] = []
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def right(file: Path, count: int) -> None:
 def beside_rivals(where: Path, count: int, rounds: int) -> dict[str, Any]:
     calls: dict[str, Callable[[], float]] = {"ours": lambda: cpu_of(lambda: config.load(where / "ours.yaml"))}
     for name in RIVALS:
-        calls[name] = lambda name=name: rival(where, name)  # type: ignore[misc]
+        calls[name] = partial(rival, where, name)
     return interleaved(rounds, "s", **calls)
 
 

@@ -12,6 +12,7 @@ from benchmarks import __main__ as frame
 from benchmarks.drawing import svg
 from benchmarks.measure import (
     Curve,
+    Goal,
     Row,
     Table,
     Wrong,
@@ -53,9 +54,9 @@ def test_the_median_stands_for_its_samples() -> None:
         (ratio_at_most(1.0), False),
     ],
 )
-def test_a_goal_is_met_or_not(goal: object, met: bool) -> None:
+def test_a_goal_is_met_or_not(goal: Goal, met: bool) -> None:
     row = Row("rate", figure(300.0, ""), rival=figure(100.0, ""), limit=figure(600.0, ""), ratio=1.05)
-    assert row.met(goal) is met  # type: ignore[arg-type]
+    assert row.met(goal) is met
 
 
 def test_a_goal_without_what_it_is_measured_by_is_an_error() -> None:

@@ -13,5 +13,5 @@ if __name__ == "__main__":
     scheduler = TwistedScheduler()
     scheduler.add_job(poll, "interval", seconds=1)
     scheduler.start()
-    reactor.addSystemEventTrigger("before", "shutdown", scheduler.shutdown, wait=False)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.addSystemEventTrigger("before", "shutdown", scheduler.shutdown, wait=False)  # type: ignore[arg-type]
+    reactor.run()  # type: ignore[misc]

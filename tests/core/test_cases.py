@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -54,7 +55,7 @@ def job(
     notify: Notify = NOBODY,
     only_after: OnlyAfter | None = None,
     retry: Retry = ONCE,
-    **policy: object,
+    **policy: Any,
 ) -> JobSpec:
     trigger = None
     if schedule is not None:
@@ -63,7 +64,7 @@ def job(
         id,
         steps or (step("main", retry=retry),),
         trigger,
-        policy=Policy(**policy),  # type: ignore[arg-type]
+        policy=Policy(**policy),
         source="/jobs.yaml",
         timezone=zone,
         notify=notify,
@@ -71,8 +72,8 @@ def job(
     )
 
 
-def step(id: str, *needs: str, **rest: object) -> Step:
-    return Step(id, Command(script="true"), needs=needs, **rest)  # type: ignore[arg-type]
+def step(id: str, *needs: str, **rest: Any) -> Step:
+    return Step(id, Command(script="true"), needs=needs, **rest)
 
 
 def ran(simulation: Simulation, id: str = "job") -> list[tuple[str, str, float]]:

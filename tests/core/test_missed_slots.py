@@ -15,6 +15,7 @@ from runner.core.run import Job, Occurrence
 from runner.core.timing import PROMPT, due, skipped, start_of
 from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, Span
 from runner.spec import Catchup, Command, JobSpec, Policy, Step
+from runner.spec.policy import CatchupRuns
 from runner.triggers import BaseTrigger, Trigger
 from runner.triggers.combining import OrTrigger
 from runner.triggers.cron.crontab import CrontabTrigger
@@ -157,9 +158,9 @@ YEAR = 365 * DAY
     ids=["every 1s", "with jitter", "crontab", "two schedules"],
 )
 @pytest.mark.parametrize("runs", ["none", "latest", "all"])
-def test_a_year_down_with_a_run_each_second(trigger: Trigger, runs: str) -> None:
+def test_a_year_down_with_a_run_each_second(trigger: Trigger, runs: CatchupRuns) -> None:
     """31 million slots: no list of them is made, and each is in the ledger's ranges."""
-    policy = Policy(catchup=Catchup(runs))  # type: ignore[arg-type]
+    policy = Policy(catchup=Catchup(runs))
     begin = 1_700_000_000 * SECOND
     job = Job(spec(trigger, policy), next_at=begin)
     tracemalloc.start()

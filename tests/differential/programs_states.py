@@ -229,10 +229,11 @@ def a_logger_of_ones_own(lib: Library) -> None:
 
 def under_uwsgi_without_threads(lib: Library) -> None:
     import sys
-    from types import SimpleNamespace
+    from types import ModuleType
 
     for has_threads in (False, True):
-        sys.modules["uwsgi"] = SimpleNamespace(has_threads=has_threads)  # type: ignore[assignment]
+        uwsgi = sys.modules["uwsgi"] = ModuleType("uwsgi")
+        vars(uwsgi)["has_threads"] = has_threads
         scheduler = lib.scheduler()
         try:
             lib.try_(scheduler.start)

@@ -9,6 +9,7 @@ import json
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,9 @@ def test_case_18_frozen(stage: Stage, servers: Servers, kind: str) -> None:
         time.sleep(chance.uniform(0.5, 2.0))
         before = frozen.said().count("another runner leads now")
         frozen.signal(signal.SIGCONT)
-        wait_until(lambda f=frozen, b=before: f.said().count("another runner leads now") > b, "it notices")  # type: ignore[misc]
+        wait_until(
+            partial(lambda f, b: f.said().count("another runner leads now") > b, frozen, before), "it notices"
+        )
         assert not frozen.leads
     book = finish(scene, runners)
     verdict = check(book)
@@ -200,7 +203,7 @@ def test_case_18_frozen_between_decision_and_start(stage: Stage, servers: Server
         frozen = scene.faulty("freeze", point, at, name=f"frozen{number}", state=f"frozen{number}")
         frozen.wait_says("standing by")
         other.stop()
-        wait_until(lambda n=number: len(scene.faults) > n, f"it froze at {point}")  # type: ignore[misc]
+        wait_until(partial(lambda n: len(scene.faults) > n, number), f"it froze at {point}")
         other = host(scene, number)
         other.wait_lead()
         before = scene.started()

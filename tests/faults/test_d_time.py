@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 import zoneinfo
+from functools import partial
 from pathlib import Path
 
 from tests.faults.checker import check, moment, read
@@ -101,7 +102,8 @@ jobs:
         runner = scene.serve(environ=clock.environ)
         runner.wait_lead()
         clock.set_to(begin)
-        wait_until(lambda c=clock, b=begin: c.now() * 1e6 > moment(b + "Z") + 5_500_000, "the change is over")  # type: ignore[misc]
+        over = moment(begin + "Z") + 5_500_000
+        wait_until(partial(lambda c, b: c.now() * 1e6 > b, clock, over), "the change is over")
         assert runner.stop() == 0
         book = read(scene)
         fired = [run.slot for run in book.of("fixed")]

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_case_29_broken_files(stage: Stage) -> None:
     for kind in kinds:
         before, at = count(runner, KEPT), len(runner.said())
         put(scene.file, kind.text)
-        wait_until(lambda b=before: count(runner, KEPT) > b, kind.name)  # type: ignore[misc]
+        wait_until(partial(lambda b: count(runner, KEPT) > b, before), kind.name)
         if not set(PLACE.findall(kind.said)) <= set(PLACE.findall(runner.said()[at:])):
             unnamed.append(f"{kind.name}: {runner.said()[at:][:500]}")
     assert not unnamed
@@ -96,7 +97,7 @@ def test_case_30_cut_at_every_byte(stage: Stage) -> None:
     for at in places:
         begin = len(runner.said())
         put(scene.file, text[:at])
-        wait_until(lambda b=begin: verdicts.search(runner.said()[b:]), f"cut at {at}")  # type: ignore[misc]
+        wait_until(partial(lambda b: verdicts.search(runner.said()[b:]), begin), f"cut at {at}")
         said = runner.said()[begin:]
         if "removed" in said:
             # Between two jobs a cut is what somebody may have typed: half of them may go, and each is told.
@@ -106,7 +107,7 @@ def test_case_30_cut_at_every_byte(stage: Stage) -> None:
         begin = len(runner.said())
         put(scene.file, text)
         if "the file changed" in said or KEPT in said:
-            wait_until(lambda b=begin: "the file changed" in runner.said()[b:], "it is whole again")  # type: ignore[misc]
+            wait_until(partial(lambda b: "the file changed" in runner.said()[b:], begin), "it is whole again")
         whole += 1
     assert runner.stop() == 0
     figures = {"accepted amid a job": 0, "between two jobs, each removal told": shrunk}
@@ -223,7 +224,9 @@ def test_case_31_styles_of_saving(stage: Stage, style: str) -> None:
         for part in range(3 if style == "renamed" else 1):
             write(scene.file, saying(f"{number}x{part}"))
         last = f"{number}x{2 if style == 'renamed' else 0}"
-        longest = max(longest, wait_until(lambda w=last: version(scene) == w, f"edit {last} is live"))  # type: ignore[misc]
+        longest = max(
+            longest, wait_until(partial(lambda w: version(scene) == w, last), f"edit {last} is live")
+        )
     if style == "deleted first":
         scene.file.unlink()
         scene.wait_start()

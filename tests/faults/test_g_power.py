@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def recorded(scene: Scene, recorder: Path, seconds: float) -> list[Deed]:
         runner.wait_lead()
         before = scene.started()
         wait_until(
-            lambda b=before: scene.started() - b > seconds * 4,  # type: ignore[misc]
+            partial(lambda b: scene.started() - b > seconds * 4, before),
             "it starts things",
             PATIENCE + 2 * seconds,
         )

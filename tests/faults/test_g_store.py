@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -145,7 +146,7 @@ def locked_at(scene: Scene, phases: list[str], rounds: int, seed: int, resumed: 
             once = point in ("hold.before", "load.before", "recover.before")
             before = len(scene.faults)
             runner = scene.faulty("wait", point, 1 if once else 3 + number)
-            wait_until(lambda b=before: len(scene.faults) > b, phase)  # type: ignore[misc]
+            wait_until(partial(lambda b: len(scene.faults) > b, before), phase)
             with locked(scene.directory / "state" / "runner.db"):
                 go.touch()
                 time.sleep(length)

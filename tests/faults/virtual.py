@@ -23,11 +23,12 @@ from runner.jobstores.base import Fence
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, Span
 from runner.spec import Catchup, Command, Concurrency, JobSpec, Policy, Retry, Step
+from runner.spec.policy import CatchupRuns, Overlap
 from runner.triggers.schedule import build
 
 SOURCE = "/virtual/jobs.yaml"
 BEGIN: Moment = 1_790_000_000 * SECOND
-PLANS = (
+PLANS: tuple[tuple[str, str, CatchupRuns, Overlap], ...] = (
     ("hourly", "0 * * * *", "latest", "skip"),
     ("often", "*/20 * * * *", "all", "queue"),
     ("nightly", "30 2 * * *", "latest", "skip"),
@@ -133,8 +134,8 @@ class World:
         for id, schedule, catchup, overlap in PLANS:
             trigger = build(schedule, timezone="Europe/Berlin", job_id=id, calendars={})
             policy = Policy(
-                concurrency=Concurrency(overlap),  # type: ignore[arg-type]
-                catchup=Catchup(catchup),  # type: ignore[arg-type]
+                concurrency=Concurrency(overlap),
+                catchup=Catchup(catchup),
                 on_interrupt="retry" if id == "often" else "fail",
             )
             step = Step("main", Command("true"), retry=Retry(max=1, delay=MINUTE))

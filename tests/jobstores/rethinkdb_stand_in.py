@@ -316,8 +316,9 @@ class Evaluation:
 
     def delete(self, _: Any, target: Any) -> dict[str, int]:
         rows = self.rows(self.value(target))
+        assert rows.table is not None
         for row in rows:
-            self.tables.put(rows.table, row["id"], None)  # type: ignore[arg-type]
+            self.tables.put(rows.table, row["id"], None)
         return {"deleted": len(rows), "errors": 0}
 
 

@@ -114,7 +114,8 @@ class Server:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                return self._answers()  # type: ignore[return-value]
+                self._answers()
+                return
             except Exception as error:
                 if self._keeper.poll() is not None or time.monotonic() > until:
                     words = (self._where / "server.log").read_text(errors="replace").strip().splitlines()[-3:]

@@ -33,7 +33,7 @@ class Client:
 def store(host: str, port: int) -> Any:
     if "etcd3" not in sys.modules:
         stand_in = types.ModuleType("etcd3")
-        stand_in.Etcd3Client = Client  # type: ignore[attr-defined]
+        vars(stand_in)["Etcd3Client"] = Client
         sys.modules["etcd3"] = stand_in
     from apscheduler.jobstores.etcd import EtcdJobStore
 

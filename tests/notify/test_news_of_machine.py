@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from runner.core.event import Notice
 from runner.core.run import Status
 from runner.moment import DAY, HOUR, MINUTE, SECOND, parse_iso
@@ -16,11 +18,11 @@ BAD = Scripted(Status.FAILED, took=63 * SECOND, exit_code=3, tail="loading\nno s
 GOOD = Scripted(took=90 * MINUTE)
 
 
-def spec(notify: Notify, **more: object) -> JobSpec:
+def spec(notify: Notify, **more: Any) -> JobSpec:
     steps = (Step("extract", Command(script="a")), Step("load", Command(script="b"), needs=("extract",)))
     trigger = build("0 2 * * *", timezone="Europe/Oslo", job_id="etl", calendars={})
-    made = {"name": "Nightly ETL", "owner": "data", "timezone": "Europe/Oslo", "source": "/jobs.yaml"} | more
-    return JobSpec("etl", steps, trigger, notify=notify, **made)  # type: ignore[arg-type]
+    made = {"name": "Nightly ETL", "owner": "data", "timezone": "Europe/Oslo", "source": "/jobs.yaml"}
+    return JobSpec("etl", steps, trigger, notify=notify, **(made | more))
 
 
 def play(made: JobSpec, days: int, load: list[Scripted], *, undeliverable: str = "") -> Simulation:

@@ -174,7 +174,9 @@ def test_scheduled_job_leaves_the_function_as_it_is(moved: Make) -> None:
         return value
 
     assert function(7) == 7
-    assert scheduler.get_job("decorated").args == (1,)  # type: ignore[union-attr]
+    job = scheduler.get_job("decorated")
+    assert job is not None
+    assert job.args == (1,)
 
 
 @pytest.mark.parametrize(

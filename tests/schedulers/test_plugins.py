@@ -76,7 +76,7 @@ def test_other_packages_offer_kinds_of_their_own() -> None:
     assert [each.id for each in scheduler.get_jobs("attic")] == ["one"]
     executors = scheduler._house.hands.executors
     assert [type(executors[alias]).__name__ for alias in ("loud", "louder")] == ["Loud", "Loud"]
-    assert [executors[alias].volume for alias in ("loud", "louder")] == [11, 12]  # type: ignore[attr-defined]
+    assert [vars(executors[alias])["volume"] for alias in ("loud", "louder")] == [11, 12]
     scheduler.shutdown()
 
 

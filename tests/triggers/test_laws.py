@@ -19,7 +19,7 @@ from runner.triggers.cron.walk import walk
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
 from runner.triggers.windows import BetweenTrigger, Window
-from runner.triggers.workdays import WorkdayTrigger
+from runner.triggers.workdays import Roll, WorkdayTrigger
 from runner.triggers.zones import zone as clocks
 
 ZONES = st.sampled_from(
@@ -197,14 +197,14 @@ def test_period_is_not_negative(trigger: Trigger, moment: Moment) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(SPARSE, st.sampled_from(["skip", "forward", "backward"]), MOMENTS)
-def test_what_passed_and_what_fires_are_the_plan(inner: CrontabTrigger, roll: str, moment: Moment) -> None:
+def test_what_passed_and_what_fires_are_the_plan(inner: CrontabTrigger, roll: Roll, moment: Moment) -> None:
     """Each firing of the plan in a fortnight either fires or is told of as passed, never both."""
     trigger = WorkdayTrigger(inner, WEEKEND, "skip", inner.zone)
     until = moment + 14 * DAY
     passed = [one.slot for one in trigger.passed(moment, until)]
     planned, fired = list(walked(inner, moment, until)), list(walked(trigger, moment, until))
     assert sorted([*passed, *fired]) == planned
-    rolled = WorkdayTrigger(inner, WEEKEND, roll, inner.zone)  # type: ignore[arg-type]
+    rolled = WorkdayTrigger(inner, WEEKEND, roll, inner.zone)
     assert [one.slot for one in rolled.passed(moment, until)] == passed
 
 
