@@ -111,8 +111,13 @@ class Log:
 
     def _room(self) -> int:
         if self._file < 0:
-            known = pieces(Path(self._name))
-            self._open(known[-1][0] if known else 0)
+            known = [number for number, _ in pieces(Path(self._name))]
+            newest = known[-1] if known else 0
+            self._open(newest)
+            for number in known:
+                # One that was killed between a new piece and the end of the oldest has left it.
+                if number <= newest - PIECES:
+                    self._drop(number)
         room = capacity(self._number) - self._size
         if room <= 0:
             self.close()
@@ -144,7 +149,8 @@ class Log:
     def _drop(self, number: int) -> None:
         if number < 1:
             return
-        for path in (self._piece(number), f"{self._piece(number)}.t"):
+        # The index first: a piece that is left by a kill in between is found again, an index alone is not.
+        for path in (f"{self._piece(number)}.t", self._piece(number)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 

@@ -20,6 +20,7 @@ from runner.spec import Command
 from tests.executors.rig import Open, sh, task, wait_until
 
 HERE = Path(__file__).parent
+NOON = 1_780_000_000 * SECOND
 CAP = capture.HEAD + capture.PIECE * capture.PIECES
 
 
@@ -98,6 +99,36 @@ def test_head_and_tail_are_kept_with_a_mark_between(local: Open) -> None:
     mark = f"\n… {dropped} bytes dropped …\n".encode()
     assert read(path) == whole[: capture.HEAD] + mark + whole[len(whole) - (kept - capture.HEAD) :]
     assert [line.raw.decode() for line in lines(path) if line.stream == "note"] == [mark.decode().strip()]
+
+
+def test_a_piece_that_a_killed_runner_left_goes_with_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = capture.Log(path)
+    log.append(0, b"x" * capture.PIECE * 7, NOON)
+    log.close()
+    # Killed between a new piece and the end of the oldest.
+    stray = capture.piece_path(path, 2)
+    stray.write_bytes(b"old")
+    capture.index_path(stray).write_bytes(b"")
+    log = capture.Log(path)
+    log.append(0, b"y", NOON)
+    log.close()
+    assert [number for number, _ in capture.pieces(path)] == [0, 4, 5, 6, 7]
+    assert not capture.index_path(stray).exists()
+
+
+def test_a_piece_has_an_index_where_its_lines_are_of_two_streams(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = capture.Log(path)
+    log.append(0, b"x" * capture.HEAD, NOON)
+    log.append(0, b"out\n", NOON)
+    assert not capture.index_path(capture.piece_path(path, 1)).exists()
+    assert [line.stream for line in lines(path)][-1] == "stdout"
+    log.append(1, b"err\n", NOON + SECOND)
+    log.append(0, b"more\n", NOON + 2 * SECOND)
+    log.close()
+    told = [(line.stream, line.at - NOON, line.raw[-4:]) for line in lines(path)]
+    assert told == [("stdout", 0, b"xout"), ("stderr", SECOND, b"err"), ("stdout", 2 * SECOND, b"more")]
 
 
 def test_few_descriptors(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from tests.faults.figures import WANTED, record, size
 from tests.faults.rig import ALL, MARK, Scene, side_by_side, wait_until
 
 JOBS = """\
+# Every row is counted: none may be purged meanwhile.
+defaults: {{retention: {{runs: 100000}}}}
 channels:
   ops: {sink}
 jobs:
