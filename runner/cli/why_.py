@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from runner.cli import completing, frame, reading
+
+if TYPE_CHECKING:
+    from runner.core.run import Job
+    from runner.moment import Moment
 
 
 @click.command("why")
 @click.argument("job", shell_complete=completing.jobs)
 @click.option(
-    "--at", metavar="T", required=True, help="the moment: 2026-12-24T08:00, or a length of time back: -2h"
+    "--at",
+    metavar="T",
+    help="the moment: 2026-12-24T08:00, or a length of time back: -2h [the last on record, else the next planned]",
 )
 @frame.file_option
 @frame.json_option
-def command(job: str, at: str, file: str | None, as_json: bool) -> None:
+def command(job: str, at: str | None, file: str | None, as_json: bool) -> None:
     """Why a job did or did not run at a moment: its rule, field by field, and what is written down."""
     from runner.moment import MINUTE, SECOND
     from runner.views import why
@@ -21,12 +29,16 @@ def command(job: str, at: str, file: str | None, as_json: bool) -> None:
     with reading.desk(file) as desk:
         found = desk.job(job)
         zone = zone_of(found.spec.timezone)
-        asked = reading.moment(at, desk, found.spec.timezone) or desk.now
-        asked -= asked % SECOND
-        note = _clock_change(at, found.spec.timezone)
-        runs, others, clock = [], [], []
+        asked = reading.moment(at, desk, found.spec.timezone)
+        if asked is None:
+            asked = _last(found, desk)
+        else:
+            asked -= asked % SECOND
+        note = "" if at is None else _clock_change(at, found.spec.timezone)
+        runs, others, clock, oldest = [], [], [], None
         if desk.history is not None:
             source, id = found.key.source, found.key.id
+            oldest = desk.history.oldest(found.key)
             until = asked + MINUTE
             runs = desk.history.runs(source=source, job=id, since=asked, until=until)
             others = desk.history.occurrences(source=source, job=id, since=asked, until=until)
@@ -40,11 +52,24 @@ def command(job: str, at: str, file: str | None, as_json: bool) -> None:
             others=others,
             maintenance=desk.maintenance,
             clock=clock,
+            oldest=oldest,
         )
         if as_json:
             frame.print_json(why.document(made, note))
         else:
             click.echo(why.text(made, now=desk.now, zone=zone, note=note))
+
+
+def _last(job: Job, desk: reading.Desk) -> Moment:
+    """The last moment that something is on record of; where there is none the next that is planned, else now."""
+    slots: list[Moment] = []
+    if desk.history is not None:
+        source, id = job.key.source, job.key.id
+        slots += [run.key.slot for run in desk.history.runs(source=source, job=id, limit=1)]
+        others = desk.history.occurrences(source=source, job=id, limit=1)
+        slots += [one.slot if one.last is None else one.last for one in others]
+    coming = job.spec.trigger.next_after(desk.now) if job.spec.trigger is not None else None
+    return max(slots) if slots else coming or desk.now
 
 
 def _clock_change(text: str, zone: str) -> str:

@@ -1,4 +1,4 @@
-"""`runner why JOB --at T`: why it did or did not run then, from its rule and from what is written down."""
+"""`runner why JOB [--at T]`: why it did or did not run then, from its rule and from what is written down."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def answer(
     others: Sequence[Occurrence] = (),
     maintenance: Sequence[Maintenance] = (),
     clock: Sequence[Incident] = (),
+    oldest: Moment | None = None,
 ) -> Answer:
     """Judge one moment. `zone`: the job's. `runs` and `others` are this job's, at least those around `at`.
 
-    `maintenance`: the windows that are planned now. `clock`: when it was set.
+    `maintenance`: the windows that are planned now. `clock`: when it was set. `oldest`: the slot of the oldest record.
     """
     trigger = job.spec.trigger
     planned = trigger is not None and explain.fires(trigger, at)
@@ -69,7 +70,7 @@ def answer(
     elif at > now:
         verdict, because = "planned", (*_coming(job, at, now, zone, maintenance), *words)
     else:
-        verdict, because = "unknown", _nothing_known(job, runs, others, now, zone)
+        verdict, because = "unknown", _nothing_known(at, oldest, now, zone)
     because += tuple(_clock_set(each, now, zone) for each in clock if _passes(each, at))
     return Answer(job, at, verdict, because, run, occurrence, previous, following)
 
@@ -190,16 +191,14 @@ def _coming(
     return (f"it will run {when(at, now, zone)}",)
 
 
-def _nothing_known(
-    job: Job, runs: Sequence[Run], others: Sequence[Occurrence], now: Moment, zone: tzinfo
-) -> tuple[str, ...]:
-    known = [run.key.slot for run in runs] + [one.slot for one in others]
-    lines = ["its schedule names this time, but nothing is written down of it"]
-    if not known:
-        lines.append("nothing is written down of this job at all: it has not been served yet")
-    else:
-        lines.append(
-            f"the oldest record of this job is of {when(min(known), now, zone)}; before that it was not there, "
-            "had another schedule, or its history was cleared"
-        )
-    return tuple(lines)
+def _nothing_known(at: Moment, oldest: Moment | None, now: Moment, zone: tzinfo) -> tuple[str, ...]:
+    first = "its schedule names this time, but nothing is written down of it"
+    if oldest is None:
+        return (first, "nothing is written down of this job at all: it has not been served yet")
+    if oldest < at:
+        return (first, "it has older records: it had another schedule then, or was not enabled or not there")
+    record = f"the oldest record of this job is of {when(oldest, now, zone)}"
+    return (
+        first,
+        f"{record}; before that it was not there, had another schedule, or its history was cleared",
+    )

@@ -269,6 +269,33 @@ def test_why_knows_what_was_written(desk: Desk) -> None:
     )
 
 
+def test_why_without_a_moment_is_about_the_last_on_record(desk: Desk) -> None:
+    etl = desk.spec("etl")
+    coming = desk.json("why", "etl")
+    assert coming["verdict"] == "planned"
+    assert desk.json("why", "reindex")["because"] == ["it has no schedule; it runs by hand"]
+    desk.keep(run(etl, desk.slot, Status.FAILED))
+    assert (desk.json("why", "etl")["verdict"], desk.json("why", "etl")["at"]) == ("ran", iso(desk.slot))
+    desk.keep(
+        Occurrence(
+            etl.key, desk.slot + DAY, "missed", "downtime", last=desk.slot + 2 * DAY, count=2, decided_at=1
+        )
+    )
+    last = desk.json("why", "etl")
+    assert (last["verdict"], last["at"]) == ("missed", iso(desk.slot + 2 * DAY))
+
+
+def test_why_knows_whether_there_are_records_of_other_times(desk: Desk) -> None:
+    etl = desk.spec("etl")
+    long_before = "nothing is written down of this job at all: it has not been served yet"
+    assert long_before in desk.said("why", "etl", "--at", iso(desk.slot - 5 * DAY))
+    desk.keep(run(etl, desk.slot - 3 * DAY, Status.SUCCEEDED))
+    assert "the oldest record of this job is of" in desk.said("why", "etl", "--at", iso(desk.slot - 5 * DAY))
+    assert "it has older records: it had another schedule then" in desk.said(
+        "why", "etl", "--at", iso(desk.slot - DAY)
+    )
+
+
 # ── what goes wrong ─────────────────────────────────────────────────────────────────────────
 
 

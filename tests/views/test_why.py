@@ -16,6 +16,8 @@ def said(job: Job, moment: str, **more: Any) -> str:
         "runs": [run for run in RUNS if run.key.job == job.key],
         "others": [one for one in OTHERS if one.job == job.key],
     }
+    slots = [run.key.slot for run in of_job["runs"]] + [one.slot for one in of_job["others"]]
+    of_job["oldest"] = min(slots, default=None)
     made = why.answer(job, at(moment), now=NOW, zone=OSLO, **(of_job | more))
     return why.text(made, now=NOW, zone=OSLO)
 
