@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -30,7 +31,8 @@ from runner.spec import (
     Sla,
     Step,
 )
-from runner.triggers.schedule import build
+from runner.triggers.calendars import Calendar
+from runner.triggers.schedule import Schedule, build
 
 FAIL = Scripted(Status.FAILED)
 D = Scripted()
@@ -47,11 +49,11 @@ MIDNIGHT = at("2026-06-01T00:00")
 
 def job(
     id: str = "job",
-    schedule: object = None,
+    schedule: Schedule | None = None,
     *,
     steps: tuple[Step, ...] | None = None,
     zone: str = "UTC",
-    calendars: dict[str, object] | None = None,
+    calendars: Mapping[str, Calendar] | None = None,
     notify: Notify = NOBODY,
     only_after: OnlyAfter | None = None,
     retry: Retry = ONCE,
@@ -59,7 +61,7 @@ def job(
 ) -> JobSpec:
     trigger = None
     if schedule is not None:
-        trigger = build(schedule, timezone=zone, job_id=id, calendars=calendars or {})  # type: ignore[arg-type]
+        trigger = build(schedule, timezone=zone, job_id=id, calendars=calendars or {})
     return JobSpec(
         id,
         steps or (step("main", retry=retry),),

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 
@@ -131,14 +132,14 @@ def test_case_37_nothing_printed_is_lost(stage: Stage) -> None:
     with gate.open("r+b", buffering=0) as opened:
         for wait in dice(SEED, 5 * kills, 0.0, 0.02):
             opened.write(b"go\n")
-            wait_until(lambda n=blocks: said(began) == n, "it prints")  # type: ignore[misc]
+            wait_until(partial(lambda n: said(began) == n, blocks), "it prints")
             time.sleep(wait)
             runner.kill()
             amid += said(printed) <= blocks
             blocks += 1
             runner = scene.serve()
             runner.wait_lead()
-            wait_until(lambda n=blocks: said(printed) == n, "the block is printed")  # type: ignore[misc]
+            wait_until(partial(lambda n: said(printed) == n, blocks), "the block is printed")
             if amid == kills:
                 break
         opened.write(b"enough\n")
