@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from runner.errors import StoreError
 from runner.jobstores.mongodb import MongoDBJobStore
@@ -43,3 +44,21 @@ def test_no_server_is_a_store_error() -> None:
     store = MongoDBJobStore(url=url, serverSelectionTimeoutMS=100)
     with pytest.raises(StoreError, match=r"the store cannot be opened: 127.0.0.1:.*refused"):
         store.open()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_one_client_has_not_committed_is_not_seen_by_another(kind: str) -> None:
+    """On nx-27017 it is, and one's commit takes the other's along: so it is no server for two programs at once. Where
+    this fails, it has learned it, and belongs to those of test_shared_stores.py again."""
+    with store_servers.mongodb(kind) as url:
+        one: MongoClient[Any] = MongoClient(url, directConnection=True)
+        other: MongoClient[Any] = MongoClient(url, directConnection=True)
+        with one, other, one.start_session() as mine, other.start_session() as theirs:
+            one.apart.things.insert_one({"_id": 0})
+            with mine.start_transaction():
+                one.apart.things.insert_one({"_id": 1}, session=mine)
+                theirs.start_transaction()
+                seen = [each["_id"] for each in other.apart.things.find({}, session=theirs)]
+                theirs.abort_transaction()
+                mine.abort_transaction()
+    assert seen == ([0, 1] if kind == "nx" else [0])

@@ -18,7 +18,12 @@ TAKEOVER = 5.0
 PROGRAM = Path(__file__).with_name("shared_program.py")
 
 
-@pytest.fixture(scope="module", params=KINDS)
+APART = [kind for kind in KINDS if kind != "mongodb-nx"]
+"""Servers that keep the transactions of two programs apart. nx-27017 does not (test_mongodb_store.py shows it): what
+one program has not committed the other reads, and commits with its own."""
+
+
+@pytest.fixture(scope="module", params=APART)
 def shared(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     with KINDS[request.param].server() as url:
         yield request.param, url
