@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,8 +77,12 @@ def lateness(jobs: int, seconds: int, directory: Path) -> list[float]:
     return late
 
 
-def wakeups(idle: int, rounds: int, directory: Path | None) -> list[float]:
-    """CPU milliseconds of each wake-up with one due job among idle ones; its call is made at once."""
+@contextmanager
+def sleeper(idle: int, directory: Path | None) -> Iterator[tuple[Callable[[], None], Callable[[], float]]]:
+    """A scheduler that is turned by hand, with one job among idle ones: what makes it due, and what wakes it up.
+
+    The latter gives the CPU milliseconds of the wake-up; the job's call is made at once.
+    """
     from apscheduler.executors.debug import DebugExecutor
     from apscheduler.jobstores.memory import MemoryJobStore
     from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -99,16 +103,20 @@ def wakeups(idle: int, rounds: int, directory: Path | None) -> list[float]:
         timezone="UTC",
     )
     made.start()
-    _called.clear()
-    now, found = datetime.now(UTC), []
+    now = datetime.now(UTC)
     for number in range(idle):
         made.add_job(called, "interval", days=365, id=str(number))
     made.add_job(called, "interval", hours=1, id="due")
-    for _ in range(rounds):
-        made.modify_job("due", next_run_time=now)
+
+    def wake() -> float:
+        _called.clear()
         began = time.process_time()
         made._process_jobs()
-        found.append((time.process_time() - began) * 1000)
-    made.shutdown()
-    check(len(_called) == rounds, f"APScheduler made {len(_called)} of {rounds} calls")
-    return found
+        took = (time.process_time() - began) * 1000
+        check(len(_called) == 1, f"APScheduler made {len(_called)} of 1 calls")
+        return took
+
+    try:
+        yield lambda: made.modify_job("due", next_run_time=now), wake
+    finally:
+        made.shutdown()
