@@ -72,6 +72,13 @@ def test_a_job_shows_what_it_was_given(moved: Make) -> None:
     assert repr(job) == "<Job (id=j name=the job)>"
 
 
+def test_a_program_asks_a_job_s_trigger_for_its_next_times(moved: Make) -> None:
+    """As it stands here, with nothing said about types: mypy looks at it, too."""
+    job = moved().scheduler.add_job(nothing, "cron", hour=13)
+    assert job.trigger.get_next_fire_time(None, START) == at(3600)
+    assert job.trigger.get_next_fire_time(job.next_run_time, START) == at(25 * 3600)
+
+
 def test_what_is_not_given_has_the_usual_value(moved: Make) -> None:
     job = moved().scheduler.add_job(nothing, "cron", hour=5)
     assert len(job.id) == 32
