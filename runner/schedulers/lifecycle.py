@@ -408,7 +408,7 @@ class Lifecycle:
         try:
             telling.write(announce, job)
             if announce.name == "occurrence.missed":
-                found = telling.missed(announce.value, job.trigger)
+                found = telling.missed(announce.value, job)
             else:
                 found = telling.told(announce)
             for event in found:

@@ -13,10 +13,10 @@ from runner import events
 from runner.core.action import Announce
 from runner.core.run import Job as Record
 from runner.core.run import Occurrence, Outcome, Run, Status
+from runner.core.timing import start_of
 from runner.events import JobEvent, JobExecutionEvent, JobSubmissionEvent, SchedulerEvent
 from runner.moment import Moment, to_datetime
 from runner.spec import JobSpec
-from runner.triggers import Trigger
 
 MOST_MISSED = 100
 """How many of a range of missed times are told one by one."""
@@ -63,19 +63,30 @@ def told(announce: Announce) -> Iterator[SchedulerEvent]:
             yield JobEvent(MASKS[name], value.key.id, value.key.store)
 
 
-def missed(occurrence: Occurrence, trigger: Trigger | None) -> Iterator[SchedulerEvent]:
-    """One event for each time that was missed, at most MOST_MISSED of a range."""
-    zone = getattr(trigger, "tzinfo", None)
-    for slot in _slots(occurrence, trigger):
-        when = to_datetime(slot, zone) if zone is not None else to_datetime(slot)
-        yield JobExecutionEvent(events.EVENT_JOB_MISSED, occurrence.job.id, occurrence.job.store, when)
+def missed(occurrence: Occurrence, job: Any) -> Iterator[SchedulerEvent]:
+    """An event for each time that counts as missed; see `missed_slots`."""
+    spec: JobSpec = job.record.spec
+    for slot in missed_slots(occurrence, spec):
+        yield JobExecutionEvent(
+            events.EVENT_JOB_MISSED, occurrence.job.id, occurrence.job.store, at(spec, slot)
+        )
 
 
-def _slots(occurrence: Occurrence, trigger: Trigger | None) -> Sequence[Moment]:
+def missed_slots(occurrence: Occurrence, spec: JobSpec) -> Sequence[Moment]:
+    """The times people hear of as missed: at most MOST_MISSED of a range.
+
+    A job that takes together what came due together misses one time, the last, and none where a later one ran.
+    """
+    trigger, last = spec.trigger, occurrence.slot if occurrence.last is None else occurrence.last
+    if trigger is None:
+        return [last]
+    if spec.policy.catchup.runs != "all":
+        following = trigger.next_after(last)
+        ran = following is not None and start_of(spec, following) <= occurrence.decided_at
+        return [] if ran else [last]
     slots = [occurrence.slot]
-    while len(slots) < min(occurrence.count, MOST_MISSED) and trigger is not None:
-        following = trigger.next_after(slots[-1])
-        if following is None:
+    while len(slots) < min(occurrence.count, MOST_MISSED):
+        if (following := trigger.next_after(slots[-1])) is None:
             break
         slots.append(following)
     return slots
@@ -152,9 +163,9 @@ def write(announce: Announce, job: Any) -> None:
             executor_log(value).info('Running job "%s" (scheduled at %s)', job, when)
         case "run.ended":
             _write_end(value, job)
-        case "occurrence.missed":
+        case "occurrence.missed" if missed_slots(value, job.record.spec):
             late = to_datetime(value.decided_at) - to_datetime(value.slot)
-            log = logging.getLogger("runner.scheduler")
+            log = _log_of(job.executor)
             if value.count == 1:
                 log.warning('Run time of job "%s" was missed by %s', job, late)
             else:

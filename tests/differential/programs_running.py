@@ -148,6 +148,31 @@ def times_that_came_together(lib: Library) -> None:
         lib.say(coalesce, offsets, work.CALLS)
 
 
+def what_is_missed_of_times_that_came_together(lib: Library) -> None:
+    """Three of them: the last within the grace, all of them late, and each judged by itself."""
+    for coalesce, grace in ((True, 2000), (True, 60), (False, 4000)):
+        work.CALLS.clear()
+        ears = Ears()
+        with logged(f"{lib.root}.executors") as lines, lib.running() as scheduler:
+            scheduler.add_listener(ears, RUN)
+            began = moments_ago(8000)
+            scheduler.add_job(
+                work.note,
+                "interval",
+                ["x"],
+                hours=1,
+                start_date=began,
+                next_run_time=began,
+                coalesce=coalesce,
+                misfire_grace_time=grace,
+                max_instances=3,
+                id="one",
+            )
+            ears.wait(RUN, 1 if coalesce else 3)
+        lib.say(sorted((each.code, each.scheduled_run_time - began) for each in ears.heard), work.CALLS)
+        lib.say({(log, level) for log, level, _ in lines if level == "WARNING"})
+
+
 def what_is_submitted(lib: Library) -> None:
     ears = Ears()
     with lib.running() as scheduler:

@@ -278,7 +278,7 @@ def test_what_stands_in_the_log(moved: Make, caplog: pytest.LogCaptureFixture) -
         (executor, "INFO", f'Job "{good}" executed successfully'),
         (executor, "INFO", f'Running job "{bad}" (scheduled at 2030-01-01 12:00:05 UTC)'),
         (executor, "ERROR", f'Job "{bad}" raised an exception'),
-        (scheduler, "WARNING",
+        (executor, "WARNING",
          'Run time of job "nothing (trigger: date[2030-01-01 11:59:05 UTC], next run at: '
          '2030-01-01 11:59:05 UTC)" was missed by 0:01:00'),
         (scheduler, "INFO", "Removed job late"),
