@@ -28,6 +28,9 @@ KNOWN: dict[str, dict[int, str]] = {
     "what_is_submitted": {1: "One SUBMITTED for each run"},
     "an_executor_that_is_not_there": dict.fromkeys((0, 1), "An executor that is not there"),
     "a_moved_interval_is_resumed": {0: "An interval that was moved"},
+    "moments_given_in_another_zone": dict.fromkeys((1, 3), "The zone in which a moment is shown"),
+    "a_job_for_now_that_waits_for_the_start": {0: "A job for now, added before the start"},
+    "jitter": {1: "Jitter"},
     "cron_triggers": {42: "Month and weekday names with a step", 43: "Month and weekday names with a step"},
     "calendar_intervals": dict.fromkeys((0, 6, 12, 18, 24), _TEXT_OF_CALENDAR),
 }

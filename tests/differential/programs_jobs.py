@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from typing import Any, TypeVar
 
@@ -161,6 +161,30 @@ def a_next_run_time_of_ones_own(lib: Library) -> None:
         for when in (FAR, date(2040, 5, 1), "2040-05-01 10:00:00", "2040-05-01"):
             job = scheduler.add_job(work.nothing, "cron", hour=3, next_run_time=when)
             lib.say(job.next_run_time, str(job))
+
+
+def moments_given_in_another_zone(lib: Library) -> None:
+    tokyo = timezone(timedelta(hours=9), "JST")
+    given = FAR.replace(tzinfo=tokyo)
+    with lib.running() as scheduler:
+        job = scheduler.add_job(work.nothing, "cron", hour=3, next_run_time=given)
+        lib.say(job.next_run_time == given, str(job.trigger))
+        lib.say(job.next_run_time)
+        job = scheduler.add_job(
+            work.nothing, "interval", hours=3, start_date=given, end_date=given + timedelta(days=9)
+        )
+        trigger = job.trigger
+        lib.say(trigger.start_date == given, trigger.end_date - given, job.next_run_time, str(job))
+        lib.say(trigger.start_date, trigger.end_date, repr(trigger))
+
+
+def a_job_for_now_that_waits_for_the_start(lib: Library) -> None:
+    scheduler = lib.scheduler()
+    scheduler.add_job(work.nothing, id="one")
+    lib.say(scheduler.get_job("one").trigger.run_date is None)
+    scheduler.start(paused=True)
+    lib.say(scheduler.get_job("one").trigger.run_date == scheduler.get_job("one").next_run_time)
+    scheduler.shutdown()
 
 
 def jobs_come_by_their_next_run_time(lib: Library) -> None:

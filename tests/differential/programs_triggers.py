@@ -192,6 +192,14 @@ def attributes(lib: Library) -> None:
         lib.say(str(pickle.loads(pickle.dumps(trigger))), str(copy.deepcopy(trigger)))
 
 
+def jitter(lib: Library) -> None:
+    planned = datetime(2040, 6, 16, 4, tzinfo=UTC)
+    trigger = make(lib, "cron", hour=4, timezone="UTC", jitter=60)
+    found = [trigger.get_next_fire_time(None, NOW) for _ in range(5)]
+    lib.say(all(timedelta() <= each - planned <= timedelta(seconds=60) for each in found))
+    lib.say(set(found) == {planned})
+
+
 PROGRAMS = [
     value
     for name, value in list(globals().items())
