@@ -107,15 +107,30 @@ class BaseScheduler(Lifecycle):
         self._really_add(job, next_at, replace_existing)
         return job
 
-    def scheduled_job(self, trigger: Trigger | str, *args: Any, **kwargs: Any) -> Callable[[F], F]:
-        """Add the decorated function as `add_job` does, with these arguments; one of the same id is replaced."""
-        names = (
-            "args kwargs id name misfire_grace_time coalesce max_instances next_run_time jobstore executor"
-        ).split()
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
+    def scheduled_job(
+        self,
+        trigger: Trigger | str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        misfire_grace_time: float | None = undefined,
+        coalesce: bool = undefined,
+        max_instances: int = undefined,
+        next_run_time: Any = undefined,
+        jobstore: str = "default",
+        executor: str = "default",
+        **more: Any,
+    ) -> Callable[[F], F]:
+        """Add the decorated function as `add_job` does, with these arguments; one of the same id is replaced.
+
+        `more`: the trigger's arguments, and `timeout`, `retry`, `history`, `notify`.
+        """
+
+        given = (args, kwargs, id, name, misfire_grace_time, coalesce, max_instances, next_run_time)
 
         def decorate(function: F) -> F:
-            self.add_job(function, trigger, replace_existing=True, **given)
+            self.add_job(function, trigger, *given, jobstore, executor, replace_existing=True, **more)
             return function
 
         return decorate

@@ -339,6 +339,12 @@ def decorated(lib: Library) -> None:
             return None
 
         lib.say(str(scheduler.get_job("one").trigger), len(scheduler.get_jobs()))
+        lib.try_(
+            as_job, "cron", [1], {}, "five", "n", 5, True, 2, FAR, "default", "default", "too much", "more"
+        )
+        every = as_job("cron", [1], {}, "all", "n", 5, False, 2, FAR, "default", "other", hour=5)
+        every(work.add)
+        shown(lib, scheduler.get_job("all"))
 
 
 def what_cannot_be_pickled(lib: Library) -> None:
