@@ -83,6 +83,22 @@ def asyncio_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @contextlib.contextmanager
+def io_loop() -> Iterator[Any]:
+    """Tornado's own loop, begun and ended in its words."""
+    from tornado.ioloop import IOLoop
+
+    loop = IOLoop(make_current=False)
+    thread = threading.Thread(target=loop.start, daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.add_callback(loop.stop)
+        thread.join(PATIENCE)
+        loop.close()
+
+
+@contextlib.contextmanager
 def gevent_hub() -> Iterator[Callable[[Callable[[], None]], None]]:
     """What posts to a hub that turns in a thread of its own."""
     import gevent

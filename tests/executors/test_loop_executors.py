@@ -52,14 +52,8 @@ class TestTornado(ExecutorSuite):
 
     @pytest.fixture
     def executor(self) -> Iterator[TornadoExecutor]:
-        class Loop:
-            """As an IOLoop shows the loop it is a face of."""
-
-            def __init__(self, asyncio_loop: Any) -> None:
-                self.asyncio_loop = asyncio_loop
-
-        with loops.asyncio_loop() as loop:
-            yield TornadoExecutor(io_loop=Loop(loop))
+        with loops.io_loop() as loop:
+            yield TornadoExecutor(io_loop=loop)
 
 
 class TestGevent(ExecutorSuite):
