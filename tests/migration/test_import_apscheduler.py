@@ -34,6 +34,8 @@ FACTS = (
 
 
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
+    "postgresql": store_servers.postgresql,
+    "mariadb": store_servers.mariadb,
     "redis": store_servers.redis,
     "mongodb": partial(store_servers.mongodb, "secantus"),
     "rethinkdb": store_servers.rethinkdb,
