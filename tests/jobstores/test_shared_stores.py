@@ -1,9 +1,11 @@
-"""Two programs on one store of each kind: one leads, and when it is killed the other takes over; nothing runs twice."""
+"""Two programs on one store of each kind: one leads, and when it is killed the other takes over; nothing runs twice.
+What one asks the other hears at once, where the server tells."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ PATIENCE = 30.0
 TAKEOVER = 5.0
 """Seconds from a leader's death to the first run of the next one, as docs/stores.md promises."""
 PROGRAM = Path(__file__).with_name("shared_program.py")
+ASKING = Path(__file__).with_name("asking_program.py")
 
 
 APART = [kind for kind in KINDS if kind != "mongodb-nx"]
@@ -79,3 +82,37 @@ def test_the_other_takes_over_from_a_killed_leader_and_nothing_runs_twice(
         for program in programs:
             program.kill()
             program.communicate()
+
+
+def test_what_another_process_asks_is_heard(shared: tuple[str, str]) -> None:
+    kind, url = shared
+    source, heard = "/srv/heard.yaml", threading.Event()
+    store = KINDS[kind].make(url)
+    store.open()
+    other = subprocess.Popen(
+        [sys.executable, str(ASKING), kind, url, source],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+
+    def ask() -> str:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdin.write("\n")
+        return other.stdout.readline().strip()
+
+    try:
+        tells = store.listen(source, heard.set)
+        assert tells is (kind != "mariadb"), "MariaDB tells nobody; docs/stores.md says so"
+        if tells:
+            until(lambda: bool(ask()) and heard.wait(0.2))  # the first may come before it listens
+            while heard.wait(0.3):
+                heard.clear()
+        asked = ask()
+        assert not tells or heard.wait(PATIENCE), "nobody told of the request"
+        assert asked in {each.id for each in store.asked(source)}
+    finally:
+        other.communicate("", timeout=PATIENCE)
+        store.close()
