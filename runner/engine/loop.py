@@ -217,10 +217,6 @@ class Engine:
         by = self._step(now)
         while self._calls:
             self._calls.popleft()(now)
-        come = None
-        moment = self._moment() if ahead and not by else None
-        if moment is not None and now < moment <= now + HEAD_START and not self._inbox:
-            now, come = moment, partial(self._wait_for, moment)
         poked = self._poked
         polling = self._polling()
         partitions = list(self._partitions.items())
@@ -230,6 +226,11 @@ class Engine:
                 partition.knocked()
             if partition.ready(now, tick=not self._paused):
                 ready.add(alias)
+        come = None
+        # Only now: who has just taken a lead, or written what was held back, starts it without waiting for a moment.
+        moment = self._moment() if ahead and not by else None
+        if moment is not None and now < moment <= now + HEAD_START and not self._inbox:
+            now, come = moment, partial(self._wait_for, moment)
         # Only now: what a batch that was held back has started just now may have ended already.
         entries = self._drain()
         for alias, partition in partitions:
@@ -288,7 +289,10 @@ class Engine:
         if not spans:
             return None
         first, moment = max(0, min(spans)), self._moment()
-        return max(0, first - HEAD_START) if moment is not None and moment - now == first else first
+        # What stays in the inbox for want of a lead keeps turns from being taken ahead: to wake for one would be to
+        # turn without end until the moment is there. What has come in since has rung.
+        early = moment is not None and moment - now == first and not self._inbox
+        return max(0, first - HEAD_START) if early else first
 
     def _moment(self) -> Moment | None:
         """When time alone brings something to decide."""

@@ -415,7 +415,7 @@ class Partition:
             self._lost()
             return
         except RunExists as error:
-            self._drop(now, batch, error)
+            self._drop(now, batch, error, come)
             return
         except StoreError as error:
             self._held = batch
@@ -440,7 +440,7 @@ class Partition:
             held, self._held = self._held, None
             self._act_on(held)
 
-    def _drop(self, now: Moment, batch: Batch, error: RunExists) -> None:
+    def _drop(self, now: Moment, batch: Batch, error: RunExists, come: Come | None) -> None:
         """Runs that are over already must not run again: leave them out, and write the rest."""
         log.error("%s", error)
         assert self.machine is not None
@@ -448,7 +448,7 @@ class Partition:
             if isinstance(key, RunKey):
                 self.machine.drop(key)
         batch.leave_out(error.keys)
-        self._perform(now, batch)
+        self._perform(now, batch, come)
 
     @property
     def trouble(self) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from runner.clock import Alarm, VirtualClock
-from runner.core.action import Change
-from runner.core.event import Added, Settings
-from runner.core.run import AttemptKey, Outcome, RunKey, Status
+from runner.core.action import Change, Save
+from runner.core.event import Added, Settings, Tick
+from runner.core.run import AttemptKey, Job, Outcome, Run, RunKey, Status
 from runner.engine import Engine, Hands, Partition
 from runner.engine.loop import HEAD_START
 from runner.executors.base import Done, Found, Task
@@ -24,13 +24,17 @@ SOURCE = "api:test"
 
 
 class Slow(MemoryJobStore):
-    """A store whose writes take time."""
+    """A store whose writes take time, and which another may lead."""
 
-    def __init__(self, clock: VirtualClock) -> None:
-        super().__init__()
+    def __init__(self, clock: VirtualClock, alias: str = "default") -> None:
+        super().__init__(alias)
         self.clock = clock
         self.takes: Span = 0
         self.written: list[Moment] = []
+        self.led = False
+
+    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+        return None if self.led else super().hold(source, owner, now)
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         super().write(changes, fence)
@@ -68,25 +72,26 @@ class Rig:
         self.store, self.executor = Slow(self.clock), Starts(self.clock)
         monkeypatch.setattr(Alarm, "rest", lambda _, span: self.rest(span))
         hands = Hands({"default": self.executor})
+        self.hands = hands
         self.engine = Engine(hands, self.clock, poll_requests=None)
-        self.partition = Partition(
-            self.store,
+        self.attach(self.store)
+        self.engine.turn()
+        self.engine.post(Added(minutely("tick")))
+        self.engine.turn()
+        self.store.written.clear()
+
+    def attach(self, store: Slow) -> None:
+        partition = Partition(
+            store,
             SOURCE,
             owner="me",
             settings=Settings(),
-            hands=hands,
+            hands=self.hands,
             done=self.engine.done,
             elapsed=self.clock.elapsed,
         )
-        self.store.open()
-        self.engine.attach("default", self.partition)
-        self.engine.turn()
-        trigger = build("* * * * *", timezone="UTC", job_id="tick", calendars={})
-        self.engine.post(
-            Added(JobSpec("tick", (Step("main", Call("builtins:print")),), trigger, source=SOURCE))
-        )
-        self.engine.turn()
-        self.store.written.clear()
+        store.open()
+        self.engine.attach(store.alias, partition)
 
     def rest(self, span: Span) -> None:
         self.clock.advance(span)
@@ -98,6 +103,11 @@ class Rig:
 
 
 DUE = NOON + MINUTE
+
+
+def minutely(id: str, store: str = "default") -> JobSpec:
+    trigger = build("* * * * *", timezone="UTC", job_id=id, calendars={})
+    return JobSpec(id, (Step("main", Call("builtins:print")),), trigger, source=SOURCE, store=store)
 
 
 @pytest.fixture
@@ -157,3 +167,34 @@ def test_the_clock_thread_wakes_a_head_start_before_what_is_due(rig: Rig) -> Non
     rig.clock.advance_to(DUE - 10 * HEAD_START)
     rig.engine.turn()
     assert rig.engine._span_to_wait() == 9 * HEAD_START
+
+
+def test_who_takes_a_lead_meanwhile_begins_nothing_before_its_moment(rig: Rig) -> None:
+    other = Slow(rig.clock, "other")
+    other.led = True
+    other.write([Save(Job(minutely("tock", "other"), next_at=DUE))])
+    rig.attach(other)
+    rig.engine.turn()
+    other.led = False
+    rig.ahead(HEAD_START)
+    assert rig.executor.told == [(DUE, DUE), (DUE, DUE)]
+
+
+def test_a_run_that_is_on_record_lets_the_others_begin_at_their_moment(rig: Rig) -> None:
+    rig.engine.post(Added(minutely("tock")))
+    rig.engine.turn()
+    spec = minutely("tick")
+    rig.store.write([Save(Run(RunKey(spec.key, DUE), spec, Status.SUCCEEDED))])
+    rig.ahead(HEAD_START)
+    assert rig.executor.told == [(DUE, DUE)]
+
+
+def test_what_waits_for_a_lead_does_not_wake_the_clock_thread_for_nothing(rig: Rig) -> None:
+    other = Slow(rig.clock, "other")
+    other.led = True
+    rig.attach(other)
+    rig.engine.post(Tick(), "other")
+    rig.clock.advance_to(DUE - 10 * HEAD_START)
+    rig.engine.turn()
+    # Ahead it would not be taken: a wake-up before the moment would follow the other until it is there.
+    assert rig.engine._span_to_wait() == 10 * HEAD_START
