@@ -28,13 +28,17 @@ class Starters:
         self._closed = False
 
     def submit(self, function: Callable[[], None]) -> None:
-        """Have it called soon, from any thread. ExecutorError after `close`."""
+        """Have it called soon, from any thread.
+
+        ExecutorError after `close`, and where no thread can be made and there is none: then it is never called.
+        """
         with self._lock:
             if self._closed:
                 raise ExecutorError("the executor is closed: it starts nothing any more")
-            self._asked.put(function)
+            # Before it stands in the queue: whoever was told that it cannot start must not see it start all the same.
             if len(self._threads) < self._most:
                 self._add()
+            self._asked.put(function)
 
     def close(self) -> None:
         """Return when all that was asked for is done."""
@@ -48,7 +52,13 @@ class Starters:
     def _add(self) -> None:
         name = f"{self._name}_{len(self._threads)}"
         thread = threading.Thread(target=self._work, name=name, daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The system has no thread left for us. Those that are there do it, a little later.
+            if not self._threads:
+                raise ExecutorError(f"no thread to start commands with: {error}") from error
+            return
         self._threads.append(thread)
 
     def _work(self) -> None:

@@ -63,3 +63,24 @@ def test_none_is_made_before_the_first_is_asked_for() -> None:
     starters = Starters("start", 4)
     assert set(threading.enumerate()) == before
     starters.close()
+
+
+def test_where_no_thread_can_be_made_those_that_are_there_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    starters = Starters("start", 4)
+    begun: list[str] = []
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(ExecutorError, match="no thread to start commands with: can't start new thread"):
+            starters.submit(lambda: begun.append("refused"))
+    starters.submit(lambda: begun.append("first"))
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", no_thread)
+        starters.submit(lambda: begun.append("second"))
+    starters.close()
+    # What was refused is never begun: it was told as failed.
+    assert begun == ["first", "second"]
+
+
+def no_thread(thread: threading.Thread) -> None:
+    """As Python does where the system refuses."""
+    raise RuntimeError("can't start new thread")
