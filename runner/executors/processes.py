@@ -55,7 +55,7 @@ class Processes:
         # A start waits until the shim's program is loaded, without the interpreter's lock. Where hundreds begin at
         # once one thread would wait its turn behind all that it has started already, and the last start come late.
         self._starter = Starters(f"runner-start-{name}", _STARTERS)
-        self._slow = ThreadPoolExecutor(8, thread_name_prefix=f"runner-prepare-{name}")
+        self._slow = Starters(f"runner-prepare-{name}", 8)
         self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
         self._children: dict[str, Child] = {}
         self._waiting: dict[str, str] = {}
@@ -89,11 +89,12 @@ class Processes:
         name = attempt_id(key)
         with self._lock:
             self._waiting[name] = ""
-        begin = partial(self._begin, key, name, prepare)
-        if slow:
-            self._slow.submit(begin)
-        else:
-            self._starter.submit(begin)
+        try:
+            (self._slow if slow else self._starter).submit(partial(self._begin, key, name, prepare))
+        except ExecutorError:
+            with self._lock:
+                self._waiting.pop(name, None)
+            raise
 
     def cancel(self, key: AttemptKey, reason: str) -> None:
         name = attempt_id(key)
@@ -149,7 +150,7 @@ class Processes:
         """Stop every command, or leave them to the next process; returns when that is done."""
         self._closing.set()
         self._starter.close()
-        self._slow.shutdown(wait=True)
+        self._slow.close()
         if not leave:
             empty = threading.Event()
             self._loop.call(partial(self._stop_all, empty))

@@ -7,8 +7,10 @@ from functools import partial
 
 import pytest
 
+from runner.core.run import Status
 from runner.errors import ExecutorError
 from runner.executors.starters import Starters
+from tests.executors.rig import Open, sh
 
 
 def test_it_has_as_many_threads_as_it_may_and_no_more() -> None:
@@ -79,6 +81,21 @@ def test_where_no_thread_can_be_made_those_that_are_there_do_it(monkeypatch: pyt
     starters.close()
     # What was refused is never begun: it was told as failed.
     assert begun == ["first", "second"]
+
+
+def test_an_executor_whose_start_was_refused_does_not_wait_for_it(
+    local: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = local.executor._processes
+    assert processes is not None
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", no_thread)
+        refused = local.run(sh("echo refused >here"))
+    assert (refused.status, processes.starting) == (Status.FAILED, False)
+    assert "no thread to start commands with" in refused.error
+    assert local.run(sh("echo done >here"), job="next").status is Status.SUCCEEDED
+    local.close()
+    assert (local.state_dir / "here").read_text() == "done\n"
 
 
 def no_thread(thread: threading.Thread) -> None:
