@@ -15,7 +15,17 @@ import yaml
 from runner.config import taken as taken_over
 from runner.config.dagu_steps import MAIL, Graph, graph
 from runner.config.dagu_words import Words, mentions, snake
-from runner.config.taken import Taken, free_id, lines_of, literal, quoted, seconds, truth
+from runner.config.taken import (
+    NOT_UNDERSTOOD,
+    Taken,
+    comment,
+    free_id,
+    lines_of,
+    literal,
+    quoted,
+    seconds,
+    truth,
+)
 from runner.errors import RunnerError, TriggerError
 from runner.triggers.cron.crontab import split
 
@@ -64,7 +74,11 @@ def read(files: Sequence[tuple[str, str]]) -> Taken:
     documents = [(name, data) for name, text in files for data in _documents(name, text)]
     names = {str(data.get("name") or name) for name, data in documents}
     for name, data in documents:
-        _job(taken, name, data, names)
+        try:
+            _job(taken, name, data, names)
+        except NOT_UNDERSTOOD as error:
+            note = f"a part of it has a form that Dagu does not have ({error}), and it is left out"
+            taken.notes.append((name, note))
     return taken
 
 
@@ -98,7 +112,7 @@ def _job(taken: Taken, file: str, data: Mapping[str, Any], names: set[str]) -> N
             continue
         try:
             job |= _keys(key, value, words)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except NOT_UNDERSTOOD:
             words.notes.append(f"`{key}` is not understood, and not taken over: {quoted(value)}")
     if "schedule" in given:
         job |= _when(given["schedule"], words)
@@ -107,7 +121,7 @@ def _job(taken: Taken, file: str, data: Mapping[str, Any], names: set[str]) -> N
         job["enabled"] = False
         words.notes.insert(0, "it is not enabled: what it would miss is named below")
     job |= steps.as_job(job)
-    taken.jobs[id] = [*lines_of(job), *(f"# {note}" for note in words.notes)]
+    taken.jobs[id] = [*lines_of(job), *map(comment, words.notes)]
     taken.notes += [(name, note) for note in words.notes]
 
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.config.dagu_words import NAME, Words, double_quoted, mentions, pairs, snake
+from runner.config.dagu_words import NAME, Words, double_quoted, mentions, snake
 from runner.config.dagu_work import kind_of, listed, work
-from runner.config.taken import literal, quoted, seconds, truth
+from runner.config.taken import NOT_UNDERSTOOD, literal, quoted, seconds, truth
 
 _HANDLERS = (
     ("success", "success()"),
@@ -231,7 +231,8 @@ class _Reader:
         name = str(item.get("name") or item.get("id") or "")
         made = Made(id, {"id": id} | ({"name": name} if name and name != id else {}))
         given = {**{k: v for k, v in self._defaults.items() if k not in ("env", "preconditions")}, **item}
-        env = [*pairs(self._defaults.get("env") or []), *pairs(item.get("env") or [])]
+        both = (self._defaults.get("env"), item.get("env"))
+        env = [pair for each in both for pair in self._words.variables(f"{id}.env", each)]
         exports = [
             f"export {name}={double_quoted(value)}" for name, value in env if "$" in value or "`" in value
         ]
@@ -244,7 +245,7 @@ class _Reader:
                 continue
             try:
                 self._key(made, key, value)
-            except (AttributeError, KeyError, TypeError, ValueError):
+            except NOT_UNDERSTOOD:
                 self._words.notes.append(
                     f"{id}: `{key}` is not understood, and not taken over: {quoted(value)}"
                 )
@@ -340,7 +341,8 @@ class _Reader:
             self._words.miss(f"{id}.preconditions", "write the test as a command")
             return ""
         if not expected:
-            test = f"{{ {condition}; }}"
+            # On lines of its own: a comment at its end takes nothing along.
+            test = f"{{\n{condition.strip()}\n}}"
         elif expected.startswith("re:"):
             test = f"printf '%s\\n' {_value(condition)} | grep -Eq -e {shlex.quote(expected[3:])}"
         else:

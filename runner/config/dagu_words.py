@@ -33,7 +33,7 @@ class Words:
         self._tagged: list[str] = []
         for name, entry in self._entries(given.get("params") or []):
             self._param(name, entry)
-        for name, value in pairs(given.get("env") or []):
+        for name, value in self.variables("env", given.get("env")):
             if _is_text(value):
                 self.env[name] = value
             else:
@@ -52,6 +52,14 @@ class Words:
             self.miss(key, f"{value!r} has to be worked out by a shell")
             return False
         return True
+
+    def variables(self, key: str, given: Any) -> Iterator[tuple[str, str]]:
+        """Those of `pairs` that a shell can have; the others are told."""
+        for name, value in pairs(given or []):
+            if NAME.fullmatch(name):
+                yield name, value
+            else:
+                self.miss(f"{key}: {name}", "a variable is named with letters, digits and _")
 
     def tags(self, value: Any) -> Iterator[str]:
         """All tags so far, these included: as a text with commas, a list, or names with values."""

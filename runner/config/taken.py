@@ -8,9 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+NOT_UNDERSTOOD = (AttributeError, LookupError, OverflowError, TypeError, ValueError)
+"""What reading another tool's value raises where that is not what it should be."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 """What other readers of YAML take for something else than a text."""
+_BREAKS = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""What JSON leaves as it is, and readers of YAML take for the end of a line or for no text at all."""
 _LONG = 80
 """A mapping that takes more characters in one line is written in several."""
 
@@ -55,7 +59,14 @@ def literal(text: str) -> str:
 
 def quoted(value: Any) -> str:
     """YAML that means these very characters."""
-    return json.dumps(value, ensure_ascii=False)
+    return _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def comment(text: str) -> str:
+    """A line that is nothing but a comment, whatever the text: a line break in it would end it."""
+    return "# " + "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def flow(value: Any) -> str:
@@ -106,8 +117,8 @@ def _can_be_block(text: str) -> bool:
 
 def as_yaml(taken: Taken, *, name: str, head: Sequence[str]) -> str:
     """The text of a jobs file that does the same. `head`: what a reader should know first, one line each."""
-    out = [f"# Taken over from {name}. Look through it, then: runner validate"]
-    out += [f"# {line}" for line in head]
+    out = [comment(f"Taken over from {name}. Look through it, then: runner validate")]
+    out += map(comment, head)
     out += ["version: 1", ""]
     if taken.secrets:
         out += [*lines_of({"secrets": taken.secrets}), ""]
@@ -116,5 +127,5 @@ def as_yaml(taken: Taken, *, name: str, head: Sequence[str]) -> str:
         out.append(f"  {quoted(id) if id.isdigit() else id}:")
         out += [f"    {line}" if line else "" for line in lines]
     left = [(job, note) for job, note in taken.notes if not job or "left out" in note]
-    out += ["", *(f"# {job}: {note}" if job else f"# {note}" for job, note in left)] if left else []
+    out += ["", *(comment(f"{job}: {note}" if job else note) for job, note in left)] if left else []
     return "\n".join(out) + "\n"

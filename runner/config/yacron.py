@@ -8,7 +8,17 @@ from typing import Any
 import yaml
 
 from runner.config import taken as taken_over
-from runner.config.taken import Taken, free_id, lines_of, literal, quoted, seconds, truth
+from runner.config.taken import (
+    NOT_UNDERSTOOD,
+    Taken,
+    comment,
+    free_id,
+    lines_of,
+    literal,
+    quoted,
+    seconds,
+    truth,
+)
 from runner.errors import RunnerError, TriggerError
 from runner.triggers.cron.crontab import split
 
@@ -85,10 +95,10 @@ def _job(taken: Taken, job: dict[str, Any]) -> None:
     for key, value in job.items():
         try:
             lines += _line(key, value, notes)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except NOT_UNDERSTOOD:
             notes.append(f"`{key}` is not understood, and not taken over: {quoted(value)}")
     lines += [] if "concurrencyPolicy" in job else ["concurrency: allow"]
-    lines += [f"# {note}" for note in notes]
+    lines += map(comment, notes)
     taken.jobs[id] = lines
     taken.notes += [(name, note) for note in notes]
 
