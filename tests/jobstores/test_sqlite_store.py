@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -19,9 +20,10 @@ from sqlalchemy import Engine
 from runner.core.action import Forget, Save
 from runner.core.run import Job, Request
 from runner.errors import LeaseLost, StoreCorrupt, StoreError
-from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, rows
 from runner.jobstores.sqlalchemy.database import HEAD, connect, upgrade
 from runner.jobstores.sqlalchemy.tables import metadata
+from runner.spec import JobSpec
 from runner.testing.jobstore_suite import JobStoreSuite
 from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 
@@ -108,6 +110,22 @@ def test_specs_that_were_purged_since_the_last_write_are_written_again(
     store.write([Save(replace(request, state="done"))], fence)
     store.write([Save(Job(spec()))], fence)
     assert [job.spec.id for job in store.load(SOURCE).jobs] == [spec().id]
+
+
+def test_others_write_while_what_was_read_is_still_made_sense_of(
+    store: SQLAlchemyJobStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write([Save(Job(spec()))])
+    job_of, before = rows.job_of, _count(file, "runner_meta")
+
+    def meanwhile(row: Any, spec: JobSpec) -> Job:
+        with sqlite3.connect(file, timeout=0) as other:
+            other.execute("INSERT INTO runner_meta (name, value) VALUES ('meanwhile', '')")
+        return job_of(row, spec)
+
+    monkeypatch.setattr(rows, "job_of", meanwhile)
+    assert [job.spec.id for job in store.load(SOURCE).jobs] == [spec().id]
+    assert _count(file, "runner_meta") == before + 1
 
 
 def _count(file: Path, table: str) -> int:
@@ -198,7 +216,7 @@ def test_a_locked_database_is_a_store_error_and_works_afterwards(
 
 HOLDER = """
 import sys
-from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, rows
 store = SQLAlchemyJobStore(sys.argv[1])
 store.open()
 print(store.hold(sys.argv[2], "child", 0).number, flush=True)
@@ -244,7 +262,7 @@ WRITER = """
 import sys
 from runner.core.action import Forget, Save
 from runner.core.run import Job, Request
-from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, rows
 from runner.testing.jobstore_values import spec
 store = SQLAlchemyJobStore(sys.argv[1])
 store.open()
@@ -273,7 +291,7 @@ import sys
 from runner.core.action import Forget, Save
 from runner.core.run import Job, Status
 from runner.errors import RunExists
-from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, rows
 from runner.testing.jobstore_values import NOON, run, spec
 from dataclasses import replace
 store = SQLAlchemyJobStore(sys.argv[1])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, select
@@ -22,6 +22,17 @@ from runner.spec import JobKey, JobSpec
 AsOf = tuple[Channel, int] | None
 """What others had committed, as one connection to a SQLite file counts it. While it is the same, what was read of
 theirs still holds. None: it cannot be told, so ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read of a source: rows of jobs and of live runs, texts of open incidents and waiting deliveries."""
+
+    jobs: Sequence[Any]
+    runs: Sequence[Any]
+    incidents: Sequence[str]
+    deliveries: Sequence[str]
+
 
 _SPARE = 256
 """So many specs of jobs that are gone are remembered all the same."""
@@ -49,40 +60,50 @@ class Content:
         found = [row for row in self._joined(connection, t, live, t.c.slot) if row.spec is not None]
         return [rows.run_of(row, self._spec(row, alias), alias) for row in found]
 
-    def load(self, connection: Connection, source: str, alias: str) -> Loaded:
-        """All that lives of a source; `alias`: what its store is called here."""
+    def read(self, connection: Connection, source: str) -> Found:
+        """All that lives of a source, as it stands there."""
+        t, i, d = tables.runs, tables.incidents, tables.deliveries
+        live = and_(t.c.source == source, t.c.ended_at.is_(None))
+        open_ones = select(i.c.incident).where(i.c.source == source, i.c.closed_at.is_(None))
+        waiting = select(d.c.delivery).where(d.c.source == source, d.c.state == "waiting")
+        return Found(
+            self._joined(connection, tables.jobs, tables.jobs.c.source == source),
+            self._joined(connection, t, live, t.c.slot),
+            connection.execute(open_ones).scalars().all(),
+            connection.execute(waiting).scalars().all(),
+        )
+
+    def understood(self, found: Found, source: str, alias: str) -> Loaded:
+        """What was read, as records; `alias`: what its store is called here.
+
+        After the transaction: a server ends one that is idle for as long as a hundred thousand jobs take, and others
+        wait for a file that is locked.
+        """
         self._texts = rows.StepTexts()
         jobs: list[Job] = []
         runs: list[Run] = []
         unreadable: list[Unreadable] = []
-        for row in self._joined(connection, tables.jobs, tables.jobs.c.source == source):
+        for row in found.jobs:
             try:
                 jobs.append(rows.job_of(row, self._spec(row, alias)))
             except (StoreError, ValueError) as error:
                 unreadable.append(Unreadable(JobKey(alias, row.source, row.id), str(error)))
-        live = and_(tables.runs.c.source == source, tables.runs.c.ended_at.is_(None))
-        for row in self._joined(connection, tables.runs, live, tables.runs.c.slot):
+        for row in found.runs:
             try:
                 runs.append(rows.run_of(row, self._spec(row, alias), alias))
             except (StoreError, ValueError) as error:
                 unreadable.append(Unreadable(JobKey(alias, row.source, row.job), str(error)))
-        t = tables.incidents
-        open_ones = select(t.c.incident).where(t.c.source == source, t.c.closed_at.is_(None))
-        incidents = [
-            rows.with_store(loads(found), alias) for found in connection.execute(open_ones).scalars()
-        ]
-        d = tables.deliveries
-        waiting = select(d.c.delivery).where(d.c.source == source, d.c.state == "waiting")
-        deliveries = [rows.with_store(loads(found), alias) for found in connection.execute(waiting).scalars()]
+        incidents = [rows.with_store(loads(text), alias) for text in found.incidents]
+        deliveries = [rows.with_store(loads(text), alias) for text in found.deliveries]
         self._live = {key for key in self._live if key.job.source != source} | {run.key for run in runs}
         self._jobs = {key for key in self._jobs if key.source != source} | {job.key for job in jobs}
         self._jobs |= {each.key for each in unreadable}
         return Loaded(tuple(jobs), tuple(runs), tuple(incidents), tuple(deliveries), tuple(unreadable))
 
-    def _joined(self, connection: Connection, table: Table, condition: Any, *order: Any) -> Iterable[Any]:
+    def _joined(self, connection: Connection, table: Table, condition: Any, *order: Any) -> Sequence[Any]:
         joined = table.outerjoin(tables.specs, tables.specs.c.digest == table.c.digest)
         question = select(table, tables.specs.c.spec).select_from(joined).where(condition)
-        return connection.execute(question.order_by(*order) if order else question)
+        return connection.execute(question.order_by(*order) if order else question).all()
 
     def _spec(self, row: Any, alias: str) -> JobSpec:
         if row.spec is None:

@@ -185,10 +185,11 @@ class SQLAlchemyJobStore:
             connection = self._connected()
             try:
                 with transaction(connection):
-                    return self._content.load(connection, source, self.alias)
+                    found = self._content.read(connection, source)
             except Exception:
                 self._drop_connection()
                 raise
+            return self._content.understood(found, source, self.alias)
 
     def live_of(self, source: str) -> Sequence[Run]:
         with self._lock, translated("the runs cannot be read"):
