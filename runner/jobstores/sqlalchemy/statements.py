@@ -56,7 +56,8 @@ class Together:
     ) -> None:
         kinds = (f"{_quoted(name)} {_kind(table.c[name])}" for name in columns)
         source = f"json_to_recordset(CAST(:rows AS json)) AS v({', '.join(kinds)})"
-        self._text = str(text(sql.format(rows=source)).compile(dialect=dialect))
+        compiled = text(sql.format(rows=source)).compile(dialect=dialect)
+        self._text, self._positional = str(compiled), compiled.positional
         places = {name: number for number, name in enumerate(given)}
         self._fields = [(name, places[name]) for name in columns]
 
@@ -65,7 +66,8 @@ class Together:
         for first in range(0, len(rows), _AT_A_TIME):
             part = rows[first : first + _AT_A_TIME]
             document = [{name: row[place] for name, place in fields} for row in part]
-            channel.execute(self._text, {"rows": json.dumps(document, ensure_ascii=False)})
+            rows_as_json = json.dumps(document, ensure_ascii=False)
+            channel.execute(self._text, (rows_as_json,) if self._positional else {"rows": rows_as_json})
 
 
 def _kind(column: Column[Any]) -> str:
