@@ -340,6 +340,14 @@ def test_text_that_is_no_utf8_is_kept(store: SQLAlchemyJobStore) -> None:
     assert store.load(SOURCE).runs == (odd,)
 
 
+def test_a_reason_that_is_no_utf8_stops_no_write(store: SQLAlchemyJobStore) -> None:
+    odd = Job(spec(), reason="its trigger failed: no file b\udce9t\0")
+    store.write([Save(odd), Save(replace(run(spec()), reason="é", by="\udce9"))])
+    found = store.load(SOURCE)
+    assert [job.reason for job in found.jobs] == ["its trigger failed: no file b\\udce9t\\0"]
+    assert [(each.reason, each.by) for each in found.runs] == [("é", "\\udce9")]
+
+
 def test_specs_of_jobs_that_are_gone_are_not_remembered_for_ever(store: SQLAlchemyJobStore) -> None:
     for number in range(2_000):
         once = replace(spec(), id=f"once{number}")

@@ -83,7 +83,7 @@ def job_row(job: Job, digest: str) -> Values:
         digest,
         job.next_at,
         job.state,
-        job.reason,
+        _said(job.reason),
         job.paused_until,
         job.passed,
         _word(job.last_status),
@@ -101,7 +101,7 @@ def job_move(job: Job, digest: str) -> Values:
         digest,
         job.next_at,
         job.state,
-        job.reason,
+        _said(job.reason),
         job.paused_until,
         job.passed,
         status._value_ if status is not None else None,
@@ -112,6 +112,13 @@ def job_move(job: Job, digest: str) -> Values:
         spec.source,
         spec.id,
     )
+
+
+def _said(text: str) -> str:
+    """What people and programs said, as every database takes it: no half of a surrogate pair, no NUL."""
+    if not text or (text.isascii() and "\0" not in text):
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def _word(status: Status | None) -> str | None:
@@ -221,9 +228,9 @@ def run_row(run: Run, digest: str, steps: str) -> Values:
         key.nonce,
         digest,
         run.status._value_,
-        run.reason,
+        _said(run.reason),
         run.origin,
-        run.by,
+        _said(run.by),
         dumps(dict(run.params)) if run.params else "{}",
         steps,
         run.created_at,
@@ -241,7 +248,7 @@ def run_move(run: Run, steps: str) -> Values:
     job = key.job
     return (
         run.status._value_,
-        run.reason,
+        _said(run.reason),
         steps,
         run.started_at,
         run.ended_at,
@@ -283,11 +290,11 @@ def occurrence_row(occurrence: Occurrence) -> Values:
         occurrence.slot,
         occurrence.nonce,
         occurrence.state,
-        occurrence.reason,
+        _said(occurrence.reason),
         occurrence.last,
         occurrence.count,
         occurrence.into,
-        occurrence.detail,
+        _said(occurrence.detail),
         occurrence.decided_at,
     )
 
