@@ -158,7 +158,10 @@ class CalendarIntervalTrigger(BaseTrigger):
         return self if following is None else self._begun(zone(self.zone).local(following) // _DAY)
 
     def _begun(self, day: int) -> CalendarIntervalTrigger:
+        """With that day as its start; as it is where that is after its end, for then nothing is left to count."""
         start = date.fromordinal(day + EPOCH)
+        if self.end_date is not None and self.end_date < start:
+            return self
         return CalendarIntervalTrigger.from_json({**self.to_json(), "start_date": start.isoformat()})
 
     def to_json(self) -> dict[str, Any]:

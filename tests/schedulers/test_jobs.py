@@ -142,6 +142,21 @@ def test_a_first_run_time_of_ones_own_comes_before_the_triggers(moved: Make) -> 
     assert job.next_run_time == at(63), "a whole interval later, as in APScheduler"
 
 
+@pytest.mark.parametrize("given", [{"start_date": "2029-01-01"}, {}])
+@pytest.mark.parametrize("trigger", [{"trigger": "interval"}, {"trigger": "calendarinterval"}])
+def test_one_that_is_moved_beyond_its_end_runs_then_and_never_again(
+    moved: Make, trigger: dict[str, str], given: dict[str, str]
+) -> None:
+    one = moved()
+    job = one.scheduler.add_job(nothing, days=1, end_date="2030-02-01", id="j", **trigger, **given)
+    job.modify(next_run_time=at(40 * 86_400))
+    assert job.next_run_time == at(40 * 86_400)
+    one.jump(40 * 86_400)
+    (event,) = one.ears.wait(EVENT_JOB_EXECUTED)
+    assert event.scheduled_run_time == at(40 * 86_400)
+    one.ears.wait(events.EVENT_JOB_REMOVED)
+
+
 def test_no_first_run_time_means_paused(moved: Make) -> None:
     scheduler = moved().scheduler
     job = scheduler.add_job(nothing, "interval", minutes=1, next_run_time=None)
