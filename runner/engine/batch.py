@@ -38,6 +38,11 @@ class Batch:
     actions: list[Action] = field(default_factory=list)
     waiters: list[Future[None]] = field(default_factory=list)
 
+    def add(self, other: Batch) -> None:
+        """Take in what was decided later."""
+        self.actions += other.actions
+        self.waiters += other.waiters
+
     def changes(self) -> list[Change]:
         """What must be written before anything else happens."""
         return [action for action in self.actions if type(action) is Save or type(action) is Forget]

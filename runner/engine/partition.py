@@ -361,10 +361,7 @@ class Partition:
 
     def answer(self, now: Moment, request: Request) -> None:
         """Write down the house's own answer to a request."""
-        if self._held is not None:
-            self._held.actions.append(Save(request))
-        else:
-            self._perform(now, Batch([Save(request)]))
+        self._perform(now, Batch([Save(request)]))
 
     def stop(self, now: Moment, *, cancel: bool) -> None:
         self.turn(now, [Entry(Stopping(cancel))], tick=False)
@@ -406,6 +403,11 @@ class Partition:
         batch.actions += self.machine.ends(now, ends, _unhandled)
 
     def _perform(self, now: Moment, batch: Batch, come: Come | None = None) -> None:
+        if self._held is not None:
+            # Whoever does not ask whether this is `ready`: a change of settings, a call on the clock thread. What is
+            # older comes first, and both are written together.
+            self._held.add(batch)
+            return
         changes = batch.changes()
         try:
             if changes:

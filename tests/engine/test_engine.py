@@ -180,6 +180,24 @@ def test_what_ends_while_the_store_is_away_is_written_when_it_is_back() -> None:
     assert "run.ended" in rig.names()
 
 
+def test_other_settings_while_the_store_is_away_lose_nothing() -> None:
+    rig = Rig()
+    rig.post(Added(job()), Added(job("tock")))
+    rig.store.error = StoreError("gone")
+    rig.later(MINUTE)
+    rig.engine.configure(Settings())
+    asked = rig.engine.ask(Added(job("later")))
+    rig.later(MINUTE)
+    rig.store.error = None
+    rig.later(10 * SECOND)
+    assert [str(attempt) for attempt in rig.executor.started] == [
+        "tick@2027-01-15T12:01:00Z/main#1",
+        "tock@2027-01-15T12:01:00Z/main#1",
+    ]
+    assert rig.executor.unsaved == []
+    assert asked.result(0) is None
+
+
 def test_a_timeout_is_enforced_while_the_store_is_away() -> None:
     rig = Rig()
     rig.post(Added(job(timeout=20 * SECOND)))
