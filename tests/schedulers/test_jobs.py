@@ -143,12 +143,12 @@ def test_a_first_run_time_of_ones_own_comes_before_the_triggers(moved: Make) -> 
 
 
 @pytest.mark.parametrize("given", [{"start_date": "2029-01-01"}, {}])
-@pytest.mark.parametrize("trigger", [{"trigger": "interval"}, {"trigger": "calendarinterval"}])
+@pytest.mark.parametrize("trigger", ["interval", "calendarinterval"])
 def test_one_that_is_moved_beyond_its_end_runs_then_and_never_again(
-    moved: Make, trigger: dict[str, str], given: dict[str, str]
+    moved: Make, trigger: str, given: dict[str, Any]
 ) -> None:
     one = moved()
-    job = one.scheduler.add_job(nothing, days=1, end_date="2030-02-01", id="j", **trigger, **given)
+    job = one.scheduler.add_job(nothing, trigger, days=1, end_date="2030-02-01", id="j", **given)
     job.modify(next_run_time=at(40 * 86_400))
     assert job.next_run_time == at(40 * 86_400)
     one.jump(40 * 86_400)
