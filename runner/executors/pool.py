@@ -31,6 +31,8 @@ class _Pool:
         if unknown:
             raise TypeError(f"unknown pool_kwargs {', '.join(unknown)} (known: {', '.join(sorted(known))})")
         self.capacity: int | None = int(max_workers)
+        if self.capacity <= 0:
+            raise ValueError("max_workers must be greater than 0")
         self._clock = clock or SystemClock()
         self._options = options
         self._threads: Threads | None = None

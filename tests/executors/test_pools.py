@@ -107,6 +107,13 @@ def test_unknown_options_are_refused() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+@pytest.mark.parametrize("count", [0, -1, "0"])
+def test_a_pool_of_nobody_is_refused(kind: Any, count: Any) -> None:
+    with pytest.raises(ValueError, match="max_workers must be greater than 0"):
+        kind(count)
+
+
 def test_a_command_is_refused() -> None:
     ears = Ears()
     executor = ThreadPoolExecutor()
