@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any
 
@@ -53,13 +54,23 @@ def jitter_of(spread: Span) -> float | None:
     return (spread / SECOND if rest else seconds) or None
 
 
+_SHORT = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(.*))?")
+"""A time whose figures lack a nought, as APScheduler 3 takes it."""
+
+
 def read(text: str, what: str) -> datetime:
     """The time of an ISO-like text, naive where it has no offset; TriggerError names `what` is wrong."""
     try:
-        return datetime.fromisoformat(text.strip())
+        return datetime.fromisoformat(_SHORT.sub(_filled, text.strip(), 1))
     except ValueError:
         hint = "write 2026-12-24, 2026-12-24T08:00 or 2026-12-24T08:00+01:00"
         raise TriggerError(f'{what} "{text}" is not a date or time', hint=hint) from None
+
+
+def _filled(short: re.Match[str]) -> str:
+    year, month, day, hour, minute, second, rest = short.groups()
+    date = f"{year}-{month:0>2}-{day:0>2}"
+    return date if hour is None else f"{date}T{hour:0>2}:{minute:0>2}:{second:0>2}{rest}"
 
 
 def local_of(wall: datetime) -> int:

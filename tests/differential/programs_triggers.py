@@ -56,6 +56,10 @@ def date_triggers(lib: Library) -> None:
         {"run_date": "2020-01-01"},
         {"run_date": "2040-07-01T10:00:00+02:00"},
         {"run_date": "2040-07-01 10:00:00.123456"},
+        {"run_date": "2040-7-1"},
+        {"run_date": "2040-7-1 9:5:3"},
+        {"run_date": "2040-7-01T10:5:03.123456+02:00"},
+        {"run_date": "2040-12-1 10:15:3Z"},
     ):
         trigger = make(lib, "date", timezone="UTC", **options)
         lib.say(str(trigger), repr(trigger), trigger.run_date)
