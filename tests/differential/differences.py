@@ -30,6 +30,7 @@ KNOWN: dict[str, dict[int, str]] = {
     "a_moved_interval_is_resumed": {0: "An interval that was moved"},
     "moments_given_in_another_zone": dict.fromkeys((1, 3), "The zone in which a moment is shown"),
     "a_job_for_now_that_waits_for_the_start": {0: "A job for now, added before the start"},
+    "another_trigger_without_another_time": {1: "Another trigger by `modify`"},
     "jitter": {1: "Jitter"},
     "cron_triggers": {42: "Month and weekday names with a step", 43: "Month and weekday names with a step"},
     "calendar_intervals": dict.fromkeys((0, 6, 12, 18, 24), _TEXT_OF_CALENDAR),

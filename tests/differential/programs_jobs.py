@@ -254,6 +254,16 @@ def attributes_are_changed(lib: Library) -> None:
         shown(lib, scheduler.get_job("one"))
 
 
+def another_trigger_without_another_time(lib: Library) -> None:
+    with lib.running() as scheduler:
+        scheduler.add_job(work.nothing, "date", run_date=FAR, id="one")
+        trigger = lib("triggers.date").DateTrigger(FAR + timedelta(days=5), "UTC")
+        scheduler.modify_job("one", next_run_time=FAR + timedelta(days=1))
+        lib.say(scheduler.get_job("one").next_run_time)
+        scheduler.modify_job("one", trigger=trigger)
+        lib.say(scheduler.get_job("one").next_run_time)
+
+
 def a_job_is_its_own_handle(lib: Library) -> None:
     with lib.running() as scheduler:
         job = scheduler.add_job(work.add, "date", [1], run_date=FAR, id="one")
