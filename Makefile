@@ -38,10 +38,10 @@ services: ## install the servers, and the cron, that some tests use (Debian, as 
 	tests/jobstores/services.sh
 
 test: $(VENV)/.developed ## run the tests
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -rs -n 4 --dist worksteal
 
 long: $(VENV)/.developed ## run the tests in their long forms: every zone, more histories, Debian's cron over more changes
-	RUNNER_LONG=1 $(BIN)/python -m pytest -n 4 --dist worksteal
+	RUNNER_LONG=1 $(BIN)/python -m pytest -rs -n 4 --dist worksteal
 
 check: $(VENV)/.developed ## format, lint, types, imports, generated files fresh
 	$(BIN)/ruff format --check .
