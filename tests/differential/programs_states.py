@@ -259,6 +259,8 @@ def exceptions(lib: Library) -> None:
         lib.say(kind.__name__, [each.__name__ for each in kind.__mro__[1:3]], str(kind("one")))
     for kind in (schedulers.SchedulerAlreadyRunningError, schedulers.SchedulerNotRunningError):
         lib.say(kind.__name__, [each.__name__ for each in kind.__mro__[1:]], str(kind()))
+    lib.try_(lib("jobstores.sqlalchemy").SQLAlchemyJobStore)
+    lib.try_(lib("executors.pool").ThreadPoolExecutor, 0)
     with lib.running() as scheduler:
         job = scheduler.add_job(work.nothing, "date", run_date=FAR, id="one")
         lib.say(str(lib("executors.base").MaxInstancesReachedError(job)))

@@ -77,7 +77,7 @@ class SQLAlchemyJobStore:
         mark: Path | None = None,
     ) -> None:
         if (url is None) == (engine is None):
-            raise ValueError("either url or engine is needed")
+            raise ValueError('Need either "engine" or "url" defined')
         if engine is not None and (tableschema or engine_options):
             raise ValueError("tableschema and engine_options are for a store that is given a url")
         self.alias = alias
