@@ -176,6 +176,7 @@ class BaseScheduler(Lifecycle):
 
     def _write_together(self, alias: str, jobs: Sequence[tuple[Job, NextAt, bool]]) -> Mine:
         specs = [(self._stored_form(job), next_at, replacing) for job, next_at, replacing in jobs]
+        self._store(alias).check(spec for spec, _, _ in specs)
         kinds = {(kind, spec.key) for spec, _, _ in specs for kind in ("added", "changed")}
         return self._act(alias, Wish("add_all"), kinds, plans.add_all(specs))
 

@@ -157,6 +157,9 @@ class TestServers(JobStoreSuite):
         assert self.reopened(store).load(source).jobs == (job,)
         with pytest.raises(StoreError, match="the batch cannot be written"):
             store.write([Save(Job(spec("x" * 256)))])
+        store.check([job.spec])
+        with pytest.raises(StoreError, match="it has 256 characters"):
+            store.check([spec("x" * 256)])
 
     def test_a_server_that_ends_the_connection_is_a_store_error_once(self, store: Any, url: str) -> None:
         store.write([Save(Job(spec("before")))])

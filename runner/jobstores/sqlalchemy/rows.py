@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey, Status, StepRun
+from runner.errors import StoreError
 from runner.jobstores.codec import dumps, loads
 from runner.jobstores.pickled import Codec
+from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.statements import Values
 from runner.spec import JobKey, JobSpec
 
@@ -112,6 +114,22 @@ def job_move(job: Job, digest: str) -> Values:
         spec.source,
         spec.id,
     )
+
+
+def check_id(id: str, dialect: str) -> None:
+    """StoreError where a job of this id could never be written to a database of this kind."""
+    long = tables.ID.length or 0
+    try:
+        id.encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"the id {id!a} cannot be stored: it is no Unicode text") from None
+    if dialect != "sqlite" and len(id) > long:
+        raise StoreError(
+            f"the id {id[:20]!a}... cannot be stored: it has {len(id)} characters",
+            hint=f"{long} are the most",
+        )
+    if dialect == "postgresql" and "\0" in id:
+        raise StoreError(f"the id {id!a} cannot be stored: PostgreSQL has no NUL in its texts")
 
 
 def _said(text: str) -> str:

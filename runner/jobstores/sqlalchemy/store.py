@@ -22,7 +22,7 @@ from runner.jobstores.clients import given
 from runner.jobstores.notice import Ear
 from runner.jobstores.pickled import Codec, CodecName
 from runner.jobstores.retention import Purged
-from runner.jobstores.sqlalchemy import leases, notify, tables
+from runner.jobstores.sqlalchemy import leases, notify, rows, tables
 from runner.jobstores.sqlalchemy.content import AsOf, Content
 from runner.jobstores.sqlalchemy.database import (
     Channel,
@@ -41,7 +41,7 @@ from runner.jobstores.sqlalchemy.reserve import Reserve
 from runner.jobstores.sqlalchemy.silence import LONGEST, Silence, bounded
 from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
 from runner.moment import SECOND, Moment, Span
-from runner.spec import JobKey, Retention
+from runner.spec import JobKey, JobSpec, Retention
 
 log = logging.getLogger("runner.jobstores")
 
@@ -317,7 +317,11 @@ class SQLAlchemyJobStore:
         return True
 
     def check(self, values: Iterable[Any]) -> None:
-        self._codec.check(values)
+        given = list(values)
+        for value in given:
+            if isinstance(value, JobSpec):
+                rows.check_id(value.id, self.engine.dialect.name)
+        self._codec.check(given)
 
     def ask(self, request: Request) -> None:
         self.write([Save(request)])
