@@ -62,7 +62,11 @@ def command(
             if past is not None and everything
             else []
         )
-        clock = past.clock_changes(since=start, limit=count) if past is not None and everything else []
+        clock = (
+            past.clock_changes(source=named, since=start, limit=count)
+            if past is not None and everything
+            else []
+        )
         if len(runs) == count:
             clock = [one for one in clock if (one.closed_at or one.since) >= runs[-1].key.slot]
             others = [one for one in others if one.slot >= runs[-1].key.slot]

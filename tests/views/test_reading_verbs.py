@@ -230,6 +230,11 @@ def test_a_clock_that_was_set_is_told(desk: Desk) -> None:
     assert Moment(parse_iso(entry["was"])) == desk.slot + HOUR
     assert f"{words}, from " in desk.said("history", "--all")
     assert f"{words}, from " in desk.said("history", "etl", "--all")
+    # Another program's, on a machine of its own: nothing that happened to this job's.
+    theirs = where._replace(source="api:other")
+    desk.keep(Incident(theirs, "clock", desk.slot, closed_at=desk.slot + 3 * HOUR, detail="set elsewhere"))
+    assert "set elsewhere" in desk.said("history", "--all")
+    assert "set elsewhere" not in desk.said("history", "etl", "--all")
     during, after = iso(desk.slot + MINUTE), iso(desk.slot + 2 * HOUR)
     assert "this time came twice" in desk.said("why", "etl", "--at", during)
     assert "the clock" not in desk.said("why", "etl", "--at", after)
