@@ -423,6 +423,11 @@ class Partition:
             self._held = batch
             self._failed(error)
             return
+        except Exception as error:
+            # Nobody knows of it but who looks at the log; who waits must not wait for ever.
+            for waiter in batch.waiters:
+                waiter.set_exception(error)
+            raise
         self._recovered()
         if come is not None:
             come()

@@ -30,7 +30,7 @@ class Trouble(MemoryJobStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.error: StoreError | None = None
+        self.error: Exception | None = None
         self.written: list[Sequence[Change]] = []
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
@@ -293,6 +293,16 @@ def test_asked_futures_are_done_once_written() -> None:
     rig.engine.turn()
     assert future.result(0) is None
     assert [job.spec.id for job in _jobs(rig.store.written)] == ["tick"]
+
+
+def test_who_asked_is_told_of_what_no_store_should_raise() -> None:
+    rig = Rig()
+    rig.store.error = ValueError("surrogates not allowed")
+    future = rig.engine.ask(Added(job()))
+    with pytest.raises(ValueError, match="surrogates"):
+        rig.engine.turn()
+    with pytest.raises(ValueError, match="surrogates"):
+        future.result(0)
 
 
 def test_a_plan_that_raises_tells_who_asked() -> None:
