@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from datetime import UTC, datetime
-from itertools import islice
-from zoneinfo import ZoneInfo
 
 from runner.core.run import Job
 from runner.core.timing import due
@@ -81,11 +78,8 @@ def test_case_24_one_schedule_through_every_door() -> None:
         assert list(due(job, slots[-1]).runs) == slots, (text, zone, begin)
         coming = upcoming([job], after=begin, now=begin, count=len(slots))
         assert [each.at for each in coming] == slots, (text, zone, begin)
-        local = [
-            datetime.fromtimestamp(slot // SECOND, UTC).astimezone(ZoneInfo(zone))
-            for slot in islice(slots, 6)
-        ]
-        assert local == sorted(local)
+        # Not by the wall clock, which shows a repeated hour twice.
+        assert slots == sorted(set(slots)), (text, zone, begin)
     record(
         "24",
         "random crontab lines and zones: next, catch-up, preview",
