@@ -171,6 +171,12 @@ class World:
             self.check()
         except AssertionError as error:
             raise AssertionError(f"seed {self.seed}, {self.days} days: {error}") from None
+        finally:
+            self.gone()
+
+    def gone(self) -> None:
+        """The runner's process has ended, and with it its descriptors."""
+        self.engine._alarm.close()
 
     def live(self, until: Span) -> None:
         """Let time pass, turn by turn."""
@@ -193,6 +199,7 @@ class World:
         kind = self.dice.choice(("crash", "crash", "host", "clock", "store"))
         if kind in ("crash", "host"):
             self.crashes += 1
+            self.gone()
             self.store.forsake()
             self.hosts.done = None
             if kind == "host":
