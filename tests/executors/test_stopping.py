@@ -37,7 +37,7 @@ def wait_for(path: Path) -> None:
 
 
 ESCAPES = {
-    "plain": "sleep MARK; true",
+    "plain": "touch ready; sleep MARK; true",
     "ignores TERM": "trap '' TERM; touch ready; sleep MARK; sleep MARK",
     "background": "sleep MARK & touch ready; wait",
     "double fork": "(sleep MARK &) ; touch ready; sleep MARK",
@@ -60,8 +60,7 @@ def test_nobody_survives_a_timeout(local: Open, style: str) -> None:
     script = ESCAPES[style].replace("MARK", MARK)
     one = task(sh(script, grace=300 * MILLISECOND))
     local.executor.start(one)
-    if "ready" in script:
-        wait_for(local.state_dir / "ready")
+    wait_for(local.state_dir / "ready")
     local.executor.cancel(one.attempt, "timeout")
     outcome = local.next()
     assert (outcome.status, outcome.error) == (Status.TIMED_OUT, "stopped after its timeout")

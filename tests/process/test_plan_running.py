@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from tests.process.conftest import Desk
 
+HOUR = (datetime.now(UTC).hour + 12) % 23
+"""Half a day away: of a time between the old one and the new one the week ahead has one more of the new."""
 OLD = """\
 channels: {ops: "mailto://me:hidden@127.0.0.1:1"}
 groups: {db: 2}
 defaults: {timezone: UTC, timeout: 1m}
 jobs:
-  nightly: {schedule: "0 2 * * *", run: echo}
-  weekly: {schedule: "0 2 * * mon", run: sleep 60, stop_grace_period: 0s}
+  nightly: {schedule: "0 HOUR * * *", run: echo}
+  weekly: {schedule: "0 HOUR * * mon", run: sleep 60, stop_grace_period: 0s}
   a: {run: echo}
   b: {run: echo}
   c: {run: echo}
@@ -23,19 +26,23 @@ channels: {ops: "mailto://me:other@127.0.0.1:1"}
 groups: {db: 3}
 defaults: {timezone: UTC, timeout: 1m}
 jobs:
-  nightly: {schedule: "0 3 * * *", run: echo}
-  weekly: {schedule: "0 2 * * tue", run: sleep 60, stop_grace_period: 0s}
+  nightly: {schedule: "0 LATER * * *", run: echo}
+  weekly: {schedule: "0 HOUR * * tue", run: sleep 60, stop_grace_period: 0s}
 """
 
 
+def at(text: str) -> str:
+    return text.replace("HOUR", str(HOUR)).replace("LATER", str(HOUR + 1))
+
+
 def test_against_what_is_running(desk: Desk) -> None:
-    desk.write(OLD)
+    desk.write(at(OLD))
     served = desk.serve("--on-shutdown", "stop", "--grace", "0s")
     served.wait_for("next: nightly")
     run = desk.runner("trigger", "weekly").stdout.strip()
     served.wait_for("weekly started")
     desk.runner("pause", "nightly")
-    desk.write(NEW)
+    desk.write(at(NEW))
     # So many jobs are gone that the edit is held back: what is running is the old file.
     served.wait_for("the last good configuration keeps running")
     document = json.loads(desk.runner("plan", "--against", "running", "--json").stdout)
@@ -47,10 +54,10 @@ def test_against_what_is_running(desk: Desk) -> None:
         "weekly": "changed",
         **dict.fromkeys("abcd", "removed"),
     }
-    assert [pair["to"][11:16] for pair in edits["nightly"]["moved"]] == ["03:00"] * 7
+    assert [pair["to"][11:16] for pair in edits["nightly"]["moved"]] == [f"{HOUR + 1:02}:00"] * 7
     assert edits["nightly"]["paused"]
     assert edits["weekly"]["live"] == [run]
-    assert [(at[11:16]) for side in ("gone", "come") for at in edits["weekly"][side]] == ["02:00", "02:00"]
+    assert [(at[11:16]) for side in ("gone", "come") for at in edits["weekly"][side]] == [f"{HOUR:02}:00"] * 2
     assert document["beside"] == [
         {"key": "channels.ops", "old": "as it was", "new": "another one"},
         {"key": "groups.db", "old": "2", "new": "3"},
