@@ -374,7 +374,7 @@ class Machine:
                 elif attempt in alive:
                     self._runs.cancel_again(attempt)
                 else:
-                    self._runs.again(attempt)
+                    self._runs.again(attempt, now)
         for run_key in list(self._runs.live):
             live = self._runs.live.get(run_key)
             if live is not None and live.status is not Status.PENDING:

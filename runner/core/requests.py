@@ -90,8 +90,11 @@ class Requests:
         attempt = AttemptKey(key, state.id, state.attempt)
         if outcome is not None:
             self._runs.step_ended(attempt, outcome, now)
+        elif args.get("claimed", state.started_at) != state.started_at:
+            # Said of an earlier claim: whoever made a later one may have begun it, and be no more.
+            return {"error": "the attempt was to begin once more since", "unknown": True}
         elif not self._runs.stopping:
-            self._runs.again(attempt)
+            self._runs.again(attempt, now)
         return {"run": str(key)}
 
     def _find(self, source: str, id: str) -> JobKey | None:

@@ -350,13 +350,18 @@ class Runs(Ends):
         if not self.stopping:
             self._offer(run.key, state.id, now)
 
-    def again(self, attempt: AttemptKey) -> None:
-        """An attempt that is on record as running had not begun: start it now, as the same attempt."""
+    def again(self, attempt: AttemptKey, now: Moment) -> None:
+        """An attempt that is on record as running had not begun: start it now, as the same attempt.
+
+        Where there are several hosts it gets another moment of its start, on record before it: what a host said of
+        the attempt until then, that it had not begun, is of no account any more.
+        """
         run = self.live.get(attempt.run)
         state = run.steps.get(attempt.step) if run is not None else None
         if run is not None and state is not None:
-            if state.host != self._host:
-                state = replace(state, host=self._host)
+            if self._host:
+                began = max(now, (state.started_at or 0) + 1)
+                state = replace(state, host=self._host, started_at=began)
                 self._change(run, state)
                 run = self.live[attempt.run]
             self._out(Start(run, self._step(run, state), state))

@@ -94,6 +94,8 @@ class Tending:
     _stopped: set[AttemptKey] = field(default_factory=set)
     _words: dict[AttemptKey, Outcome | None] = field(default_factory=dict)
     """What the leader has to be told."""
+    _claims: dict[AttemptKey, Moment | None] = field(default_factory=dict)
+    """Of attempts that never began: the moment of the start on record that was looked for."""
 
     @property
     def busy(self) -> bool:
@@ -108,6 +110,7 @@ class Tending:
     def handed_over(self) -> dict[AttemptKey, Outcome]:
         """This runner leads now: the ends it has not told anybody."""
         words, self._words = self._words, {}
+        self._claims.clear()
         self._kept.clear()
         self._stopped.clear()
         return {key: outcome for key, outcome in words.items() if outcome is not None}
@@ -128,9 +131,12 @@ class Tending:
                 self.hands.cancel(Cancel(key, name, reason))
         for key, outcome in list(self._words.items()):
             if key in live:
-                self.store.ask(_word(self.source, self.host, key, outcome, now))
+                self.store.ask(
+                    _word(self.source, self.host, key, outcome, now, claimed=self._claims.get(key))
+                )
             else:
                 del self._words[key]
+                self._claims.pop(key, None)
         if self._kept:
             self.store.ask(
                 Request(sign_id(self.source, self.host), self.source, "here", state="done", asked_at=now)
@@ -140,6 +146,11 @@ class Tending:
         wanted = new - self._words.keys()
         if not wanted:
             return
+        claims = {
+            AttemptKey(run.key, state.id, state.attempt): state.started_at
+            for run in runs
+            for state in run.steps.values()
+        }
         found = self.hands.recover({run.key: run for run in runs}.values(), live - wanted)
         for run in runs:
             steps = {step.id: step for step in run.spec.steps}
@@ -153,14 +164,18 @@ class Tending:
                 self.ended(key, Outcome(Status.INTERRUPTED, error=error))
             else:
                 self.ended(key, found.ended.get(key))
+                self._claims[key] = claims[key]
 
 
 def sign_id(source: str, host: str) -> str:
     return "here-" + hashlib.sha256(f"{source}\0{host}".encode()).hexdigest()[:24]
 
 
-def _word(source: str, host: str, key: AttemptKey, outcome: Outcome | None, now: Moment) -> Request:
-    text = f"{source}\0{host}\0{key}\0{outcome is None}"
+def _word(
+    source: str, host: str, key: AttemptKey, outcome: Outcome | None, now: Moment, *, claimed: Moment | None
+) -> Request:
+    """`claimed`: of one that never began, the moment of its start on record: a later claim voids the word."""
+    text = f"{source}\0{host}\0{key}\0{outcome is None}\0{claimed}"
     args = {
         "run": key.run,
         "step": key.step,
@@ -168,5 +183,7 @@ def _word(source: str, host: str, key: AttemptKey, outcome: Outcome | None, now:
         "host": host,
         "outcome": outcome,
     }
+    if outcome is None:
+        args["claimed"] = claimed
     id = "ended-" + hashlib.sha256(text.encode()).hexdigest()[:24]
     return Request(id, source, "ended", args, asked_at=now)
