@@ -143,7 +143,8 @@ class Asked:
     """A request from outside: `pause` `resume` `trigger` `cancel`. It is answered in the same transaction.
 
     Args by verb: pause {job, until?, note?}, resume {job}, trigger {job, params?}, cancel {run}, and from the
-    runner of another host ended {run, step, attempt, host, outcome} (an outcome of None: it never began).
+    runner of another host ended {run, step, attempt, host, outcome, claimed?} (an outcome of None: it never began, by
+    the start on record at the moment `claimed`; a later claim voids that).
     """
 
     request: Request

@@ -1,0 +1,79 @@
+"""A host's word that an attempt never began, read after somebody claimed it anew: it may have begun since."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.core.action import Save, Start
+from runner.core.event import Added, Asked, Fired, Settings, Started
+from runner.core.machine import Machine
+from runner.core.run import AttemptKey, Outcome, Request, Run, Status
+from runner.moment import SECOND, Moment
+from runner.spec import Call, JobSpec, Step
+
+NOON = 1_780_000_000 * SECOND
+SPEC = JobSpec("job", (Step("main", Call("builtins:print")),))
+
+
+def first_claim() -> Run:
+    """The run as the first leader, on host a, wrote it: it was killed before the command began."""
+    machine = Machine(Settings(host="a"))
+    machine.handle(NOON, Added(SPEC, None))
+    actions = machine.handle(NOON, Fired(SPEC.key))
+    *_, run = (each.record for each in actions if isinstance(each, Save) and isinstance(each.record, Run))
+    assert run.steps["main"].host == "a"
+    return run
+
+
+def word(run: Run, host: str, claimed: Moment | None, outcome: Outcome | None = None) -> Asked:
+    """What the next process on the host says of it."""
+    args: dict[str, Any] = {"run": run.key, "step": "main", "attempt": 1, "host": host, "outcome": outcome}
+    return Asked(Request("ended-1", "", "ended", {**args, "claimed": claimed}, asked_at=NOON))
+
+
+def leading(host: str, run: Run) -> Machine:
+    return Machine(Settings(host=host), runs=[run])
+
+
+def starts(actions: Any) -> list[Start]:
+    return [each for each in actions if isinstance(each, Start)]
+
+
+def saved(actions: Any) -> Run:
+    *_, run = (each.record for each in actions if isinstance(each, Save) and isinstance(each.record, Run))
+    return run
+
+
+def test_the_word_of_the_claim_on_record_starts_it_here() -> None:
+    run = first_claim()
+    machine = leading("b", run)
+    machine.handle(NOON + SECOND, Started(alive=frozenset({attempt_of(run)})))
+    actions = machine.handle(NOON + SECOND, word(run, "a", run.steps["main"].started_at))
+    assert [start.state.host for start in starts(actions)] == ["b"]
+
+
+def test_a_word_of_an_earlier_claim_starts_nothing() -> None:
+    """Host a stands by and says that it never began; the leader dies unasked. Then a leads, begins it, and dies. Who
+    leads next finds the word: it was true once."""
+    run = first_claim()
+    old = run.steps["main"].started_at
+    again = leading("a", run).handle(NOON + SECOND, Started())
+    assert len(starts(again)) == 1
+    claimed = saved(again)
+    assert claimed.steps["main"].started_at != old
+    machine = leading("b", claimed)
+    machine.handle(NOON + 2 * SECOND, Started(alive=frozenset({attempt_of(claimed)})))
+    assert starts(machine.handle(NOON + 2 * SECOND, word(claimed, "a", old))) == []
+    # What is on record now is still heard of: first that it ended.
+    end = Outcome(Status.SUCCEEDED, ended_at=NOON + 2 * SECOND)
+    assert saved(machine.handle(NOON + 3 * SECOND, word(claimed, "a", None, end))).status is Status.SUCCEEDED
+
+
+def test_the_claim_is_another_one_even_by_a_clock_that_was_set_back() -> None:
+    run = first_claim()
+    again = leading("a", run).handle(NOON - 3600 * SECOND, Started())
+    assert saved(again).steps["main"].started_at != run.steps["main"].started_at
+
+
+def attempt_of(run: Run) -> AttemptKey:
+    return AttemptKey(run.key, "main", 1)
