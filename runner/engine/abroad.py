@@ -55,6 +55,8 @@ class Leading:
     store: JobStore
     source: str
     host: str
+    look_at: Span | None = None
+    """When to look next, by elapsed time; None while nothing of ours runs elsewhere."""
     _heard: dict[str, tuple[object, int]] = field(default_factory=dict)
     """Host -> its last sign of life, and how often it was looked for since without a new one."""
 
@@ -89,6 +91,8 @@ class Tending:
     source: str
     host: str
     hands: Hands
+    tend_at: Span = 0
+    """When to tend next, by elapsed time."""
     _kept: dict[AttemptKey, str] = field(default_factory=dict)
     """What is watched -> the executor that does."""
     _stopped: set[AttemptKey] = field(default_factory=set)

@@ -242,7 +242,7 @@ class Engine:
             if by:
                 partition.stepped(now, by)
             if polling:
-                mine += partition.read_requests(now)
+                mine += partition.read_requests()
             partition.turn(now, mine, tick=not self._paused, come=come)
         for alias, orphans in entries.items():
             for entry in orphans:

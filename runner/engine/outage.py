@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from runner.core.action import Announce, Cancel
 from runner.core.machine import Machine
@@ -25,8 +26,14 @@ class Outage:
     `retry_every`: how long after a failure the next try is; None: soon, then less often.
     """
 
-    def __init__(self, alias: str, hands: Hands, retry_every: Span | None = None) -> None:
+    def __init__(
+        self, alias: str, hands: Hands, elapsed: Callable[[], Span], retry_every: Span | None = None
+    ) -> None:
         self.trouble = ""
+        """What the store says while it fails; empty while it works."""
+        self.retry_at: Span | None = None
+        """When the store is asked again, by `elapsed`; None: whenever there is something to ask."""
+        self._elapsed = elapsed
         self._alias = alias
         self._hands = hands
         self._retry_every = retry_every
@@ -34,8 +41,16 @@ class Outage:
         self._backoff = _FIRST_RETRY
         self._cancelled: set[AttemptKey] = set()
 
-    def failed(self, error: StoreError) -> Span:
-        """The store failed, once more; how long until it is tried again."""
+    def waits(self) -> bool:
+        """Whether the store is left alone for now."""
+        return self.retry_at is not None and self._elapsed() < self.retry_at
+
+    def ask_again(self, after: Span) -> None:
+        """Leave the store alone for so long."""
+        self.retry_at = self._elapsed() + after
+
+    def failed(self, error: StoreError) -> None:
+        """The store failed, once more."""
         if not self.trouble or type(error) is not self._kind:
             self._kind = type(error)
             log.error(
@@ -47,7 +62,7 @@ class Outage:
             self._hands.tell(Announce("store.failed", (self._alias, str(error))))
         self.trouble = str(error)
         wait, self._backoff = self._backoff, min(self._backoff * 2, _LAST_RETRY)
-        return self._retry_every or wait
+        self.ask_again(self._retry_every or wait)
 
     def over(self) -> None:
         """The store works."""
@@ -57,6 +72,7 @@ class Outage:
             self.trouble = ""
             self._cancelled.clear()
         self._backoff = _FIRST_RETRY
+        self.retry_at = None
 
     def enforce_deadlines(self, machine: Machine, now: Moment) -> None:
         """What runs is still stopped at its deadline; the machine records it later."""

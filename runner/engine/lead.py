@@ -1,0 +1,102 @@
+"""The lease of a source, as this process knows it: whether it leads, and until when that is certain.
+
+Its times are elapsed ones: a wall clock that is set must not stop a lease from being renewed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from runner.engine.abroad import Host
+from runner.errors import StoreError
+from runner.executors.base import Until
+from runner.jobstores.base import LEASE, Fence, JobStore
+from runner.moment import MILLISECOND, Moment, Span
+
+log = logging.getLogger("runner.engine")
+
+MARGIN: Span = 500 * MILLISECOND
+"""Nothing begins so short before the lease's end: what was told to begin has begun when another runner may lead."""
+_RENEW_BEFORE: Span = 1750 * MILLISECOND
+
+
+class Lead:
+    """`fence` is what the writes are made under; None where this process does not lead."""
+
+    def __init__(
+        self, store: JobStore, source: str, owner: str, elapsed: Callable[[], Span], host: Host | None
+    ) -> None:
+        self.fence: Fence | None = None
+        self._store = store
+        self._source = source
+        self._owner = owner
+        self._elapsed = elapsed
+        self._host = host
+        self._good_until: Span | None = None
+        """Until when the lead is ours for certain; None for a lock that lasts as long as we do."""
+
+    def speaks(self) -> bool:
+        """Whether this process may lead at all: it speaks for its host."""
+        return self._host is None or self._host.take()
+
+    def take(self, now: Moment) -> Fence | None:
+        """Ask the store for the lead; None while somebody else has it. StoreError."""
+        asked_at = self._elapsed()
+        fence = self._store.hold(self._source, self._owner, now)
+        if fence is not None:
+            self._took(fence, asked_at)
+        return fence
+
+    def renew(self, now: Moment) -> Fence | None:
+        """As `take`, for one that leads: None, or a fence of another number, where the lead was lost. StoreError."""
+        asked_at = self._elapsed()
+        fence = self._store.hold(self._source, self._owner, now)
+        if fence is not None and self.fence is not None and fence.number == self.fence.number:
+            self._took(fence, asked_at)
+        return fence
+
+    def _took(self, fence: Fence, asked_at: Span) -> None:
+        self.fence = fence
+        self._good_until = None if fence.until is None else asked_at + LEASE - MARGIN
+
+    @property
+    def ends(self) -> bool:
+        """Whether it has a deadline."""
+        return self._good_until is not None
+
+    @property
+    def renew_at(self) -> Span | None:
+        """When it has to be renewed; None: never."""
+        return None if self._good_until is None else self._good_until - _RENEW_BEFORE
+
+    @property
+    def over(self) -> bool:
+        """Whether another runner may lead by now: nothing begins unless it is renewed."""
+        return self._good_until is not None and self._elapsed() >= self._good_until
+
+    def until(self) -> Until:
+        """Until when an attempt decided now may begin: as long as this very lead is ours."""
+        number = self.fence.number if self.fence is not None else None
+
+        def until() -> Span | None:
+            fence = self.fence
+            return self._good_until if fence is not None and fence.number == number else 0
+
+        return until
+
+    def lost(self) -> None:
+        """Another runner led meanwhile, or could have."""
+        self.fence = None
+        self._good_until = None
+
+    def release(self) -> None:
+        """Let others lead."""
+        fence, self.fence = self.fence, None
+        if fence is not None:
+            try:
+                self._store.release(fence)
+            except StoreError as error:
+                log.warning("could not give the lead of %s back: %s", self._source, error)
+        if self._host is not None:
+            self._host.give()

@@ -1,0 +1,109 @@
+"""Write, act, tell, in this order. A write that fails keeps its batch: nothing of it starts, and it is tried again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from runner.core.machine import Machine
+from runner.core.run import RunKey
+from runner.engine.batch import Batch
+from runner.engine.hands import Hands
+from runner.engine.lead import Lead
+from runner.engine.outage import Outage
+from runner.errors import LeaseLost, RunExists, StoreError
+from runner.executors.base import Done
+from runner.jobstores.base import JobStore
+from runner.moment import Moment
+
+log = logging.getLogger("runner.engine")
+
+Come = Callable[[], None]
+"""Waits, between writing and acting, for the moment of a turn that is taken a little before it."""
+
+
+class Writing:
+    """`held`: the batch that is to be written before anything else. `renew` sees to it that the lead is ours."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        lead: Lead,
+        hands: Hands,
+        done: Done,
+        outage: Outage,
+        *,
+        renew: Callable[[Moment], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self.held: Batch | None = None
+        self._store = store
+        self._lead = lead
+        self._hands = hands
+        self._done = done
+        self._outage = outage
+        self._renew = renew
+        self._lost = lost
+
+    def perform(self, machine: Machine | None, now: Moment, batch: Batch, come: Come | None = None) -> None:
+        """Write what the machine has decided, and act on it; or hold it back, where that cannot be now."""
+        if self.held is not None:
+            # Whoever does not ask whether this is `ready`: a change of settings, a call on the clock thread. What is
+            # older comes first, and both are written together.
+            self.held.add(batch)
+            return
+        changes = batch.changes()
+        try:
+            if changes:
+                self._store.write(changes, self._lead.fence)
+        except LeaseLost:
+            self.held = batch
+            self._lost()
+            return
+        except RunExists as error:
+            self._drop(machine, now, batch, error, come)
+            return
+        except StoreError as error:
+            self.held = batch
+            self._outage.failed(error)
+            return
+        except Exception as error:
+            # Nobody knows of it but who looks at the log; who waits must not wait for ever.
+            for waiter in batch.waiters:
+                waiter.set_exception(error)
+            raise
+        self._outage.over()
+        if come is not None:
+            come()
+        if self._lead.over:
+            self._act_late(now, batch)
+        else:
+            self._act_on(batch)
+
+    def again(self, machine: Machine, now: Moment) -> None:
+        """Try what is held back once more."""
+        if self.held is not None:
+            held, self.held = self.held, None
+            self.perform(machine, now, held)
+
+    def _act_on(self, batch: Batch) -> None:
+        batch.act(self._hands, self._done, self._lead.until())
+
+    def _act_late(self, now: Moment, batch: Batch) -> None:
+        """What is written was written in time. What it starts begins only where the lead can still be renewed."""
+        self.held = batch.written()
+        self._renew(now)
+        if self.held is not None and not self._outage.trouble:
+            held, self.held = self.held, None
+            self._act_on(held)
+
+    def _drop(
+        self, machine: Machine | None, now: Moment, batch: Batch, error: RunExists, come: Come | None
+    ) -> None:
+        """Runs that are over already must not run again: leave them out, and write the rest."""
+        log.error("%s", error)
+        for key in error.keys:
+            if machine is not None and isinstance(key, RunKey):
+                machine.drop(key)
+        batch.leave_out(error.keys)
+        self.perform(machine, now, batch, come)
