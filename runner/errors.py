@@ -15,6 +15,7 @@ RunnerError
     ├── StoreReplaced              the store is not the one it was; nothing of it is used until somebody decides
     ├── StoreUnreachable           nobody answers where the store's server should be
     ├── StoreUnknown               an address that names no store, or a store that is not there
+    ├── StoreFault                 a store that raised what no store should: a bug in it, or in what it was given
     └── StoreCorrupt               the store is damaged; it is left as it is, never overwritten
 """
 
@@ -205,6 +206,10 @@ class StoreUnknown(StoreError):
     """An address that names no store, or one where a store was to be read and there is none."""
 
     exit_code = 2
+
+
+class StoreFault(StoreError):
+    """A store raised what no store should: a bug in it or in what it was given, or no memory. The cause says what."""
 
 
 class StoreCorrupt(StoreError):

@@ -19,8 +19,8 @@ from typing import Protocol
 from runner.core.action import Cancel
 from runner.core.event import StepEnded
 from runner.core.run import AttemptKey, Outcome, Request, Run, Status
+from runner.engine.guarded import Guarded
 from runner.engine.hands import Hands
-from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
@@ -52,7 +52,7 @@ def under_way(runs: Iterable[Run]) -> Iterable[tuple[Run, AttemptKey, str, str]]
 class Leading:
     """The leader's part: who runs something of ours elsewhere, and whether they are still there."""
 
-    store: JobStore
+    store: Guarded
     source: str
     host: str
     look_at: Span | None = None
@@ -87,7 +87,7 @@ class Leading:
 class Tending:
     """The other hosts' part, while they stand by: their own attempts, watched to the end."""
 
-    store: JobStore
+    store: Guarded
     source: str
     host: str
     hands: Hands

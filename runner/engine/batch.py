@@ -10,7 +10,7 @@ from typing import Any
 from runner.core.action import Action, Announce, Cancel, Change, Forget, Save, Send, Start
 from runner.core.event import Event, StepEnded
 from runner.core.machine import Machine
-from runner.core.run import AttemptKey, Outcome, Run, RunKey
+from runner.core.run import Run, RunKey
 from runner.engine.hands import Hands
 from runner.executors.base import Done, Until
 from runner.moment import Moment
@@ -30,18 +30,27 @@ class Entry:
 Arrival = Entry | StepEnded
 """What stands in the inbox. The end of an attempt, for which nobody waits, stands there bare: there are many."""
 
+Cause = Arrival | Save
+"""What a batch was made of, besides what time has brought. Save: a record as it stands, the house's own."""
+
 
 @dataclass(slots=True)
 class Batch:
-    """The actions of a turn in order, and who waits until they are written."""
+    """The actions of a turn in order, who waits until they are written, and what they follow from.
+
+    `alone`: the one thing it was made of, because it may be what cannot be written.
+    """
 
     actions: list[Action] = field(default_factory=list)
     waiters: list[Future[None]] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+    alone: Cause | None = None
 
     def add(self, other: Batch) -> None:
         """Take in what was decided later."""
         self.actions += other.actions
         self.waiters += other.waiters
+        self.causes += other.causes
 
     def changes(self) -> list[Change]:
         """What must be written before anything else happens."""
@@ -82,13 +91,9 @@ class Batch:
         """Without anything that is about these runs."""
         self.actions = [action for action in self.actions if _run_of(action) not in runs]
 
-    def ends(self) -> Iterator[tuple[AttemptKey, Outcome]]:
+    def ends(self) -> Iterator[StepEnded]:
         """The ends of attempts that it would write."""
-        for action in self.actions:
-            if isinstance(action, Save) and isinstance(action.record, Run):
-                for state in action.record.steps.values():
-                    if state.outcome is not None and state.status.final:
-                        yield AttemptKey(action.record.key, state.id, state.attempt), state.outcome
+        return (cause for cause in self.causes if type(cause) is StepEnded)
 
 
 def _run_of(action: Action) -> RunKey | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runner.core.event import StepEnded
 from runner.core.machine import Machine
-from runner.engine.batch import Arrival, Batch, Entry
+from runner.engine.batch import Batch, Cause, Entry
 from runner.moment import Moment
 
 log = logging.getLogger("runner.engine")
@@ -29,7 +29,7 @@ def feed(machine: Machine, now: Moment, entry: Entry, batch: Batch) -> None:
             batch.waiters.append(entry.waiter)
 
 
-def feed_all(machine: Machine, now: Moment, entries: Sequence[Arrival], batch: Batch) -> None:
+def feed_all(machine: Machine, now: Moment, entries: Sequence[Cause], batch: Batch) -> None:
     """Handle all in order; ends that stand together are handled together."""
     ends: list[StepEnded] = []
     for entry in entries:

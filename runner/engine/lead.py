@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable
 
 from runner.engine.abroad import Host
+from runner.engine.guarded import Guarded
 from runner.errors import StoreError
 from runner.executors.base import Until
-from runner.jobstores.base import LEASE, Fence, JobStore
+from runner.jobstores.base import LEASE, Fence
 from runner.moment import MILLISECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
@@ -25,7 +26,7 @@ class Lead:
     """`fence` is what the writes are made under; None where this process does not lead."""
 
     def __init__(
-        self, store: JobStore, source: str, owner: str, elapsed: Callable[[], Span], host: Host | None
+        self, store: Guarded, source: str, owner: str, elapsed: Callable[[], Span], host: Host | None
     ) -> None:
         self.fence: Fence | None = None
         self._store = store
@@ -37,8 +38,11 @@ class Lead:
         """Until when the lead is ours for certain; None for a lock that lasts as long as we do."""
 
     def speaks(self) -> bool:
-        """Whether this process may lead at all: it speaks for its host."""
-        return self._host is None or self._host.take()
+        """Whether this process may lead at all: it speaks for its host. StoreError where that cannot be known."""
+        try:
+            return self._host is None or self._host.take()
+        except OSError as error:
+            raise StoreError(f"the host's lock cannot be taken: {error.strerror or error}") from error
 
     def take(self, now: Moment) -> Fence | None:
         """Ask the store for the lead; None while somebody else has it. StoreError."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 
 from runner.clock import Alarm, Clock
@@ -27,6 +28,9 @@ HEAD_START: Span = 2 * MILLISECOND
 """So long before its moment what is due is decided and written: it starts at that moment, and never before it."""
 _STEP: Span = 5 * SECOND
 """A difference between wall clock and elapsed time that is a step, not a drift (docs/reliability.md)."""
+
+
+_BREATH: Span = 100 * MILLISECOND
 
 
 class Engine:
@@ -50,6 +54,8 @@ class Engine:
         self._visitor: int | None = None
         self._turning = threading.Lock()
         self._waking_at: Span | None = None
+        self._breathe_until: Span | None = None
+        """After a turn that failed: no next one before that, unless something comes in."""
         self.turned_at: Span = clock.elapsed()
         """When the loop last turned, by `clock.elapsed`: what the watchdog reads."""
 
@@ -212,6 +218,7 @@ class Engine:
 
     def _turn(self, ahead: bool) -> None:
         self._do_chores()
+        self._breathe_until = None
         self.turned_at = self._clock.elapsed()
         now = self._clock.now()
         by = self._step(now)
@@ -222,10 +229,11 @@ class Engine:
         partitions = list(self._partitions.items())
         ready: set[str] = set()
         for alias, partition in partitions:
-            if poked:
-                partition.knocked()
-            if partition.ready(now, tick=not self._paused):
-                ready.add(alias)
+            with self._sparing_others(alias):
+                if poked:
+                    partition.knocked()
+                if partition.ready(now, tick=not self._paused, ends=partial(self._take_ends, alias)):
+                    ready.add(alias)
         come = None
         # Only now: who has just taken a lead, or written what was held back, starts it without waiting for a moment.
         moment = self._moment() if ahead and not by else None
@@ -239,15 +247,41 @@ class Engine:
                 left = partition.pass_on(now, mine)
                 self._inbox.extendleft((alias, entry) for entry in reversed(left))
                 continue
-            if by:
-                partition.stepped(now, by)
-            if polling:
-                mine += partition.read_requests()
-            partition.turn(now, mine, tick=not self._paused, come=come)
+            with self._sparing_others(alias, mine):
+                if by:
+                    partition.stepped(now, by)
+                if polling:
+                    mine += partition.read_requests()
+                partition.turn(now, mine, tick=not self._paused, come=come)
         for alias, orphans in entries.items():
             for entry in orphans:
                 if isinstance(entry, Entry) and entry.waiter is not None:
                     entry.waiter.set_exception(RunnerError(f"there is no store named {alias!r}"))
+
+    @contextmanager
+    def _sparing_others(self, alias: str, entries: Sequence[Arrival] = ()) -> Iterator[None]:
+        """A fault of the engine's own with one store must not cost the others their turn, nor their entries."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("a turn of the store %r failed; the loop goes on", alias)
+            self._breathe_until = self._clock.elapsed() + _BREATH
+            for entry in entries:
+                if isinstance(entry, Entry) and entry.waiter is not None and not entry.waiter.done():
+                    entry.waiter.set_exception(error)
+
+    def _take_ends(self, alias: str) -> list[StepEnded]:
+        """The ends in the inbox that are for this one; the rest stays, in order."""
+        ends: list[StepEnded] = []
+        rest: list[tuple[str, Arrival]] = []
+        for _ in range(len(self._inbox)):
+            whose, entry = self._inbox.popleft()
+            if whose == alias and type(entry) is StepEnded:
+                ends.append(entry)
+            else:
+                rest.append((whose, entry))
+        self._inbox.extendleft(reversed(rest))
+        return ends
 
     def _drain(self) -> dict[str, list[Arrival]]:
         entries: dict[str, list[Arrival]] = {}
@@ -286,6 +320,8 @@ class Engine:
             span = partition.wait(now, tick=not self._paused)
             if span is not None:
                 spans.append(span)
+        if self._breathe_until is not None:
+            return max(0, self._breathe_until - self._clock.elapsed())
         if not spans:
             return None
         first, moment = max(0, min(spans)), self._moment()

@@ -9,7 +9,7 @@ from runner.core.action import Announce, Cancel
 from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Status
 from runner.engine.hands import Hands
-from runner.errors import StoreError
+from runner.errors import StoreError, StoreFault
 from runner.moment import MILLISECOND, SECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
@@ -37,7 +37,7 @@ class Outage:
         self._alias = alias
         self._hands = hands
         self._retry_every = retry_every
-        self._kind: type[StoreError] = StoreError
+        self._kind: tuple[type, type] = (StoreError, type(None))
         self._backoff = _FIRST_RETRY
         self._cancelled: set[AttemptKey] = set()
 
@@ -51,14 +51,17 @@ class Outage:
 
     def failed(self, error: StoreError) -> None:
         """The store failed, once more."""
-        if not self.trouble or type(error) is not self._kind:
-            self._kind = type(error)
+        kind = (type(error), type(error.__cause__))
+        if not self.trouble or kind != self._kind:
+            self._kind = kind
             log.error(
                 "the store %r fails: %s; nothing starts until it is back",
                 self._alias,
                 error,
                 extra=_ANNOUNCED,
             )
+            if isinstance(error, StoreFault):
+                log.error("this should not be; please report it:", exc_info=error.__cause__)
             self._hands.tell(Announce("store.failed", (self._alias, str(error))))
         self.trouble = str(error)
         wait, self._backoff = self._backoff, min(self._backoff * 2, _LAST_RETRY)

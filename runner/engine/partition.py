@@ -6,22 +6,25 @@ What happens while a write fails waits; deadlines of what already runs are enfor
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from runner.core.action import Announce, Save
 from runner.core.event import Configured, Settings, StepEnded, Stepped, Stopping, Tick
 from runner.core.machine import Machine
 from runner.core.run import Request
-from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, under_way
-from runner.engine.batch import Arrival, Batch, Entry, Plan
+from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, sign_id, under_way
+from runner.engine.anew import what_is_left
+from runner.engine.batch import Arrival, Batch, Cause, Entry, Plan
 from runner.engine.feeding import feed, feed_all
+from runner.engine.guarded import Guarded
 from runner.engine.hands import Hands
 from runner.engine.lead import Lead
 from runner.engine.outage import Outage
 from runner.engine.requests import Requests
-from runner.engine.takeover import Takeover
+from runner.engine.takeover import Ends, Takeover
 from runner.engine.writing import Come, Writing
-from runner.errors import LeaseLost, RunnerError, StoreError
+from runner.errors import LeaseLost, RunnerError, StoreError, StoreFault
 from runner.executors.base import Done
 from runner.jobstores.base import Fence, JobStore
 from runner.moment import MILLISECOND, Moment, Span
@@ -60,15 +63,30 @@ class Partition:
         self._hands = hands
         self._here = ("", host.name if host is not None else "")
         self._elapsed = elapsed
-        self._leading = Leading(store, source, host.name) if host is not None else None
-        self._tending = Tending(store, source, host.name, hands) if host is not None else None
-        self._lead = Lead(store, source, owner, elapsed, host)
+        self._store = guarded = Guarded(store)
+        self._leading = Leading(guarded, source, host.name) if host is not None else None
+        self._tending = Tending(guarded, source, host.name, hands) if host is not None else None
+        self._lead = Lead(guarded, source, owner, elapsed, host)
         self._takeover = Takeover(source, hands, self._leading, self._tending, elapsed, early, prepare)
         self._outage = Outage(store.alias, hands, elapsed, retry_every)
         self._writing = Writing(
-            store, self._lead, hands, done, self._outage, renew=self._renew, lost=self._lost
+            guarded,
+            self._lead,
+            hands,
+            done,
+            self._outage,
+            renew=self._renew,
+            lost=self._lost,
+            given_up=self._begin_anew,
         )
-        self._asked = Requests(store, source, on_request)
+        self._asked = Requests(guarded, source, on_request)
+        self._stopping = False
+        self._untold: list[StepEnded] = []
+        """Ends that were not written when a lead was lost, where nobody could be told of them."""
+        self._again: deque[Cause] = deque()
+        """What came in with a batch that was given up, to be handled one by one."""
+        self._unproved = False
+        """A batch was given up: the store must show that it can be written at all before a lead is taken."""
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
@@ -81,21 +99,23 @@ class Partition:
         """What the store says while it fails; empty while it works."""
         return self._outage.trouble
 
-    def lead(self, now: Moment, *, tick: bool = True) -> bool:
+    def lead(self, now: Moment, *, tick: bool = True, ends: Ends = tuple) -> bool:
         """Try to become leader: take the lease, read what is known, settle what an earlier process left.
 
         False where somebody else leads (asked again a second later) or the store fails (with backoff).
         """
-        if not self._lead.speaks():
-            self._stand_by()
-            return False
         try:
+            if not self._lead.speaks():
+                self._stand_by()
+                return False
+            if self._unproved:
+                self._prove()
             if self._lead.take(now) is None:
                 self._outage.over()
                 self._stand_by()
                 self._tend(now)
                 return False
-            loaded = self.store.load(self.source)
+            loaded = self._store.load(self.source)
         except StoreError as error:
             self._outage.failed(error)
             return False
@@ -103,10 +123,18 @@ class Partition:
         self.standing_by = False
         self.machine = machine = self._takeover.machine(self.settings, loaded)
         try:
-            batch = self._takeover.decide(machine, loaded, now, tick=tick)
+            batch = self._takeover.decide(
+                machine,
+                loaded,
+                now,
+                tick=tick,
+                ends=lambda: [*self._untold, *ends()],
+                kept={cause.attempt for cause in self._again if isinstance(cause, StepEnded)},
+            )
         except RunnerError as error:
             self._refuse(error)
             return False
+        self._untold.clear()
         self._writing.perform(machine, now, batch)
         return True
 
@@ -114,6 +142,7 @@ class Partition:
         if not self.standing_by:
             self.standing_by = True
             self._hands.tell(Announce("lease.held", self.source))
+        self._hand_over(list(self._again))
         self._outage.ask_again(_ASK_LEAD_EVERY)
 
     def _tend(self, now: Moment) -> None:
@@ -135,6 +164,18 @@ class Partition:
             else:
                 left.append(entry)
         return left
+
+    def _hand_over(self, causes: Sequence[Cause]) -> None:
+        """What came in and is not written, where another runner leads: ends are for it to know."""
+        self._again.clear()
+        for cause in causes:
+            if isinstance(cause, StepEnded):
+                if self._tending is not None:
+                    self._tending.ended(cause.attempt, cause.outcome)
+                else:
+                    self._untold.append(cause)
+            elif isinstance(cause, Entry) and cause.waiter is not None:
+                cause.waiter.set_exception(LeaseLost(f"the lead of {self.source} is lost"))
 
     def knocked(self) -> None:
         """Something was asked, or a lead was given up: whoever stands by need not wait to ask for it."""
@@ -176,14 +217,54 @@ class Partition:
         batch, self._writing.held = self._writing.held, None
         for waiter in batch.waiters if batch else ():
             waiter.set_exception(LeaseLost(f"the lead of {self.source} is lost"))
+        self._hand_over([*(batch.ends() if batch else ()), *self._again])
         if self._tending is not None:
-            for attempt, outcome in batch.ends() if batch else ():
-                self._tending.ended(attempt, outcome)
             self._tending.tend_at = 0
         self.machine = None
         self._lead.lost()
         self._outage.ask_again(0 if renewed is not None else _ASK_LEAD_EVERY)
         self._hands.tell(Announce("lease.lost", self.source))
+
+    def _begin_anew(self, batch: Batch, error: StoreFault) -> None:
+        """What was decided cannot be written: what is on record is read again, and what came in handled one by one.
+
+        Whoever stands by may lead first: it may be this process that is at fault.
+        """
+        log.error(
+            "what was decided for %s cannot be written: it is read again, and decided anew", self.source
+        )
+        alone = [batch.alone] if batch.alone is not None else []
+        others = [cause for cause in batch.causes if cause is not batch.alone]
+        if alone and self._writes_others():
+            alone = what_is_left(alone[0], error)
+        self._again = deque([*alone, *self._again, *others])
+        self.release()
+        self._unproved = True
+        self._outage.ask_again(2 * _ASK_LEAD_EVERY)
+
+    def _writes_others(self) -> bool:
+        """Whether the store writes anything at all: else what it does not write is not at fault."""
+        try:
+            self._prove()
+        except StoreError:
+            return False
+        return True
+
+    def _prove(self) -> None:
+        """Write something of no account. StoreError."""
+        self._store.ask(Request(sign_id(self.source, ""), self.source, "here", state="done"))
+        self._unproved = False
+
+    def _handle_again(self, now: Moment) -> None:
+        """What came in with a batch that was given up, each alone: one of them may be what cannot be written."""
+        while self._again and self.machine is not None and self._writing.held is None:
+            cause = self._again.popleft()
+            batch = Batch(causes=[cause], alone=cause)
+            if isinstance(cause, Save):
+                batch.actions.append(cause)
+            else:
+                feed_all(self.machine, now, [cause], batch)
+            self._writing.perform(self.machine, now, batch)
 
     # ── a turn ──────────────────────────────────────────────────────────────────────────────
 
@@ -208,11 +289,14 @@ class Partition:
         """When time alone brings something to decide; None: as things stand never."""
         return self.machine.wakeup() if self.machine is not None and self._writing.held is None else None
 
-    def ready(self, now: Moment, *, tick: bool = True) -> bool:
-        """Whether entries may be handled: it leads, and nothing is held back."""
+    def ready(self, now: Moment, *, tick: bool = True, ends: Ends = tuple) -> bool:
+        """Whether entries may be handled: it leads, and nothing is held back.
+
+        `ends`: takes those out of the inbox that wait there.
+        """
         if self.machine is None:
-            if not self.refused and not self._outage.waits():
-                self.lead(now, tick=tick)
+            if not self.refused and not self._stopping and not self._outage.waits():
+                self.lead(now, tick=tick, ends=ends)
         else:
             self._renew(now)
         if self._writing.held is not None:
@@ -220,6 +304,8 @@ class Partition:
                 self._writing.again(self.machine, now)
             if self._writing.held is not None and self.machine is not None:
                 self._outage.enforce_deadlines(self.machine, now)
+        if self._again:
+            self._handle_again(now)
         return self.machine is not None and self._writing.held is None
 
     def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool, come: Come | None = None) -> None:
@@ -227,9 +313,8 @@ class Partition:
         machine = self.machine
         if machine is None:
             return
-        batch = Batch()
-        feed_all(machine, now, entries, batch)
-        feed_all(machine, now, self._look_abroad(machine), batch)
+        batch = Batch(causes=[*entries, *self._look_abroad(machine)])
+        feed_all(machine, now, batch.causes, batch)
         moment = machine.wakeup()
         if tick and moment is not None and moment <= now:
             feed(machine, now, Entry(Tick()), batch)
@@ -241,7 +326,7 @@ class Partition:
         machine = self.machine
         if machine is None:
             return
-        batch = Batch()
+        batch = Batch(causes=[Entry(plan)])
         try:
             for event in plan(machine, now):
                 batch.actions += machine.handle(now, event)
@@ -250,6 +335,8 @@ class Partition:
                 self._writing.perform(machine, now, batch)
 
     def stop(self, now: Moment, *, cancel: bool) -> None:
+        """Start nothing more, nor take a lead; `cancel`: what runs is stopped as well."""
+        self._stopping = True
         self.turn(now, [Entry(Stopping(cancel))], tick=False)
 
     def configure(self, now: Moment, settings: Settings) -> None:
@@ -286,7 +373,8 @@ class Partition:
 
     def answer(self, now: Moment, request: Request) -> None:
         """Write down the house's own answer to a request."""
-        self._writing.perform(self.machine, now, Batch([Save(request)]))
+        save = Save(request)
+        self._writing.perform(self.machine, now, Batch([save], causes=[save]))
 
     @property
     def live(self) -> int:

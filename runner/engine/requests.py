@@ -7,13 +7,13 @@ from collections.abc import Callable
 from runner.core.event import Asked
 from runner.core.run import Request
 from runner.engine.batch import Entry
-from runner.jobstores.base import JobStore
+from runner.engine.guarded import Guarded
 
 
 class Requests:
     """`takes` says of a request whether the house takes it upon itself, and answers it later."""
 
-    def __init__(self, store: JobStore, source: str, takes: Callable[[Request], bool] | None = None) -> None:
+    def __init__(self, store: Guarded, source: str, takes: Callable[[Request], bool] | None = None) -> None:
         self._store = store
         self._source = source
         self._takes = takes

@@ -1,4 +1,8 @@
-"""Write, act, tell, in this order. A write that fails keeps its batch: nothing of it starts, and it is tried again."""
+"""Write, act, tell, in this order. A write that fails keeps its batch: nothing of it starts, and it is tried again.
+
+Where it fails for no reason a store should have, again and again, the batch is given up: what the machine knows is
+then not what is on record, and somebody must begin anew.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,12 @@ from collections.abc import Callable
 from runner.core.machine import Machine
 from runner.core.run import RunKey
 from runner.engine.batch import Batch
+from runner.engine.guarded import Guarded
 from runner.engine.hands import Hands
 from runner.engine.lead import Lead
 from runner.engine.outage import Outage
-from runner.errors import LeaseLost, RunExists, StoreError
+from runner.errors import LeaseLost, RunExists, StoreError, StoreFault
 from runner.executors.base import Done
-from runner.jobstores.base import JobStore
 from runner.moment import Moment
 
 log = logging.getLogger("runner.engine")
@@ -22,12 +26,18 @@ Come = Callable[[], None]
 """Waits, between writing and acting, for the moment of a turn that is taken a little before it."""
 
 
+_MOST_FAULTS = 5
+"""Tries of one batch that may end in a fault before it is given up."""
+
+
 class Writing:
-    """`held`: the batch that is to be written before anything else. `renew` sees to it that the lead is ours."""
+    """`held`: the batch that is to be written before anything else. `renew` sees to it that the lead is ours; `lost`
+    is told that it is not, `given_up` of a batch that cannot be written as it is.
+    """
 
     def __init__(
         self,
-        store: JobStore,
+        store: Guarded,
         lead: Lead,
         hands: Hands,
         done: Done,
@@ -35,6 +45,7 @@ class Writing:
         *,
         renew: Callable[[Moment], None],
         lost: Callable[[], None],
+        given_up: Callable[[Batch, StoreFault], None],
     ) -> None:
         self.held: Batch | None = None
         self._store = store
@@ -44,6 +55,8 @@ class Writing:
         self._outage = outage
         self._renew = renew
         self._lost = lost
+        self._given_up = given_up
+        self._faults = 0
 
     def perform(self, machine: Machine | None, now: Moment, batch: Batch, come: Come | None = None) -> None:
         """Write what the machine has decided, and act on it; or hold it back, where that cannot be now."""
@@ -63,15 +76,19 @@ class Writing:
         except RunExists as error:
             self._drop(machine, now, batch, error, come)
             return
+        except StoreFault as error:
+            self.held = batch
+            self._outage.failed(error)
+            self._faults += 1
+            if self._faults >= _MOST_FAULTS:
+                self._faults, self.held = 0, None
+                self._given_up(batch, error)
+            return
         except StoreError as error:
             self.held = batch
             self._outage.failed(error)
             return
-        except Exception as error:
-            # Nobody knows of it but who looks at the log; who waits must not wait for ever.
-            for waiter in batch.waiters:
-                waiter.set_exception(error)
-            raise
+        self._faults = 0
         self._outage.over()
         if come is not None:
             come()

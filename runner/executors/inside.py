@@ -34,6 +34,8 @@ class Inside:
         self._lock = threading.Lock()
         self._stops: dict[AttemptKey, Stop] = {}
         self._reasons: dict[AttemptKey, str] = {}
+        self._telling: set[AttemptKey] = set()
+        """Those that are over, and whose outcome is just being told."""
         self._done: Done = _nobody
         self._threads: Threads | None = None
 
@@ -68,7 +70,15 @@ class Inside:
         self._post(stop)
 
     def recover(self, tasks: Sequence[Task]) -> Found:
-        return Found(gone=frozenset(task.attempt for task in tasks))
+        """What was begun in an earlier process is gone; what this one has under way goes on."""
+        keys = frozenset(task.attempt for task in tasks)
+        with self._lock:
+            alive = frozenset(key for key in keys if self._knows(key))
+        return Found(alive=alive, gone=keys - alive)
+
+    def _knows(self, key: AttemptKey) -> bool:
+        known = key in self._stops or key in self._telling
+        return known or (self._threads is not None and self._threads.knows(key))
 
     def close(self, *, leave: bool = False) -> None:
         """What is on the loop is stopped, and told as cancelled at once: the loop may never turn again."""
@@ -96,7 +106,7 @@ class Inside:
         assert self._threads is not None
         with self._lock:
             self._stops.pop(key, None)
-        self._threads.start(key, lambda cancelled: call(work, self._clock))
+            self._threads.start(key, lambda cancelled: call(work, self._clock))
 
     def _stoppable(self, key: AttemptKey, stop: Stop) -> None:
         """From now on this stops it; at once where that was asked for already."""
@@ -122,8 +132,14 @@ class Inside:
         with self._lock:
             known = self._stops.pop(key, None)
             self._reasons.pop(key, None)
-        if known is not None:
+            if known is None:
+                return
+            self._telling.add(key)
+        try:
             self._done(key, outcome)
+        finally:
+            with self._lock:
+                self._telling.discard(key)
 
     def _stopped(self, key: AttemptKey) -> Outcome:
         """The outcome of what was stopped from outside."""

@@ -71,6 +71,8 @@ class Threads:
         self._begin = begin
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._live: dict[AttemptKey, _Item] = {}
+        self._telling: set[AttemptKey] = set()
+        """Those that are live no more, and whose outcome is just being told."""
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._over = threading.Condition(self._lock)
@@ -100,7 +102,8 @@ class Threads:
         self._most = max(self._most, most)
 
     def knows(self, key: AttemptKey) -> bool:
-        return key in self._live
+        """Whether its outcome is still to be told."""
+        return key in self._live or key in self._telling
 
     def cancel(self, key: AttemptKey, reason: str) -> None:
         item = self._claim(key)
@@ -171,14 +174,17 @@ class Threads:
     def _claim(self, key: AttemptKey) -> _Item | None:
         """Whoever takes it out tells its outcome: it is told once."""
         with self._lock:
-            item = self._live.pop(key, None)
-        return item
+            if key not in self._live:
+                return None
+            self._telling.add(key)
+            return self._live.pop(key)
 
     def _tell(self, key: AttemptKey, outcome: Outcome) -> None:
         try:
             self._done(key, outcome)
         finally:
             with self._lock:
+                self._telling.discard(key)
                 self._untold -= 1
                 if self._closing:
                     self._over.notify_all()

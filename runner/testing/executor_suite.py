@@ -183,6 +183,15 @@ class ExecutorSuite:
         found = executor.recover([one])
         assert (found.alive, dict(found.ended)) == (frozenset(), {})
 
+    def test_recovery_finds_what_this_process_has_under_way(self, executor: Executor, ears: Ears) -> None:
+        """A lead that is lost and taken again asks what became of everything: what runs is not gone."""
+        if not self.parallel:
+            return
+        one = task(self.call("time:sleep", 0.3))
+        executor.start(one)
+        assert executor.recover([one]).alive == {one.attempt}
+        assert ears.next()[1].status is Status.SUCCEEDED
+
     def test_close_tells_what_it_stops(self, executor: Executor, ears: Ears) -> None:
         if not self.parallel:
             return

@@ -112,7 +112,7 @@ def test_the_clock_thread_wakes_for_what_a_visit_made_due(running: Running) -> N
 
         def moment(self) -> None: ...
 
-        def ready(self, now: Moment, *, tick: bool = True) -> bool:
+        def ready(self, now: Moment, *, tick: bool = True, ends: object = None) -> bool:
             if due and due[0] <= now:
                 due.clear()
                 woken.set()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from typing import Any
 import psutil
 import pytest
 
-from runner.core.run import Status
+from runner.clock import SystemClock
+from runner.core.run import AttemptKey, Outcome, RunKey, Status
 from runner.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from runner.executors.pool_worker import RemoteTraceback
-from runner.spec import Call, Command
+from runner.executors.threads import Threads
+from runner.spec import Call, Command, JobKey
 from runner.testing.executor_suite import Ears, task
 from tests.executors import callables
 
@@ -150,3 +153,18 @@ os.kill(os.getpid(), signal.SIGKILL)
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in workers):
         assert time.monotonic() < until, "a worker is left behind"
         time.sleep(0.02)
+
+
+def test_what_is_just_being_told_is_still_known() -> None:
+    """Whoever asks what became of an attempt finds it known, or told: never neither."""
+    known: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def done(key: AttemptKey, outcome: Outcome) -> None:
+        known.put(threads.knows(key))
+
+    threads = Threads("pool", 1, SystemClock(), done)
+    key = AttemptKey(RunKey(JobKey("default", "api", "job"), 0), "main", 1)
+    threads.start(key, lambda stop: Outcome(Status.SUCCEEDED))
+    assert known.get(timeout=10)
+    threads.close(wait=True)
+    assert not threads.knows(key)

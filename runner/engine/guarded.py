@@ -1,0 +1,55 @@
+"""A store whose every trouble is a StoreError: what no store should raise is trouble as well, not the end of a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+
+from runner.core.action import Change
+from runner.core.run import Request, Run
+from runner.errors import StoreError, StoreFault
+from runner.jobstores.base import Fence, JobStore, Loaded
+from runner.moment import Moment
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _guarded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return function(*args, **kwargs)
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreFault(f"{type(error).__name__}: {error}") from error
+
+
+class Guarded:
+    """What the engine asks of a store, in the store's own words. `StoreFault` has the error itself as its cause."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+
+    def load(self, source: str) -> Loaded:
+        return _guarded(self._store.load, source)
+
+    def live_of(self, source: str) -> Sequence[Run]:
+        return _guarded(self._store.live_of, source)
+
+    def write(self, changes: Sequence[Change], fence: Fence | None) -> None:
+        _guarded(self._store.write, changes, fence)
+
+    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+        return _guarded(self._store.hold, source, owner, now)
+
+    def release(self, fence: Fence) -> None:
+        _guarded(self._store.release, fence)
+
+    def ask(self, request: Request) -> None:
+        _guarded(self._store.ask, request)
+
+    def asked(self, source: str) -> Sequence[Request]:
+        return _guarded(self._store.asked, source)
+
+    def answer(self, request: str) -> Request | None:
+        return _guarded(self._store.answer, request)
