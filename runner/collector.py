@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
-@contextmanager
-def held() -> Iterator[None]:
-    """Loading makes many values that stay: looking for garbage among them only costs time.
+class _Held:
+    """Entered for each batch of a busy program, which a generator's frame would slow down."""
+
+    __slots__ = ("_enabled",)
+
+    def __enter__(self) -> None:
+        self._enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *raised: object) -> None:
+        if self._enabled:
+            gc.enable()
+
+
+def held() -> _Held:
+    """Loading jobs and deciding a batch make many values that stay: to look for garbage among them only costs time.
 
     For a moment, and as it was afterwards: the process may be somebody else's.
     """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return _Held()
