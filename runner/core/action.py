@@ -10,7 +10,7 @@ from runner.frozen import frozen
 from runner.spec import JobKey, Step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Save:
     """Write this record; a later Save of the same key within a turn replaces the earlier one."""
 

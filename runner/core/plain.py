@@ -20,9 +20,10 @@ from runner.core.timing import on_time
 from runner.core.wall import Wall
 from runner.frozen import replace
 from runner.moment import Moment
-from runner.spec import Step
+from runner.spec import Step, nothing
 
 _RUNNING, _SUCCEEDED = Status.RUNNING, Status.SUCCEEDED
+_NO_PARAMS = nothing()
 
 
 class Lane:
@@ -117,7 +118,7 @@ class Lane:
             "",
             "schedule",
             "",
-            {},
+            _NO_PARAMS,
             {step.id: state},
             now,
             now,
@@ -145,7 +146,7 @@ class Lane:
             "",
             "schedule",
             "",
-            {},
+            _NO_PARAMS,
             {step.id: pending(step.id)},
             now,
             None,

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from runner.frozen import frozen
 from runner.moment import Moment, Span, iso
-from runner.spec import JobKey, JobSpec
+from runner.spec import JobKey, JobSpec, nothing
 
 
 class Status(StrEnum):
@@ -74,7 +74,7 @@ class Outcome:
     exit_code: int | None = None
     error: str = ""
     tail: str = ""
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=nothing)
     started_at: Moment | None = None
     ended_at: Moment | None = None
     value: Any = None
@@ -130,8 +130,8 @@ class Run:
     reason: str = ""
     origin: Origin = "schedule"
     by: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    steps: Mapping[str, StepRun] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=nothing)
+    steps: Mapping[str, StepRun] = field(default_factory=nothing)
     created_at: Moment = 0
     started_at: Moment | None = None
     ended_at: Moment | None = None
@@ -238,7 +238,7 @@ class News:
     job: JobKey
     at: Moment
     run: RunKey | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=nothing)
 
 
 @frozen
@@ -266,11 +266,11 @@ class Request:
     id: str
     source: str
     verb: str
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Mapping[str, Any] = field(default_factory=nothing)
     state: Literal["asked", "done", "refused"] = "asked"
     asked_at: Moment = 0
     ended_at: Moment | None = None
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, Any] = field(default_factory=nothing)
 
 
 Record = Job | Occurrence | Run | Incident | Delivery | Request

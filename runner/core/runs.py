@@ -17,7 +17,7 @@ from runner.core.progress import Progress, goes_well
 from runner.core.run import AttemptKey, Origin, Outcome, Run, RunKey, Status, StepRun
 from runner.frozen import replace
 from runner.moment import Moment, Span
-from runner.spec import JobKey, JobSpec, Step
+from runner.spec import JobKey, JobSpec, Step, nothing
 
 
 class Plainly(Protocol):
@@ -89,7 +89,7 @@ class Runs(Ends):
             CATCH_UP if late else "",
             origin,
             by,
-            params or {},
+            params or nothing(),
             beginning(spec),
             now,
             last_success=last_success,

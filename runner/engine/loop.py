@@ -41,7 +41,7 @@ class Engine:
         self._clock = clock
         self._alarm = Alarm()
         self._partitions: dict[str, Partition] = {}
-        self._inbox: deque[tuple[str, Arrival]] = deque()
+        self._inbox: deque[Arrival] = deque()
         self._calls: deque[Callable[[Moment], None]] = deque()
         self._chores: deque[Callable[[], None]] = deque()
         self._poll_requests = poll_requests
@@ -76,7 +76,7 @@ class Engine:
 
     def post(self, event: Event | Plan, alias: str = "default") -> None:
         """Say what happened; handled soon, in order."""
-        self._inbox.append((alias, event if isinstance(event, StepEnded) else Entry(event)))
+        self._inbox.append(event if isinstance(event, StepEnded) else Entry(event, alias=alias))
         self._alarm.ring()
 
     def ask(self, event: Event | Plan, alias: str = "default") -> Future[None]:
@@ -85,13 +85,13 @@ class Engine:
         if self._ending:
             waiter.set_exception(RunnerError("the engine has stopped"))
             return waiter
-        self._inbox.append((alias, Entry(event, waiter)))
+        self._inbox.append(Entry(event, waiter, alias))
         self._alarm.ring()
         return waiter
 
     def done(self, attempt: AttemptKey, outcome: Outcome) -> None:
         """An executor's word on an attempt."""
-        self._inbox.append((attempt.run.job.store, StepEnded(attempt, outcome)))
+        self._inbox.append(StepEnded(attempt, outcome))
         self._alarm.ring()
 
     def call(self, function: Callable[[Moment], None]) -> None:
@@ -245,7 +245,7 @@ class Engine:
             mine = entries.pop(alias, [])
             if alias not in ready:
                 left = partition.pass_on(now, mine)
-                self._inbox.extendleft((alias, entry) for entry in reversed(left))
+                self._inbox.extendleft(reversed(left))
                 continue
             with self._sparing_others(alias, mine):
                 if by:
@@ -287,7 +287,8 @@ class Engine:
         entries: dict[str, list[Arrival]] = {}
         take, mine, of = self._inbox.popleft, list[Arrival](), ""
         for _ in range(len(self._inbox)):
-            alias, entry = take()
+            entry = take()
+            alias = entry.attempt.run.job.store if type(entry) is StepEnded else entry.alias  # type: ignore[union-attr]
             if alias != of:
                 mine, of = entries.setdefault(alias, []), alias
             mine.append(entry)
@@ -347,6 +348,6 @@ class Engine:
 
     def _refuse_the_rest(self) -> None:
         while self._inbox:
-            _, entry = self._inbox.popleft()
+            entry = self._inbox.popleft()
             if isinstance(entry, Entry) and entry.waiter is not None:
                 entry.waiter.set_exception(RunnerError("the engine has stopped"))

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from runner.core.run import AttemptKey, Outcome, Run, StepRun
 from runner.frozen import frozen
 from runner.moment import Span
-from runner.spec import Step
+from runner.spec import Step, nothing
 
 Done = Callable[[AttemptKey, Outcome], None]
 """Told exactly once per started attempt, from any thread."""
@@ -35,7 +35,7 @@ class Task:
     run: Run
     step: Step
     state: StepRun
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=nothing)
     until: Until = always
 
     @property

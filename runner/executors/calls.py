@@ -15,7 +15,7 @@ from runner.errors import ExecutorError
 from runner.executors import reference
 from runner.executors.base import Task
 from runner.executors.callee import JSON_HINT, said
-from runner.spec import Call
+from runner.spec import Call, nothing
 
 __all__ = ["LIMIT", "call", "of", "outputs_of", "perform", "resolve", "said"]
 
@@ -63,7 +63,7 @@ def call(work: Call, clock: Clock, *, strict: bool = False) -> Outcome:
 def outputs_of(value: Any, *, strict: bool) -> Mapping[str, Any]:
     """A returned dict, as it will be stored; where it is no JSON, nothing, or (`strict`) ExecutorError."""
     if not isinstance(value, dict):
-        return {}
+        return nothing()
     try:
         text = json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
