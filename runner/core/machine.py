@@ -8,7 +8,7 @@ delivery.retrying delivery.given_up (Delivery).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, assert_never, cast
 
 from runner.core import event as e
@@ -50,9 +50,12 @@ class Machine:
         deliveries: Iterable[Delivery] = (),
         *,
         evaluate: Evaluate = evaluate,
-        hears: Container[str] | None = None,
+        hears: Callable[[str], bool] | None = None,
     ) -> None:
-        """`hears`: the announcements somebody listens to; of usual runs the others are not made. None: all."""
+        """`hears`: whether anybody listens to an announcement, by its name; of usual runs the others are not made.
+
+        None: somebody always does. It is asked for each event and each batch of ends: listeners come and go.
+        """
         self._actions: list[Action] = []
         self._out = self._actions.append
         self._agenda = Agenda()
@@ -61,7 +64,7 @@ class Machine:
         self.jobs = self._wall.jobs
         self._desk = Desk(incidents, deliveries, self._agenda, self._out, evaluate)
         self._runs = Runs(settings, self._agenda, self._out, evaluate, self._run_ended, self._run_late)
-        lane = Lane(self._wall, self._runs, self._desk, self._agenda, self._out, hears)
+        self._lane = lane = Lane(self._wall, self._runs, self._desk, self._agenda, self._out, hears)
         self._runs.plain = lane
         self._slots = Slots(self._wall, self._runs, self._agenda, self._out, self._broken, lane)
         self._requests = Requests(self.jobs, self._runs, self._slots, self._out, self._paused, self._resumed)
@@ -103,6 +106,7 @@ class Machine:
         """What follows from the event at this moment: writes, starts, cancels, messages, announcements."""
         self._actions.clear()
         self._now = now
+        self._lane.listen()
         match event:
             case e.Tick():
                 self._tick(now)
@@ -152,6 +156,7 @@ class Machine:
         actions, runs = self._actions, self._runs
         actions.clear()
         self._now = now
+        self._lane.listen()
         for end in ends:
             before = len(actions)
             try:

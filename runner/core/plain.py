@@ -7,7 +7,7 @@ False, nothing was touched, and the whole rules decide. tests/core/test_plain.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from runner.core.action import Action, Announce, Save, Start
 from runner.core.admission import Place
@@ -27,11 +27,12 @@ _NO_PARAMS = nothing()
 
 
 class Lane:
-    """Of jobs whose spec is `plain`. `hears`: the announcements somebody listens to, None for all of them."""
+    """Of jobs whose spec is `plain`. `hears`: whether anybody listens to an announcement just now; None: to all."""
 
     __slots__ = (
         "_agenda",
         "_desk",
+        "_hears",
         "_out",
         "_run_ended",
         "_run_started",
@@ -48,17 +49,23 @@ class Lane:
         desk: Desk,
         agenda: Agenda,
         out: Callable[[Action], None],
-        hears: Container[str] | None = None,
+        hears: Callable[[str], bool] | None = None,
     ) -> None:
         self._wall = wall
         self._runs = runs
         self._desk = desk
         self._agenda = agenda
         self._out = out
-        self._run_started = hears is None or "run.started" in hears
-        self._run_ended = hears is None or "run.ended" in hears
-        self._step_started = hears is None or "step.started" in hears
-        self._step_ended = hears is None or "step.ended" in hears
+        self._hears = hears
+        self.listen()
+
+    def listen(self) -> None:
+        """Ask anew what is heard: listeners come and go."""
+        hears = self._hears
+        self._run_started = hears is None or hears("run.started")
+        self._run_ended = hears is None or hears("run.ended")
+        self._step_started = hears is None or hears("step.started")
+        self._step_ended = hears is None or hears("step.ended")
 
     def begins(self, job: Job, now: Moment) -> bool:
         """The job's slot has come: its run starts, and the job moves on."""
@@ -109,7 +116,7 @@ class Lane:
 
     def _starts(self, job: Job, step: Step, key: RunKey, now: Moment) -> None:
         """A run that starts at once: its place is taken."""
-        spec, runs, out = job.spec, self._runs, self._out
+        spec, runs = job.spec, self._runs
         state = StepRun(step.id, "", _RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
         run = Run(
             key,
@@ -127,8 +134,12 @@ class Lane:
             job.last_success,
             runs.settings.commit,
         )
-        runs.live[key] = run
         runs.by_job[spec.key] = {key: None}
+        self._under_way(run, step, state)
+
+    def _under_way(self, run: Run, step: Step, state: StepRun) -> None:
+        out = self._out
+        self._runs.live[run.key] = run
         out(Save(run))
         out(Start(run, step, state))
         if self._run_started:
@@ -159,6 +170,39 @@ class Lane:
         runs.by_job[spec.key] = {key: None}
         runs.wait(place, run, step.id)
         self._out(Save(run))
+
+    def goes_on(self, key: RunKey, now: Moment) -> bool:
+        """The place that a run waited for may be free: it starts, or waits on."""
+        runs = self._runs
+        run = runs.live.get(key)
+        if run is None or not run.spec.plain or run.started_at is not None or runs.settings.maintenance:
+            return False
+        spec, step = run.spec, run.spec.steps[0]
+        if run.steps[step.id].status is not Status.PENDING:
+            return False
+        place: Place = ("executor", step.executor or spec.executor)
+        if not runs.places.take_one(place):
+            runs.wait(place, run, step.id)
+            return True
+        state = StepRun(step.id, "", _RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
+        run = Run(
+            key,
+            spec,
+            _RUNNING,
+            run.reason,
+            run.origin,
+            run.by,
+            run.params,
+            {step.id: state},
+            run.created_at,
+            now,
+            None,
+            None,
+            run.last_success,
+            run.commit,
+        )
+        self._under_way(run, step, state)
+        return True
 
     def ends(self, run: Run, state: StepRun, outcome: Outcome, now: Moment) -> bool:
         """The attempt went well: its run is over, and the job knows of it."""

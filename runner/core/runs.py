@@ -21,7 +21,9 @@ from runner.spec import JobKey, JobSpec, Step, nothing
 
 
 class Plainly(Protocol):
-    """What core.plain does for runs."""
+    """What core.plain does for runs; False: nothing, the whole rules are to decide."""
+
+    def goes_on(self, key: RunKey, now: Moment) -> bool: ...
 
     def ends(self, run: Run, state: StepRun, outcome: Outcome, now: Moment) -> bool: ...
 
@@ -158,10 +160,12 @@ class Runs(Ends):
         """Places became free: whoever waited longest at the highest priority goes on."""
         if self.stopping or not self.places.freed:
             return
-        for key, id in self.places.called():
-            if (key, id) in self._offered:
-                self._offered.discard((key, id))
-                self._offer(key, id, now)
+        for waiting in self.places.called():
+            if waiting in self._offered:
+                self._offered.discard(waiting)
+                key, id = waiting
+                if self.plain is None or not self.plain.goes_on(key, now):
+                    self._offer(key, id, now)
 
     def _offer(self, key: RunKey, id: str, now: Moment) -> None:
         """Start a pending step if its places are free, else let it wait for them."""

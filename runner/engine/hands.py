@@ -6,7 +6,7 @@ Nothing a hand does may stop the engine: whatever it raises is logged, and becom
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from runner.core.action import Announce, Cancel, Start
@@ -22,6 +22,10 @@ def _ignore(_: object) -> None:
     return None
 
 
+def _deaf(_: str) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Hands:
     """`executors` by name; `send` takes a delivery and returns at once; `announce` must not block."""
@@ -29,12 +33,12 @@ class Hands:
     executors: dict[str, Executor] = field(default_factory=dict)
     send: Callable[[Delivery], None] = _ignore
     announce: Callable[[Announce], None] = _ignore
-    hears: Container[str] | None = None
-    """The announcements by name that `announce` wants of usual runs; None: all. Nobody listens: none."""
+    hears: Callable[[str], bool] | None = None
+    """Whether `announce` wants an announcement, by its name, of usual runs just now; None: always, if at all."""
 
     def __post_init__(self) -> None:
         if self.announce is _ignore:
-            self.hears = ()
+            self.hears = _deaf
 
     @property
     def keeping(self) -> bool:

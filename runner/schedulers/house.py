@@ -25,7 +25,7 @@ from runner.executors.reference import resolve
 from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import SECOND, Moment, Span
-from runner.schedulers import asking, telling
+from runner.schedulers import asking
 from runner.schedulers.alerts import Alerts
 from runner.schedulers.tidying import Tidy
 from runner.spec import Call, JobKey
@@ -45,13 +45,17 @@ _LAST_WORDS = 5.0
 
 
 class House:
-    """`stores` and `hands.executors` may be filled before `start`; later they come and go by the methods."""
+    """`announce` is told what happens on the clock thread; `wants` says of which announcements about usual runs.
+
+    `stores` and `hands.executors` may be filled before `start`; later they come and go by the methods.
+    """
 
     def __init__(
         self,
         clock: Clock,
         name: str,
         announce: Callable[[Announce], None],
+        wants: Callable[[str], bool],
         allowed: Sequence[str] | None = None,
         alerts: Alerts | None = None,
         *,
@@ -64,9 +68,10 @@ class House:
         self._tidy = Tidy(lambda: list(self.stores.values()), clock)
         self._daemon = daemon
         self._retry_every = retry_every
-        self.hands = Hands(announce=self._announce, send=self._alerts.send, hears=frozenset(telling.MASKS))
+        self.hands = Hands(announce=self._announce, send=self._alerts.send, hears=self._hears)
         self._clock = clock
         self._tell = announce
+        self._wants = wants
         self._allowed = allowed
         self._engine: Engine | None = None
         self._told: dict[str, bool] = {}
@@ -171,6 +176,9 @@ class House:
                 if not mine(run.spec.executor) and run.status in (Status.RUNNING, Status.PENDING):
                     return True
         return False
+
+    def _hears(self, name: str) -> bool:
+        return self._wants(name) or (self._waited_for and name == "run.ended")
 
     def _announce(self, announce: Announce) -> None:
         if self._waited_for and announce.name == "run.ended":

@@ -129,6 +129,7 @@ class Lifecycle:
             self._clock,
             read.name,
             self._hear,
+            self._wants,
             read.allowed_modules,
             alerts,
             daemon=read.daemon,
@@ -358,6 +359,17 @@ class Lifecycle:
         if change == "removed":
             self._logger.info("Removed job %s", announce.value.key.id)
         self._hand_on(announce)
+
+    def _wants(self, name: str) -> bool:
+        """Whether announcements of this name are for anybody just now: a listener, the log, or the host's end."""
+        if name not in telling.MASKS:
+            return False
+        host = self._host
+        return bool(
+            telling.MASKS[name] & self._mask
+            or (host is not None and host.gone)
+            or telling.logged(self._house.hands.executors)
+        )
 
     def _whose(self, change: str, key: JobKey) -> Mine | None:
         """The call under way that makes this change: it tells of it itself, in the caller's thread."""

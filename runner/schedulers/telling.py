@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from traceback import format_tb
@@ -201,6 +201,11 @@ def _write_end(run: Run, job: Any) -> None:
 def executor_log(run: Run) -> logging.Logger:
     """The log of whoever runs it."""
     return _log_of(run.spec.executor)
+
+
+def logged(executors: Iterable[str]) -> bool:
+    """Whether the log of any of them takes the usual lines."""
+    return any(_log_of(name).isEnabledFor(logging.INFO) for name in tuple(executors))
 
 
 @cache

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.core.action import Action, Save, Start
+from runner.core.action import Action, Announce, Save, Start
 from runner.core.event import (
     Added,
     CancelAsked,
@@ -28,7 +28,7 @@ from runner.core.event import (
 )
 from runner.core.machine import Machine
 from runner.core.plain import Lane
-from runner.core.run import AttemptKey, Job, Outcome, Run, Status
+from runner.core.run import AttemptKey, Job, Outcome, Run, RunKey, Status
 from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment
 from runner.spec import (
     After,
@@ -243,7 +243,7 @@ def test_an_occurrence_of_a_plain_job_and_its_end_in_full() -> None:
 
 
 def test_what_nobody_hears_is_not_said() -> None:
-    machine = Machine(Settings(), hears=frozenset({"run.ended"}))
+    machine = Machine(Settings(), hears=lambda name: name == "run.ended")
     machine.handle(NOON, Added(PLAIN))
     slot = machine.wakeup()
     assert slot is not None
@@ -252,6 +252,40 @@ def test_what_nobody_hears_is_not_said() -> None:
     (start,) = [action for action in began if isinstance(action, Start)]
     ended = machine.handle(slot + 5, StepEnded(start.attempt, Outcome(Status.SUCCEEDED)))
     assert [type(action).__name__ for action in ended] == ["Save", "Announce", "Save"]
+
+
+def test_who_hears_is_asked_each_time() -> None:
+    heard: set[str] = set()
+    machine = Machine(Settings(), hears=heard.__contains__)
+    machine.handle(NOON, Added(PLAIN))
+    slot = machine.wakeup()
+    assert slot is not None
+    began = machine.handle(slot, Tick())
+    assert not [action for action in began if isinstance(action, Announce)]
+    (start,) = [action for action in began if isinstance(action, Start)]
+    heard.add("run.ended")
+    ended = machine.ends(
+        slot + 5, [StepEnded(start.attempt, Outcome(Status.SUCCEEDED))], lambda end, error: None
+    )
+    assert [action.name for action in ended if isinstance(action, Announce)] == ["run.ended"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_waited_for_its_place_starts_by_the_short_way(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else `test_it_decides_what_the_whole_rules_decide` says nothing about it."""
+    went, goes_on = list[bool](), Lane.goes_on
+
+    def watched(self: Lane, key: RunKey, now: Moment) -> bool:
+        went.append(goes_on(self, key, now))
+        return went[-1]
+
+    monkeypatch.setattr(Lane, "goes_on", watched)
+    for more in range(20):
+        play(20 * seed + more)
+    assert True in went
+    assert False in went
 
 
 def test_ends_told_together_are_what_each_would_be_and_one_bad_one_spoils_none() -> None:

@@ -195,6 +195,40 @@ def test_a_listener_hears_what_its_mask_says_until_it_is_removed(moved: Make) ->
     assert heard == [events.EVENT_SCHEDULER_PAUSED]
 
 
+def test_who_comes_while_it_runs_hears_of_runs_from_then_on(moved: Make) -> None:
+    """Of a run that nobody listens to nothing is made; who listens is asked anew each time."""
+    one, called = moved(), threading.Semaphore(0)
+    one.scheduler.remove_listener(one.ears)
+    one.scheduler.add_job(called.release, "interval", seconds=5, id="j")
+    one.pass_(5)
+    assert called.acquire(timeout=10)
+    one.scheduler.add_listener(one.ears, EVENT_JOB_SUBMITTED | EVENT_JOB_EXECUTED)
+    one.pass_(5)
+    (submitted,) = one.ears.wait(EVENT_JOB_SUBMITTED)
+    assert submitted.scheduled_run_times == [START + timedelta(seconds=10)]
+    second = START + timedelta(seconds=10)
+    one.pass_(5)
+    one.ears.wait(EVENT_JOB_SUBMITTED, 2)
+    one.ears.wait(EVENT_JOB_EXECUTED, 2)
+    assert second in [event.scheduled_run_time for event in one.ears.of(EVENT_JOB_EXECUTED)]
+
+
+def test_a_level_of_the_log_that_is_set_while_it_runs_counts_from_then_on(
+    moved: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, called = moved(), threading.Semaphore(0)
+    one.scheduler.remove_listener(one.ears)
+    one.scheduler.add_job(called.release, "interval", seconds=5, id="j")
+    one.pass_(5)
+    assert called.acquire(timeout=10)
+    caplog.set_level(logging.INFO, "runner.executors.default")
+    one.pass_(5)
+    one.scheduler.shutdown()
+    said = [record.getMessage() for record in caplog.records if record.name == "runner.executors.default"]
+    assert [line.endswith("(scheduled at 2030-01-01 12:00:10 UTC)") for line in said].count(True) == 1
+    assert said[-1].endswith("executed successfully")
+
+
 def test_a_listener_may_raise(moved: Make, caplog: pytest.LogCaptureFixture) -> None:
     one = moved(start=False)
 
