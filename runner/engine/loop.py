@@ -273,13 +273,13 @@ class Engine:
     def _take_ends(self, alias: str) -> list[StepEnded]:
         """The ends in the inbox that are for this one; the rest stays, in order."""
         ends: list[StepEnded] = []
-        rest: list[tuple[str, Arrival]] = []
+        rest: list[Arrival] = []
         for _ in range(len(self._inbox)):
-            whose, entry = self._inbox.popleft()
-            if whose == alias and type(entry) is StepEnded:
+            entry = self._inbox.popleft()
+            if isinstance(entry, StepEnded) and _alias_of(entry) == alias:
                 ends.append(entry)
             else:
-                rest.append((whose, entry))
+                rest.append(entry)
         self._inbox.extendleft(reversed(rest))
         return ends
 
@@ -288,7 +288,7 @@ class Engine:
         take, mine, of = self._inbox.popleft, list[Arrival](), ""
         for _ in range(len(self._inbox)):
             entry = take()
-            alias = entry.attempt.run.job.store if type(entry) is StepEnded else entry.alias  # type: ignore[union-attr]
+            alias = _alias_of(entry)
             if alias != of:
                 mine, of = entries.setdefault(alias, []), alias
             mine.append(entry)
@@ -351,3 +351,7 @@ class Engine:
             entry = self._inbox.popleft()
             if isinstance(entry, Entry) and entry.waiter is not None:
                 entry.waiter.set_exception(RunnerError("the engine has stopped"))
+
+
+def _alias_of(entry: Arrival) -> str:
+    return entry.attempt.run.job.store if isinstance(entry, StepEnded) else entry.alias
