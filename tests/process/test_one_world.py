@@ -216,6 +216,8 @@ def _last(verbs: Place, job: str) -> Any:
 
 
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "postgresql": store_servers.postgresql,
+    "mariadb": store_servers.mariadb,
     "redis": store_servers.redis,
     "mongodb": partial(store_servers.mongodb, "secantus"),
     "rethinkdb": store_servers.rethinkdb,
@@ -262,7 +264,10 @@ def test_on_every_kind_of_server(kind: str, tmp_path: Path, httpserver: HTTPServ
             _followed_stopped_and_told(verbs, httpserver)
             verbs.call("db", "purge")
             assert succeeded() >= ran
-            assert "is no SQL database" in verbs.call("db", "check", code=1).stderr
+            if kind in ("postgresql", "mariadb"):
+                assert verbs.call("db", "check").code == 0
+            else:
+                assert "is no SQL database" in verbs.call("db", "check", code=1).stderr
         finally:
             for process in (service, program):
                 process.send_signal(signal.SIGTERM)
