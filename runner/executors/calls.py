@@ -15,6 +15,7 @@ from runner.errors import ExecutorError
 from runner.executors import reference
 from runner.executors.base import Task
 from runner.executors.callee import JSON_HINT, said
+from runner.executors.greenlets import threads_are_greenlets
 from runner.spec import Call, nothing
 
 __all__ = ["LIMIT", "call", "of", "outputs_of", "perform", "resolve", "said"]
@@ -39,7 +40,14 @@ def resolve(target: str | Callable[..., Any]) -> Callable[..., Any]:
 def perform(work: Call) -> Any:
     """Call it, and wait for it where it is a coroutine function; whatever it raises is raised."""
     value = resolve(work.target)(*work.args, **work.kwargs)
-    return asyncio.run(value) if inspect.iscoroutine(value) else value
+    if not inspect.iscoroutine(value):
+        return value
+    if threads_are_greenlets():
+        # Two loops cannot turn in one thread, and a greenlet is none of its own.
+        from gevent import get_hub
+
+        return get_hub().threadpool.apply(asyncio.run, (value,))
+    return asyncio.run(value)
 
 
 def call(work: Call, clock: Clock, *, strict: bool = False) -> Outcome:

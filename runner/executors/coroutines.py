@@ -7,6 +7,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from runner.executors.greenlets import threads_are_greenlets
+
 Failed = Callable[[BaseException], None]
 
 LINGER = 5.0
@@ -15,6 +17,11 @@ LINGER = 5.0
 
 def begin_in_thread() -> asyncio.AbstractEventLoop:
     """A loop that turns in a new daemon thread."""
+    if threads_are_greenlets():
+        from runner.executors.gevent import begin_in_real_thread
+
+        # Two loops cannot turn in one thread, and a greenlet is none of its own.
+        return begin_in_real_thread()
     loop = asyncio.new_event_loop()
     threading.Thread(target=turn, args=(loop,), name="runner-coroutines", daemon=True).start()
     return loop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import signal
 import traceback
@@ -43,6 +44,9 @@ class Worker:
         most: int | None,
     ) -> None:
         ours, theirs = context.Pipe()
+        for end in (ours, theirs):
+            # In a program that gevent has patched a pipe never blocks, and who reads it too early has an error.
+            os.set_blocking(end.fileno(), True)
         self._connection = ours
         self._left = most
         self.spent = False

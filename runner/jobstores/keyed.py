@@ -61,6 +61,14 @@ class KeyedJobStore(ABC):
     unreachable: tuple[type[BaseException], ...] = (OSError,)
     refused: tuple[type[BaseException], ...] = ()
 
+    _given: Any = None
+    """A client of the program's own."""
+
+    @property
+    def lent(self) -> bool:
+        """Whether it works with a client of the program's, whose connections may be bound to a thread."""
+        return self._given is not None
+
     def __init__(self, alias: str = "default", codec: Codec | None = None) -> None:
         self.alias = alias
         self._codec = codec or Codec()

@@ -23,6 +23,8 @@ MOST_FINISHED = 10_000
 class MemoryJobStore:
     """Holds the very values it is given: lambdas and closures are welcome here."""
 
+    lent = False
+
     def __init__(self, alias: str = "default") -> None:
         self.alias = alias
         self._lock = threading.RLock()

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 from runner.executors.coroutines import Coroutines, Failed
@@ -61,6 +62,8 @@ class QueueHost:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._own_thread = False
+        self._carry: Callable[[Call], object] | None = None
+        self._flush: Call | None = None
 
     @property
     def here(self) -> bool:
@@ -77,7 +80,17 @@ class QueueHost:
         host._own_thread = True
         return host
 
+    def carried_by(self, carry: Callable[[Call], object], flush: Call) -> None:
+        """Have `carry` bring calls to the thread, where greenlets are threads; `flush` makes those under way arrive."""
+        self._carry, self._flush = carry, flush
+
     def post(self, call: Call) -> None:
+        if self._carry is not None:
+            self._carry(partial(self._take, call))
+        else:
+            self._take(call)
+
+    def _take(self, call: Call) -> None:
         self._calls.put(call)
         if self._own_thread and self._thread is None:
             self._start()
@@ -86,6 +99,8 @@ class QueueHost:
         self._coroutines.run(awaitable, failed)
 
     def drain(self) -> None:
+        if self._flush is not None:
+            self._flush()
         if self.here:
             self._drain_here()
         elif self._server is not None or self._thread is not None:

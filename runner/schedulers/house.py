@@ -27,6 +27,7 @@ from runner.jobstores.memory import MemoryJobStore
 from runner.moment import SECOND, Moment, Span
 from runner.schedulers import asking
 from runner.schedulers.alerts import Alerts
+from runner.schedulers.hosts import Host
 from runner.schedulers.tidying import Tidy
 from runner.spec import Call, JobKey
 
@@ -90,6 +91,9 @@ class House:
         return self._clock.now()
 
     # ── starting and ending ─────────────────────────────────────────────────────────────────
+
+    def meet(self, host: Host) -> None:
+        """Who runs the program's functions and listeners; told in its thread, before the start."""
 
     def start(self, *, paused: bool) -> None:
         """Open everything, read the stores and decide what came due meanwhile; then turn in a thread of its own."""

@@ -21,6 +21,7 @@ from runner.core.run import Occurrence, Run
 from runner.events import EVENT_ALL, SchedulerEvent
 from runner.executors.base import Executor
 from runner.executors.coroutines import Coroutines
+from runner.executors.greenlets import threads_are_greenlets
 from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
 from runner.schedulers import (
@@ -89,6 +90,14 @@ def _check_threads() -> None:
         )
 
 
+def _kind_of_house() -> type[House]:
+    if not threads_are_greenlets():
+        return House
+    from runner.schedulers.apart import ApartHouse
+
+    return ApartHouse
+
+
 class Lifecycle:
     """A scheduler but for its jobs; base.BaseScheduler adds those."""
 
@@ -125,7 +134,7 @@ class Lifecycle:
         read = options.read(gconfig or {}, prefix, given)
         self._configured(read)
         alerts = Alerts(read.channels, read.zone, self._clock)
-        self._house = House(
+        self._house = _kind_of_house()(
             self._clock,
             read.name,
             self._hear,
@@ -160,6 +169,7 @@ class Lifecycle:
                 raise SchedulerAlreadyRunningError
             _check_threads()
             self._host = self._make_host()
+            self._house.meet(self._host)
             if "default" not in self._house.hands.executors:
                 self.add_executor(self._default_executor(), "default")
             if "default" not in self._house.stores:

@@ -103,6 +103,11 @@ class SQLAlchemyJobStore:
         self._skewed = False
 
     @property
+    def lent(self) -> bool:
+        """Whether it works with an engine of the program's, whose connections may be bound to a thread."""
+        return self._given is not None and self._given.dialect.name != "sqlite"
+
+    @property
     def engine(self) -> Engine:
         """The engine, for those who read history; StoreError before `open`."""
         if self._engine is None:
