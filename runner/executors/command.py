@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from runner.core.run import Outcome, Status
@@ -18,6 +17,7 @@ from runner.executors.base import Task
 from runner.executors.capture import piece_path, pieces
 from runner.executors.child import Ended, Launch
 from runner.executors.limits import Groups
+from runner.executors.native import Inherited
 from runner.executors.output import path_of
 from runner.executors.place import attempt_dir, attempt_id, run_id, scratch_dir
 from runner.executors.rendering import SHELLS, Rendering
@@ -40,14 +40,15 @@ class Commands:
         self.working_dir = working_dir
         self._secrets = secrets
         self.groups = Groups.here()
-        self._inherited = lru_cache(maxsize=8)(partial(environment.inherited, environ))
+        self._environ = environ
+        self._kept: dict[tuple[frozenset[str], bool], Inherited] = {}
 
     def launch(self, task: Task, work: Command) -> Launch:
         """Everything rendered and looked up. RunnerError says what is wrong with it."""
         directory = attempt_dir(self.state_dir, task.attempt)
         name = attempt_id(task.attempt)
         rendering = self.rendering(task)
-        env = self.environment(task, rendering, clean=work.clean_env)
+        env = self.environment(task, rendering)
         argv, files, lifted = arguments(work, directory, rendering)
         env |= lifted
         env |= environment.about(task, self.state_dir)
@@ -57,12 +58,13 @@ class Commands:
         argv = self.groups.wrap(name, work.limits, argv)
         working_dir = self.directory(work.working_dir, rendering)
         patterns = tuple(rendering.text(pattern) for pattern in task.step.artifacts)
-        order = Order(directory, argv, env, str(working_dir), files, task.until)
+        inherited = self.inherited(clean=work.clean_env)
+        order = Order(directory, argv, inherited, env, str(working_dir), files, task.until)
         return self._launch(task, work, order, patterns, working_dir)
 
     def resume(self, task: Task, work: Command) -> Launch:
         """Of an attempt that began in an earlier process: enough to watch it, stop it and judge its end."""
-        order = Order(attempt_dir(self.state_dir, task.attempt), (), {}, "", {})
+        order = Order.begun(attempt_dir(self.state_dir, task.attempt))
         rendering = Rendering(task, self.state_dir, None)
         try:
             working_dir = self.directory(work.working_dir, rendering)
@@ -102,8 +104,10 @@ class Commands:
 
     def rendering(self, task: Task) -> Rendering:
         """What the task's texts are made with; the run's private directory is there from now on."""
-        with contextlib.suppress(FileExistsError):
+        try:
             os.mkdir(scratch_dir(self.state_dir, task.run.key), 0o700)
+        except FileExistsError:
+            pass
         return Rendering(task, self.state_dir, self._secrets)
 
     def mask(self) -> Callable[[], MaskingStream] | None:
@@ -111,12 +115,20 @@ class Commands:
             return None
         return self._secrets.masker().stream
 
-    def environment(self, task: Task, rendering: Rendering, *, clean: bool) -> dict[str, str]:
-        spec = task.run.spec
-        """What the command inherits, then env files, the job's and the step's env."""
+    def inherited(self, *, clean: bool) -> Inherited:
+        """What a command has of the runner's own environment."""
         hidden = frozenset(self._secrets.feeding_variables() if self._secrets else ())
+        found = self._kept.get((hidden, clean))
+        if found is None:
+            if len(self._kept) > 8:
+                self._kept.clear()
+            found = self._kept[hidden, clean] = Inherited(environment.inherited(self._environ, hidden, clean))
+        return found
+
+    def environment(self, task: Task, rendering: Rendering) -> dict[str, str]:
+        """What comes on top of that: env files, the job's and the step's env."""
+        spec = task.run.spec
         return {
-            **self._inherited(hidden, clean),
             **environment.env_files(spec.env_files, self.working_dir),
             **rendering.variables(spec.env, task.step.env),
         }

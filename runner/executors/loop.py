@@ -12,11 +12,14 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from runner.clock import Clock
 from runner.moment import MILLISECOND, Span
 
 _log = logging.getLogger("runner.executors")
+
+_EPOLL = hasattr(select, "epoll")
 
 
 class _Poll:
@@ -35,7 +38,7 @@ class _Poll:
 
 
 class Loop:
-    """`call` is for any thread; `watch`, `unwatch` and `later` are for what runs on the loop itself."""
+    """`call` and `watch` are for any thread; `unwatch` and `later` are for what runs on the loop itself."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self._clock = clock
@@ -43,15 +46,15 @@ class Loop:
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         # Not `selectors`: what it does in Python for each descriptor is a tenth of what a command costs the runner.
-        self._poll = select.epoll() if hasattr(select, "epoll") else _Poll()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._poll = select.epoll() if _EPOLL else _Poll()
+        self._handlers: dict[int, tuple[Callable[[], None], Callable[[], None]]] = {}
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
-        self.watch(self._read, self._heard)
         self._rung = False
         self._stopping = False
         self._thread = threading.Thread(target=self._turn, name=name, daemon=True)
+        self.watch(self._read, self._heard)
 
     def start(self) -> None:
         self._thread.start()
@@ -73,11 +76,19 @@ class Loop:
     def later(self, span: Span, function: Callable[[], None]) -> None:
         heapq.heappush(self._timers, (self._clock.elapsed() + span, next(self._order), function))
 
-    def watch(self, descriptor: int, function: Callable[[], None]) -> None:
-        self._poll.register(descriptor, select.POLLIN)
-        self._handlers[descriptor] = function
+    def watch(
+        self, descriptor: int, function: Callable[[], None], ended: Callable[[], None] | None = None
+    ) -> None:
+        """Call `function` whenever it can be read, `ended` where it is at its end and empty."""
+        # An epoll takes it from any thread, and nobody has to be woken for it.
+        if _EPOLL or self._thread is threading.current_thread() or not self._thread.is_alive():
+            self._handlers[descriptor] = (function, ended or function)
+            self._poll.register(descriptor, select.POLLIN)
+        else:
+            self.call(partial(self.watch, descriptor, function, ended))
 
     def unwatch(self, descriptor: int) -> None:
+        # Not left to its being closed: a child that is about to become its program still has it open.
         if self._handlers.pop(descriptor, None) is not None:
             with contextlib.suppress(OSError, KeyError):
                 self._poll.unregister(descriptor)
@@ -96,12 +107,13 @@ class Loop:
         while not self._stopping:
             handlers = self._handlers
             ready = [
-                (descriptor, handlers.get(descriptor)) for descriptor, _ in self._poll.poll(self._patience())
+                (descriptor, events, handlers.get(descriptor))
+                for descriptor, events in self._poll.poll(self._patience())
             ]
-            for descriptor, function in ready:
+            for descriptor, events, functions in ready:
                 # An earlier handler of this turn may have unwatched it, and closed what it stood for.
-                if function is not None and handlers.get(descriptor) is function:
-                    _guarded(function)
+                if functions is not None and handlers.get(descriptor) is functions:
+                    _guarded(functions[events == select.POLLHUP])
             now = self._clock.elapsed()
             while self._timers and self._timers[0][0] <= now:
                 _guarded(heapq.heappop(self._timers)[2])

@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _SIGNALS = tuple(
     number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
@@ -20,17 +20,38 @@ _ROOM = 1024
 """Bytes for an opaque structure of the C library; the largest known has 336."""
 
 
-def start(path: str, argv: Sequence[str], env: Mapping[str, str], copies: Sequence[tuple[int, int]]) -> int:
+class Inherited:
+    """An environment that many starts have in common, as the system takes it."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self._lines = dict(zip(variables, _encoded(map("=".join, variables.items())), strict=True))
+
+    def with_own(self, own: Mapping[str, str]) -> list[bytes]:
+        """Each `NAME=value`; a start's own stand for those of the same name."""
+        return list(
+            {**self._lines, **dict(zip(own, _encoded(map("=".join, own.items())), strict=True))}.values()
+        )
+
+
+def start(
+    path: str,
+    argv: Sequence[str],
+    inherited: Inherited,
+    env: Mapping[str, str],
+    copies: Sequence[tuple[int, int]],
+) -> int:
     """Start a program in a session of its own, with no signal ignored or blocked; its pid. OSError.
 
-    `copies`: (descriptor here, descriptor there). All other descriptors are expected to close on exec.
+    `env` comes on top of what is inherited. `copies`: (descriptor here, descriptor there). All other descriptors are
+    expected to close on exec.
     """
     if _native is not None:
-        return _native.start(path, argv, env, copies)
+        return _native.start(path, argv, inherited.with_own(env), copies)
     return os.posix_spawn(
         path,
         list(argv),
-        env,
+        {**inherited.variables, **env},
         file_actions=[(os.POSIX_SPAWN_DUP2, here, there) for here, there in copies],
         setsid=True,
         setsigmask=(),
@@ -58,7 +79,7 @@ class _Native:
             raise OSError("posix_spawn cannot start a session")
 
     def start(
-        self, path: str, argv: Sequence[str], env: Mapping[str, str], copies: Sequence[tuple[int, int]]
+        self, path: str, argv: Sequence[str], env: list[bytes], copies: Sequence[tuple[int, int]]
     ) -> int:
         actions = ctypes.create_string_buffer(_ROOM)
         self._quick.posix_spawn_file_actions_init(actions)
@@ -71,8 +92,8 @@ class _Native:
                 os.fsencode(path),
                 actions,
                 self._attributes,
-                _strings(argv),
-                _strings([f"{name}={value}" for name, value in env.items()]),
+                _strings(_encoded(argv)),
+                _strings(env),
             )
         finally:
             self._quick.posix_spawn_file_actions_destroy(actions)
@@ -81,12 +102,17 @@ class _Native:
         return pid.value
 
 
-def _strings(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
-    # Encoded all at once: an environment has dozens of variables. None of them can hold the separator.
-    found = os.fsencode("\0".join(texts)).split(b"\0") if texts else []
-    if len(found) != len(texts):
+def _encoded(texts: Iterable[str]) -> list[bytes]:
+    # All at once: an environment has dozens of variables. None of them can hold the separator.
+    given = list(texts)
+    found = os.fsencode("\0".join(given)).split(b"\0") if given else []
+    if len(found) != len(given):
         raise ValueError("embedded null byte")
-    return (ctypes.c_char_p * (len(found) + 1))(*found, None)
+    return found
+
+
+def _strings(lines: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(lines) + 1))(*lines, None)
 
 
 def _load() -> _Native | None:

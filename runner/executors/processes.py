@@ -1,14 +1,11 @@
-"""Every live command of an executor: started, watched, stopped, taken over. One loop thread does it all."""
+"""The commands of an executor: begun, taken over, handed to the loop that watches them (watching.py)."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,22 +16,18 @@ from runner.errors import ExecutorError
 from runner.executors import shim, spawn, verdict
 from runner.executors.capture import Log
 from runner.executors.child import Child, Launch
+from runner.executors.ends import Ends
 from runner.executors.loop import Loop
-from runner.executors.output import path_of, tail
 from runner.executors.place import attempt_id, log_file
 from runner.executors.room import Room
 from runner.executors.starters import Starters
-from runner.executors.stopping import Stopper
+from runner.executors.watching import Done, Watch
 from runner.moment import MILLISECOND, SECOND
 
 _log = logging.getLogger("runner.executors")
 
-Done = Callable[[AttemptKey, Outcome], None]
 Prepare = Callable[[], Launch]
 
-LATE_OUTPUT = SECOND
-"""How long a command's children may go on writing after it ended, before the outcome is told."""
-POLL = SECOND
 _STARTERS = 4
 _TRIES = (50, 100, 200, 400, 800, 1600)
 """Milliseconds between tries to start on a machine that is short of descriptors, memory or processes."""
@@ -56,29 +49,23 @@ class Processes:
         # once one thread would wait its turn behind all that it has started already, and the last start come late.
         self._starter = Starters(f"runner-start-{name}", _STARTERS)
         self._slow = Starters(f"runner-prepare-{name}", 8)
-        self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
-        self._children: dict[str, Child] = {}
         self._waiting: dict[str, str] = {}
         """Attempts not started yet -> why they shall not be, or nothing."""
-        self._shims: set[int] = set()
-        """Our own children that are not reaped yet."""
+        self._early_ends: dict[str, int] = {}
+        """Ends told before their start was known."""
         self._lock = threading.Lock()
         self._scarce = threading.Lock()
         """Held while somebody tries again to start: the machine is short of something."""
-        self._stopper = Stopper(self._loop, self._clock, self._finish)
         self._limit = spawn.raise_descriptors()
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         runs = state_dir / "runs"
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
         (state_dir / "scratch").mkdir(exist_ok=True, mode=0o700)
-        self._ended = str(runs / f".ended-{spawn.file_name(name)}")
+        self._watch = Watch(name, state_dir, clock, self._loop, done, self._again)
+        self._ends = Ends(str(runs / f".ended-{spawn.file_name(name)}"), self._loop, self._told)
         self._rest = str(runs / ".rest")
+        spawn.make_pipe(self._rest)
         self._closing = threading.Event()
-        self._early_ends: dict[str, int] = {}
-        """Ends told before the loop knew of the start."""
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(self._rest, 0o600)
-        self._ended_pipe = self._ended_hold = -1
         self._loop.start()
 
     def start(self, key: AttemptKey, prepare: Prepare, *, slow: bool = False) -> None:
@@ -117,7 +104,7 @@ class Processes:
             if not starting:
                 break
             threading.Event().wait(0.01)
-        return name in self._children
+        return name in self._watch.children
 
     def adopt(self, key: AttemptKey, launch: Launch, started_at: int | None = None) -> Outcome | None:
         """Take over an attempt of an earlier process, alive or waiting to be read: None, `done` is told later.
@@ -125,7 +112,7 @@ class Processes:
         One that has ended and whose shim is gone too is told at once, as the outcome.
         """
         directory = launch.order.directory
-        self._listen()
+        self._ends.listen()
         if not spawn.locked(directory):
             child = self._child(key, launch, 0, [-1, -1])
             child.adopted = True
@@ -133,7 +120,7 @@ class Processes:
             child.exit_code = spawn.exit_code(directory)
             child.ended_at = spawn.changed_at(f"{directory}/{shim.MARKER}")
             child.stopping = verdict.asked_to_stop(directory)
-            return self._outcome(child)
+            return self._watch.outcome(child)
         pid = self._shim_of(directory)
         try:
             pipes = spawn.reopen_pipes(directory, pid)
@@ -143,7 +130,7 @@ class Processes:
         child.adopted, child.own = True, spawn.is_ours(pid)
         child.started_at = started_at or child.started_at
         child.stopping = verdict.asked_to_stop(directory)
-        self._loop.call(partial(self._register, child))
+        self._hand_over(child)
         return None
 
     def close(self, *, leave: bool) -> None:
@@ -153,18 +140,12 @@ class Processes:
         self._slow.close()
         if not leave:
             empty = threading.Event()
-            self._loop.call(partial(self._stop_all, empty))
+            self._loop.call(partial(self._watch.stop_all, empty))
             empty.wait()
         self._loop.stop()
-        self._judges.shutdown(wait=True)
-        for child in self._children.values():
-            child.close(self._clock.now())
-            if child.pidfd >= 0:
-                os.close(child.pidfd)
-        self._children.clear()
-        for descriptor in (self._ended_pipe, self._ended_hold, self._null):
-            if descriptor >= 0:
-                os.close(descriptor)
+        self._watch.close()
+        self._ends.close()
+        os.close(self._null)
 
     def _shim_of(self, directory: str) -> int:
         """The pid of a shim that holds the lock; it may be so young that it has not written it yet."""
@@ -174,17 +155,6 @@ class Processes:
                 return pid
             threading.Event().wait(0.01)
         raise ExecutorError("its shim holds the lock but never said its pid")
-
-    def _listen(self) -> None:
-        """Hear of ends from now on. Not before something is begun or taken over here: a runner that stands by with
-        the same state directory would read away what is told to the one that leads."""
-        with self._lock:
-            if self._ended_pipe >= 0:
-                return
-            self._ended_pipe = spawn.open_pipe(self._ended, make=True)
-            # Held open for writing too: without any writer the pipe would be at its end, and ready, for ever.
-            self._ended_hold = os.open(self._ended, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._loop.call(partial(self._loop.watch, self._ended_pipe, self._told))
 
     # -- on a starter thread
 
@@ -203,7 +173,7 @@ class Processes:
             if self._waiting[name]:
                 return verdict.unstarted(self._waiting[name])
             launch = prepare()
-            self._listen()
+            self._ends.listen()
             try:
                 child = self._spawn(key, launch)
             except spawn.AlreadyBegun:
@@ -213,7 +183,7 @@ class Processes:
                 return "revoked"
         except Exception as error:
             return verdict.failed(error)
-        self._loop.call(partial(self._register, child))
+        self._hand_over(child)
         return None
 
     def _spawn(self, key: AttemptKey, launch: Launch) -> Child:
@@ -238,7 +208,7 @@ class Processes:
         started_at = self._clock.now()
         spawned = spawn.spawn(
             launch.order,
-            ended=self._ended,
+            ended=self._ends.path,
             rest=self._rest,
             descriptors=self._limit,
             null=self._null,
@@ -273,190 +243,36 @@ class Processes:
             child.masks = [launch.mask(), launch.mask()]
         return child
 
+    def _hand_over(self, child: Child) -> None:
+        """To the loop. What was said of it before it was known comes after."""
+        self._watch.add(child)
+        with self._lock:
+            if child.refused:
+                return
+            reason = self._waiting.pop(child.name, "")
+            code = self._early_ends.pop(child.name, None)
+        if reason:
+            self._loop.call(partial(self._watch.stop, child, reason))
+        if code is not None:
+            self._loop.call(partial(self._watch.ended, child, code))
+
     # -- on the loop thread
 
-    def _register(self, child: Child) -> None:
-        self._children[child.name] = child
-        if child.own:
-            self._shims.add(child.pid)
+    def _told(self, name: str, code: int) -> None:
         with self._lock:
-            early = self._waiting.pop(child.name, "")
-        for index, pipe in enumerate(child.pipes):
-            self._loop.watch(pipe, partial(self._readable, child, index))
-        try:
-            child.pidfd = os.pidfd_open(child.pid)
-            self._loop.watch(child.pidfd, partial(self._shim_ended, child))
-        except (OSError, AttributeError):
-            self._loop.later(POLL // 20, partial(self._look, child))
-        if early or child.stopping:
-            self._stop(child, early or child.stopping)
-        if child.name in self._early_ends:
-            self._command_ended(child, self._early_ends.pop(child.name))
-        elif child.adopted:
-            self._look_for_exit(child)
-
-    def _readable(self, child: Child, index: int) -> None:
-        if not child.pour(index, self._clock.now()):
-            self._loop.unwatch(child.pipes[index])
-            child.close_pipe(index)
-            if max(child.pipes) < 0 and child.ended_at is not None and child.own and child.pidfd >= 0:
-                self._reap(child)
-            self._settle(child)
-
-    def _told(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            for line in os.read(self._ended_pipe, 1 << 16).decode("ascii", "replace").splitlines():
-                name, _, code = line.partition(" ")
-                if not code.isdigit():
-                    continue
-                child = self._children.get(name)
-                if child is not None:
-                    self._command_ended(child, int(code))
-                elif name in self._waiting:
-                    self._early_ends[name] = int(code)
-
-    def _look_for_exit(self, child: Child) -> None:
-        """One taken over may have told its end to a runner that is no more."""
-        if child.finished or child.ended_at is not None:
-            return
-        code = spawn.exit_code(child.launch.order.directory)
-        if code is not None:
-            self._command_ended(child, code)
-        else:
-            self._loop.later(POLL, partial(self._look_for_exit, child))
-
-    def _look(self, child: Child) -> None:
-        """Where there is no pidfd: ask from time to time whether the shim is there."""
-        if child.gone:
-            return
-        if child.own:
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            child.refused = pid != 0 and os.waitstatus_to_exitcode(status) == shim.TOO_LATE
-            ended = pid != 0
-        else:
-            ended = not spawn.locked(child.launch.order.directory)
-        if ended:
-            self._shim_is_gone(child)
-        else:
-            self._loop.later(POLL // 20, partial(self._look, child))
-
-    def _shim_ended(self, child: Child) -> None:
-        self._forget_pidfd(child)
-        if child.own:
-            with contextlib.suppress(ChildProcessError):
-                _, status = os.waitpid(child.pid, 0)
-                child.refused = os.waitstatus_to_exitcode(status) == shim.TOO_LATE
-        self._shim_is_gone(child)
-
-    def _reap(self, child: Child) -> None:
-        """A shim lets go of its pipes an instant before it is gone: mostly it is by now, without another wake-up."""
-        with contextlib.suppress(ChildProcessError):
-            if os.waitpid(child.pid, os.WNOHANG)[0]:
-                self._forget_pidfd(child)
-                self._shim_is_gone(child)
-
-    def _forget_pidfd(self, child: Child) -> None:
-        self._loop.unwatch(child.pidfd)
-        os.close(child.pidfd)
-        child.pidfd = -1
-
-    def _shim_is_gone(self, child: Child) -> None:
-        child.gone = True
-        self._shims.discard(child.pid)
-        if child.refused and child.ended_at is None:
-            self._refused(child)
-            return
-        if child.finished or child.ended_at is not None:
-            self._settle(child)
-            return
-        self._command_ended(child, spawn.exit_code(child.launch.order.directory))
-
-    def _refused(self, child: Child) -> None:
-        """The shim came too late to begin: again, as long as this runner leads; else the one that does begins it."""
-        child.finished = True
-        for index, pipe in enumerate(child.pipes):
-            self._loop.unwatch(pipe)
-            child.close_pipe(index)
-        del self._children[child.name]
-        with self._lock:
-            self._waiting[child.name] = child.stopping
-        self._starter.submit(partial(self._begin, child.key, child.name, lambda: child.launch))
-
-    def _command_ended(self, child: Child, code: int | None) -> None:
-        """It has told its exit code, or its shim is gone and left one, or none."""
-        if child.ended_at is not None:
-            return
-        child.exit_code = code
-        changed = (
-            None if not child.adopted else spawn.changed_at(f"{child.launch.order.directory}/{shim.MARKER}")
-        )
-        child.ended_at = self._clock.now() if changed is None else changed
-        child.drain(self._clock.now())
-        if not child.gone:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
-        if child.stopping:
-            return
-        if child.exit_code is None:
-            # The shim was killed from outside. Nobody could tell how the command ends, so it may not go on.
-            self._stopper.kill_now(child)
-            return
-        self._loop.later(LATE_OUTPUT, partial(self._finish, child))
-        self._settle(child)
-
-    def _settle(self, child: Child) -> None:
-        """Told as soon as it has ended and nobody is left who could write."""
-        if child.ended_at is not None and not child.stopping and not child.killed and max(child.pipes) < 0:
-            self._finish(child)
-
-    def _finish(self, child: Child) -> None:
-        if child.finished:
-            return
-        child.finished = True
-        for pipe in child.pipes:
-            if pipe >= 0:
-                self._loop.unwatch(pipe)
-        child.drain(self._clock.now())
-        child.close(self._clock.now())
-        del self._children[child.name]
-        if child.launch.slow:
-            self._judges.submit(self._judge, child)
-        else:
-            self._judge(child)
-
-    def _judge(self, child: Child) -> None:
-        try:
-            outcome = self._outcome(child)
-        except Exception as error:
-            outcome = verdict.failed(error)
-        self._done(child.key, outcome)
-
-    def _outcome(self, child: Child) -> Outcome:
-        ended_at = self._clock.now() if child.ended_at is None else child.ended_at
-        wrote = child.log.written or child.adopted
-        return verdict.outcome(child, ended_at, tail(path_of(self._state_dir, child.key)) if wrote else "")
+            child = self._watch.children.get(name)
+            if name in self._waiting:
+                self._early_ends[name] = code
+                return
+        if child is not None:
+            self._watch.ended(child, code)
 
     def _cancel(self, name: str, reason: str) -> None:
-        child = self._children.get(name)
+        child = self._watch.children.get(name)
         if child is not None:
-            self._stop(child, reason)
+            self._watch.stop(child, reason)
 
-    def _stop(self, child: Child, reason: str) -> None:
-        if child.finished or (child.ended_at is not None and not child.stopping):
-            return
-        if not child.stopping:
-            child.stopping = reason
-            with contextlib.suppress(OSError):
-                spawn.write_private(f"{child.launch.order.directory}/{shim.STOP}", reason.encode())
-        self._stopper.stop(child)
-
-    def _stop_all(self, empty: threading.Event) -> None:
-        for child in list(self._children.values()):
-            self._stop(child, "shutdown")
-        self._wait_empty(empty)
-
-    def _wait_empty(self, empty: threading.Event) -> None:
-        if self._children or self._shims:
-            self._loop.later(10 * MILLISECOND, partial(self._wait_empty, empty))
-        else:
-            empty.set()
+    def _again(self, child: Child) -> None:
+        with self._lock:
+            self._waiting[child.name] = child.stopping or self._waiting.get(child.name, "")
+        self._starter.submit(partial(self._begin, child.key, child.name, lambda: child.launch))

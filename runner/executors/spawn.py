@@ -31,14 +31,23 @@ class AlreadyBegun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is started. `files` are written into the private directory first, as name -> bytes."""
+    """What is started. `env` comes on top of what is `inherited`.
+
+    `files` are written into the private directory first, as name -> bytes.
+    """
 
     directory: str
     argv: tuple[str, ...]
+    inherited: native.Inherited
     env: Mapping[str, str]
     working_dir: str
     files: Mapping[str, bytes]
     until: Until = always
+
+    @classmethod
+    def begun(cls, directory: str) -> Order:
+        """Of an attempt that has begun: where it lies is all that is known."""
+        return cls(directory, (), native.Inherited({}), {}, "", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int, d
         pid = native.start(
             "/bin/sh",
             shim.argv(directory, order.working_dir, descriptors, ended, rest, deadline, order.argv),
+            order.inherited,
             order.env,
             _copies(null, (opened[0], opened[2]), (opened[1], opened[3]), lock),
         )
@@ -123,7 +133,9 @@ def _high(descriptor: int) -> int:
 def _make_pipe(path: str) -> tuple[int, int]:
     """(reading end, not blocking; writing end). Where there is no /proc to find it again, it has a name."""
     if LINUX:
-        reading, writing = (_high(end) for end in os.pipe2(os.O_CLOEXEC))
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        if min(reading, writing) <= shim.LOCK_FD:
+            reading, writing = _high(reading), _high(writing)
         os.set_blocking(reading, False)
         return reading, writing
     reading = _high(open_pipe(path, make=True))
@@ -156,9 +168,14 @@ def locked(directory: str) -> bool:
 def open_pipe(path: str, *, make: bool) -> int:
     """The reading end of a named pipe, not blocking; `make` creates it where it is missing."""
     if make:
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(path, 0o600)
+        make_pipe(path)
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def make_pipe(path: str) -> None:
+    """A named pipe that is there from now on."""
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(path, 0o600)
 
 
 def write_private(path: str, data: bytes) -> None:

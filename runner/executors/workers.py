@@ -38,18 +38,19 @@ class Workers:
 
     def launch(self, task: Task, work: Call) -> Launch:
         rendering = self._commands.rendering(task)
-        env = self._commands.environment(task, rendering, clean=False)
+        env = self._commands.environment(task, rendering)
         env |= environment.about(task, self._commands.state_dir)
         directory = attempt_dir(self._commands.state_dir, task.attempt)
         # -P: not the directory of that file on sys.path, whose modules would hide others.
         argv = (sys.executable, "-P", callee.__file__, directory)
         working_dir = str(self._commands.directory(work.working_dir, rendering))
         files = {callee.CALL: self._call(work, rendering)}
-        return self._launch(Order(directory, argv, env, working_dir, files, task.until))
+        inherited = self._commands.inherited(clean=False)
+        return self._launch(Order(directory, argv, inherited, env, working_dir, files, task.until))
 
     def resume(self, task: Task) -> Launch:
         """Of an attempt that began in an earlier process."""
-        return self._launch(Order(attempt_dir(self._commands.state_dir, task.attempt), (), {}, "", {}))
+        return self._launch(Order.begun(attempt_dir(self._commands.state_dir, task.attempt)))
 
     def _launch(self, order: Order) -> Launch:
         return Launch(order, signal.SIGTERM, GRACE, partial(_judge), self._commands.mask())

@@ -76,7 +76,7 @@ def test_only_a_flood_gets_a_wide_pipe(local: Open) -> None:
     assert processes is not None
 
     def children() -> dict[AttemptKey, Child]:
-        return {child.key: child for child in processes._children.values()}
+        return {child.key: child for child in processes._watch.children.values()}
 
     wait_until(lambda: {quiet.attempt, flood.attempt} <= children().keys())
     wait_until(lambda: tail(path_of(local.state_dir, flood.attempt), 1) == "2000000")

@@ -24,6 +24,7 @@ from runner.engine.loop import Engine
 from runner.executors import native, spawn
 from runner.executors.keeping import Keeper
 from runner.executors.processes import Processes
+from runner.executors.watching import Watch
 from runner.jobstores.sqlalchemy import leases
 from runner.jobstores.sqlalchemy.store import SQLAlchemyJobStore
 from runner.notify.outbox import Outbox
@@ -43,9 +44,9 @@ WRAPPED: list[tuple[Any, str, str]] = [
     (Processes, "_try", "prepare"),
     (spawn, "spawn", "spawn"),
     (native, "start", "native"),
-    (Processes, "_register", "register"),
-    (Processes, "_command_ended", "ended"),
-    (Processes, "_judge", "judge"),
+    (Watch, "add", "register"),
+    (Watch, "ended", "ended"),
+    (Watch, "_judge", "judge"),
     (Keeper, "_remove", "remove"),
     (Outbox, "_send", "send"),
 ]

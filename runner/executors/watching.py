@@ -1,0 +1,270 @@
+"""Every live command of an executor, watched until its outcome is told. One loop thread does it all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from runner.clock import Clock
+from runner.core.run import AttemptKey, Outcome
+from runner.executors import shim, spawn, verdict
+from runner.executors.child import Child
+from runner.executors.loop import Loop
+from runner.executors.output import path_of, tail
+from runner.executors.stopping import Stopper
+from runner.executors.terms import Terms
+from runner.moment import MILLISECOND, SECOND
+
+Done = Callable[[AttemptKey, Outcome], None]
+
+LATE_OUTPUT = SECOND
+"""How long a command's children may go on writing after it ended, before the outcome is told."""
+POLL = SECOND
+YOUNG = SECOND // 2
+"""So long the death of a shim of ours is known by its pipes alone. Most commands have ended by then, and a descriptor
+that tells of it costs more than a pipe."""
+
+
+class Watch:
+    """`add` and `children` are for any thread, all else runs on the loop.
+
+    `again` begins anew what its shim came too late to begin.
+    """
+
+    def __init__(
+        self, name: str, state_dir: Path, clock: Clock, loop: Loop, done: Done, again: Callable[[Child], None]
+    ) -> None:
+        self.children: dict[str, Child] = {}
+        self._state_dir = state_dir
+        self._clock = clock
+        self._loop = loop
+        self._done = done
+        self._again = again
+        self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
+        self._stopper = Stopper(loop, clock, self._finish)
+        self._shims: dict[int, Child] = {}
+        """Our own children that are not reaped yet."""
+        self._lock = threading.Lock()
+        self._young = Terms(loop, clock, YOUNG, self._outgrown, lambda child: child.gone)
+        self._late = Terms(loop, clock, LATE_OUTPUT, self._finish, lambda child: child.finished)
+
+    def add(self, child: Child) -> None:
+        """Watch it from now on, and keep it among the children unless it is over already."""
+        if child.own:
+            self._shims[child.pid] = child
+        for index, pipe in enumerate(child.pipes):
+            self._loop.watch(
+                pipe, partial(self._readable, child, index), partial(self._pipe_ended, child, index)
+            )
+        with self._lock:
+            if not child.finished:
+                self.children[child.name] = child
+        if child.adopted:
+            self._loop.call(partial(self._taken_over, child))
+        else:
+            self._young.put(child)
+
+    def ended(self, child: Child, code: int | None) -> None:
+        """It has told its exit code, or its shim is gone and left one, or none."""
+        if child.ended_at is not None:
+            return
+        child.exit_code = code
+        changed = (
+            None if not child.adopted else spawn.changed_at(f"{child.launch.order.directory}/{shim.MARKER}")
+        )
+        child.ended_at = self._clock.now() if changed is None else changed
+        if not child.gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+        if child.stopping:
+            return
+        if child.exit_code is None:
+            # The shim was killed from outside. Nobody could tell how the command ends, so it may not go on.
+            self._stopper.kill_now(child)
+            return
+        if max(child.pipes) < 0:
+            self._settle(child)
+        else:
+            self._late.put(child)
+
+    def stop(self, child: Child, reason: str) -> None:
+        """Have its tree stopped; an end that came before stands."""
+        if child.finished or (child.ended_at is not None and not child.stopping):
+            return
+        if not child.stopping:
+            child.stopping = reason
+            with contextlib.suppress(OSError):
+                spawn.write_private(f"{child.launch.order.directory}/{shim.STOP}", reason.encode())
+        self._stopper.stop(child)
+
+    def stop_all(self, empty: threading.Event) -> None:
+        """Stop every command; `empty` is set when the last is gone."""
+        for child in list(self.children.values()):
+            self.stop(child, "shutdown")
+        self._wait_empty(empty)
+
+    def outcome(self, child: Child) -> Outcome:
+        """What its end means."""
+        ended_at = self._clock.now() if child.ended_at is None else child.ended_at
+        wrote = child.log.written or child.adopted
+        return verdict.outcome(child, ended_at, tail(path_of(self._state_dir, child.key)) if wrote else "")
+
+    def close(self) -> None:
+        """After the loop's end: what is still under way is left to the next process."""
+        self._judges.shutdown(wait=True)
+        self._reap()
+        for child in self.children.values():
+            child.close(self._clock.now())
+            if child.pidfd >= 0:
+                os.close(child.pidfd)
+        self.children.clear()
+
+    # -- output
+
+    def _readable(self, child: Child, index: int) -> None:
+        if not child.pour(index, self._clock.now()):
+            self._pipe_ended(child, index)
+
+    def _pipe_ended(self, child: Child, index: int) -> None:
+        self._loop.unwatch(child.pipes[index])
+        child.close_pipe(index)
+        if max(child.pipes) < 0:
+            # Its shim let go of its pipes an instant before it is gone: mostly it is by now.
+            gone = child.gone or (child.own and self._reaped(child))
+            if child.ended_at is not None:
+                self._settle(child)
+            elif not gone and child.own and child.pidfd < 0:
+                self._attend(child)
+
+    # -- whether the shim is there
+
+    def _outgrown(self, child: Child) -> None:
+        if child.pidfd < 0 and not self._reaped(child):
+            self._attend(child)
+
+    def _attend(self, child: Child) -> None:
+        """Hear of the death of its shim."""
+        try:
+            child.pidfd = os.pidfd_open(child.pid)
+            self._loop.watch(child.pidfd, partial(self._shim_ended, child))
+        except (OSError, AttributeError):
+            self._loop.later(POLL // 20, partial(self._look, child))
+
+    def _shim_ended(self, child: Child) -> None:
+        if not child.own or not self._reaped(child):
+            self._shim_is_gone(child)
+
+    def _look(self, child: Child) -> None:
+        """Where there is no pidfd: ask from time to time whether the shim is there."""
+        if child.gone:
+            return
+        if child.own:
+            ended = self._reaped(child)
+        elif ended := not spawn.locked(child.launch.order.directory):
+            self._shim_is_gone(child)
+        if not ended:
+            self._loop.later(POLL // 20, partial(self._look, child))
+
+    def _reaped(self, child: Child) -> bool:
+        """Whether the shim, a child of ours, is gone; then it is told and forgotten."""
+        try:
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+        except ChildProcessError:
+            pid, status = child.pid, 0
+        if not pid:
+            return False
+        child.refused = os.waitstatus_to_exitcode(status) == shim.TOO_LATE
+        self._shim_is_gone(child)
+        return True
+
+    def _shim_is_gone(self, child: Child) -> None:
+        if child.pidfd >= 0:
+            self._loop.unwatch(child.pidfd)
+            os.close(child.pidfd)
+            child.pidfd = -1
+        child.gone = True
+        self._shims.pop(child.pid, None)
+        if child.ended_at is not None or child.finished:
+            self._settle(child)
+        elif child.refused:
+            self._refused(child)
+        else:
+            self.ended(child, spawn.exit_code(child.launch.order.directory))
+
+    def _refused(self, child: Child) -> None:
+        """The shim came too late to begin: again, as long as this runner leads; else the one that does begins it."""
+        self._forget(child)
+        for index, pipe in enumerate(child.pipes):
+            self._loop.unwatch(pipe)
+            child.close_pipe(index)
+        self._again(child)
+
+    # -- one taken over
+
+    def _taken_over(self, child: Child) -> None:
+        if not child.finished:
+            self._attend(child)
+        if child.stopping:
+            self.stop(child, child.stopping)
+        self._look_for_exit(child)
+
+    def _look_for_exit(self, child: Child) -> None:
+        """It may have told its end to a runner that is no more."""
+        if child.finished or child.ended_at is not None:
+            return
+        code = spawn.exit_code(child.launch.order.directory)
+        if code is not None:
+            self.ended(child, code)
+        else:
+            self._loop.later(POLL, partial(self._look_for_exit, child))
+
+    # -- the end
+
+    def _settle(self, child: Child) -> None:
+        """Told as soon as it has ended and nobody is left who could write."""
+        if child.ended_at is not None and not child.stopping and not child.killed and max(child.pipes) < 0:
+            self._finish(child)
+
+    def _finish(self, child: Child) -> None:
+        if child.finished:
+            return
+        self._forget(child)
+        for pipe in child.pipes:
+            if pipe >= 0:
+                self._loop.unwatch(pipe)
+        child.drain(self._clock.now())
+        child.close(self._clock.now())
+        if child.launch.slow:
+            self._judges.submit(self._judge, child)
+        else:
+            self._judge(child)
+
+    def _forget(self, child: Child) -> None:
+        child.finished = True
+        with self._lock:
+            self.children.pop(child.name, None)
+
+    def _judge(self, child: Child) -> None:
+        try:
+            outcome = self.outcome(child)
+        except Exception as error:
+            outcome = verdict.failed(error)
+        self._done(child.key, outcome)
+
+    def _reap(self) -> None:
+        for child in list(self._shims.values()):
+            if child.finished:
+                self._reaped(child)
+
+    def _wait_empty(self, empty: threading.Event) -> None:
+        self._reap()
+        if self.children or self._shims:
+            self._loop.later(10 * MILLISECOND, partial(self._wait_empty, empty))
+        else:
+            empty.set()

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from runner.executors.native import Inherited
+
+
+def test_a_starts_own_variables_stand_for_inherited_ones_of_the_same_name() -> None:
+    inherited = Inherited({"PATH": "/bin", "NAME": "Zo\udce9", "EMPTY": ""})
+    assert inherited.with_own({"NAME": "Ada=1", "NEW": "a\nb"}) == [
+        b"PATH=/bin",
+        b"NAME=Ada=1",
+        b"EMPTY=",
+        b"NEW=a\nb",
+    ]
+    assert inherited.with_own({}) == [b"PATH=/bin", b"NAME=Zo\xe9", b"EMPTY="]
+
+
+def test_a_value_that_holds_the_end_of_a_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="embedded null byte"):
+        Inherited({}).with_own({"NAME": "a\0b"})
