@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from runner.errors import ExecutorError
 from runner.executors.base import Task
 from runner.executors.place import attempt_dir, attempt_id, scratch_dir
 from runner.executors.tree import MARK
-from runner.moment import iso
+from runner.moment import Moment, iso
 
 CLEAN = ("PATH", "HOME", "LANG", "TZ")
 """What `clean_env` leaves of the runner's own environment."""
@@ -45,6 +46,12 @@ def env_files(names: Collection[str], working_dir: Path) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=64)
+def _local(slot: Moment, timezone: str) -> str:
+    """Jobs begin many at a time."""
+    return iso(slot, ZoneInfo(timezone))
+
+
 def about(task: Task, state_dir: Path) -> dict[str, str]:
     """`RUNNER_*`: which job, run, step and attempt this is, and where its private files are."""
     run = task.run
@@ -53,7 +60,7 @@ def about(task: Task, state_dir: Path) -> dict[str, str]:
         "RUNNER_RUN_ID": run.id,
         "RUNNER_STEP": task.state.id,
         "RUNNER_ATTEMPT": str(task.state.attempt),
-        "RUNNER_SCHEDULED_AT": iso(run.key.slot, ZoneInfo(run.spec.timezone)),
+        "RUNNER_SCHEDULED_AT": _local(run.key.slot, run.spec.timezone),
         "RUNNER_COMMIT": run.commit,
         "RUNNER_RUN_DIR": scratch_dir(state_dir, run.key),
         "RUNNER_OUTPUT": f"{attempt_dir(state_dir, task.attempt)}/{OUTPUT}",

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 _SIGNALS = tuple(
     number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
@@ -112,7 +113,13 @@ def _encoded(texts: Iterable[str]) -> list[bytes]:
 
 
 def _strings(lines: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * (len(lines) + 1))(*lines, None)
+    return _array(len(lines) + 1)(*lines, None)
+
+
+@lru_cache(maxsize=64)
+def _array(length: int) -> type[ctypes.Array[ctypes.c_char_p]]:
+    # Kept: ctypes makes the type anew where nobody does.
+    return ctypes.c_char_p * length
 
 
 def _load() -> _Native | None:
