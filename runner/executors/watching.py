@@ -30,6 +30,9 @@ YOUNG = SECOND // 2
 """So long the death of a shim of ours is known by its pipes alone. Most commands have ended by then, and a descriptor
 that tells of it costs more than a pipe."""
 
+DYING = 10 * MILLISECOND
+"""A shim that has let go of its pipes is gone an instant later, and looked for so soon."""
+
 
 class Watch:
     """`add` and `children` are for any thread, all else runs on the loop.
@@ -52,6 +55,7 @@ class Watch:
         """Our own children that are not reaped yet."""
         self._lock = threading.Lock()
         self._young = Terms(loop, clock, YOUNG, self._outgrown, lambda child: child.gone)
+        self._dying = Terms(loop, clock, DYING, self._outgrown, lambda child: child.gone)
         self._late = Terms(loop, clock, LATE_OUTPUT, self._finish, lambda child: child.finished)
 
     def add(self, child: Child) -> None:
@@ -136,11 +140,9 @@ class Watch:
         child.close_pipe(index)
         if max(child.pipes) < 0:
             # Its shim let go of its pipes an instant before it is gone: mostly it is by now.
-            gone = child.gone or (child.own and self._reaped(child))
-            if child.ended_at is not None:
-                self._settle(child)
-            elif not gone and child.own and child.pidfd < 0:
-                self._attend(child)
+            if child.own and not child.gone and not self._reaped(child):
+                self._dying.put(child)
+            self._settle(child)
 
     # -- whether the shim is there
 
