@@ -10,12 +10,14 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +206,11 @@ class Scene:
         """How many commands have begun so far."""
         return self.starts.read_bytes().count(b"\n")
 
+    def latest(self) -> float:
+        """The latest planned time of what has begun so far, in seconds since 1970."""
+        times = re.findall(r"@(\S+Z)", self.starts.read_text())
+        return max(datetime.fromisoformat(each).timestamp() for each in times)
+
     def wait_start(self, after: int | None = None, patience: float = PATIENCE) -> float:
         """Until another command has begun."""
         before = self.started() if after is None else after
@@ -238,10 +245,11 @@ ALL = "{runs: all, window: 1h, max: 5000}"
 def every_second(
     count: int, *, more: str = "", run: str = MARK, name: str = "tick", catchup: str = ALL
 ) -> str:
-    """`count` jobs that are due every second."""
+    """`count` jobs that are due every second; what is judged in the end must not be forgotten before."""
     job = f"""
     schedule: "* * * * * *"
     catchup: {catchup}
+    retention: {{runs: 100000}}
     run: |
       {run}
 {more}"""
