@@ -8,8 +8,8 @@ from typing import ParamSpec, TypeVar
 from runner.core.action import Change
 from runner.core.run import Request, Run
 from runner.errors import StoreError, StoreFault
-from runner.jobstores.base import Fence, JobStore, Loaded
-from runner.moment import Moment
+from runner.jobstores.base import LEASE, Fence, JobStore, Loaded
+from runner.moment import Moment, Span
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,8 +39,11 @@ class Guarded:
     def write(self, changes: Sequence[Change], fence: Fence | None) -> None:
         _guarded(self._store.write, changes, fence)
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
-        return _guarded(self._store.hold, source, owner, now)
+    def hold(self, source: str, owner: str, now: Moment, lease: Span) -> Fence | None:
+        if lease == LEASE:
+            # A store made before leads could last longer is not asked for more than it knows of.
+            return _guarded(self._store.hold, source, owner, now)
+        return _guarded(self._store.hold, source, owner, now, lease)
 
     def release(self, fence: Fence) -> None:
         _guarded(self._store.release, fence)

@@ -19,7 +19,9 @@ log = logging.getLogger("runner.engine")
 
 MARGIN: Span = 500 * MILLISECOND
 """Nothing begins so short before the lease's end: what was told to begin has begun when another runner may lead."""
-_RENEW_BEFORE: Span = 1750 * MILLISECOND
+_RENEW_AFTER: Span = LEASE - MARGIN - 1750 * MILLISECOND
+_LONGEST: Span = 16 * LEASE
+"""No takeover asks for a longer lease: after its crash the next runner would wait as long."""
 
 
 class Lead:
@@ -36,6 +38,11 @@ class Lead:
         self._host = host
         self._good_until: Span | None = None
         """Until when the lead is ours for certain; None for a lock that lasts as long as we do."""
+        self._renew_at: Span | None = None
+        self._taken_at: Span | None = None
+        """While it is being taken over: since when."""
+        self._takeover: Span = LEASE
+        """How long a lease a takeover asks for: longer than usual where an earlier one was lost, for it was slow."""
 
     def speaks(self) -> bool:
         """Whether this process may lead at all: it speaks for its host. StoreError where that cannot be known."""
@@ -47,22 +54,35 @@ class Lead:
     def take(self, now: Moment) -> Fence | None:
         """Ask the store for the lead; None while somebody else has it. StoreError."""
         asked_at = self._elapsed()
-        fence = self._store.hold(self._source, self._owner, now)
+        fence = self._store.hold(self._source, self._owner, now, self._takeover)
         if fence is not None:
-            self._took(fence, asked_at)
+            self._taken_at = asked_at
+            self._took(fence, asked_at, now)
         return fence
+
+    def through(self) -> None:
+        """The takeover is over: what it had decided is written. From now on the lease is an usual one."""
+        if self._taken_at is None:
+            return
+        took, self._taken_at = self._elapsed() - self._taken_at, None
+        if self._takeover > LEASE and self._renew_at is not None:
+            self._renew_at = self._elapsed()
+        self._takeover = min(max(LEASE, 2 * took), _LONGEST)
 
     def renew(self, now: Moment) -> Fence | None:
         """As `take`, for one that leads: None, or a fence of another number, where the lead was lost. StoreError."""
         asked_at = self._elapsed()
-        fence = self._store.hold(self._source, self._owner, now)
+        lease = LEASE if self._taken_at is None else self._takeover
+        fence = self._store.hold(self._source, self._owner, now, lease)
         if fence is not None and self.fence is not None and fence.number == self.fence.number:
-            self._took(fence, asked_at)
+            self._took(fence, asked_at, now)
         return fence
 
-    def _took(self, fence: Fence, asked_at: Span) -> None:
+    def _took(self, fence: Fence, asked_at: Span, now: Moment) -> None:
         self.fence = fence
-        self._good_until = None if fence.until is None else asked_at + LEASE - MARGIN
+        ends = fence.until is not None
+        self._good_until = asked_at + (fence.until - now) - MARGIN if fence.until is not None else None
+        self._renew_at = asked_at + _RENEW_AFTER if ends else None
 
     @property
     def ends(self) -> bool:
@@ -72,7 +92,7 @@ class Lead:
     @property
     def renew_at(self) -> Span | None:
         """When it has to be renewed; None: never."""
-        return None if self._good_until is None else self._good_until - _RENEW_BEFORE
+        return self._renew_at
 
     @property
     def over(self) -> bool:
@@ -90,13 +110,17 @@ class Lead:
         return until
 
     def lost(self) -> None:
-        """Another runner led meanwhile, or could have."""
+        """Another runner led meanwhile, or could have. One that was lost before it was through took too long."""
+        if self._taken_at is not None:
+            took, self._taken_at = self._elapsed() - self._taken_at, None
+            self._takeover = min(2 * max(self._takeover, took), _LONGEST)
         self.fence = None
-        self._good_until = None
+        self._good_until = self._renew_at = None
 
     def release(self) -> None:
         """Let others lead."""
         fence, self.fence = self.fence, None
+        self._good_until = self._renew_at = self._taken_at = None
         if fence is not None:
             try:
                 self._store.release(fence)

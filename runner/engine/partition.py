@@ -122,6 +122,9 @@ class Partition:
             return False
         self._outage.over()
         self.standing_by = False
+        # Each part of a takeover may last nearly as long as a lease does.
+        if not self._renew(now):
+            return False
         self.machine = machine = self._takeover.machine(self.settings, loaded)
         try:
             batch = self._takeover.decide(
@@ -136,7 +139,10 @@ class Partition:
             self._refuse(error)
             return False
         self._untold.clear()
-        self._writing.perform(machine, now, batch)
+        self._writing.held = batch
+        if not self._renew(now):
+            return False
+        self._writing.again(machine, now)
         return True
 
     def _stand_by(self) -> None:
@@ -194,23 +200,28 @@ class Partition:
         self.machine = None
         self._lead.release()
 
-    def _renew(self, now: Moment) -> None:
-        """Renew the lease. Where that fails it is tried again with backoff, and nothing begins after its end."""
+    def _renew(self, now: Moment) -> bool:
+        """Renew the lease. Where that fails it is tried again with backoff, and nothing begins after its end.
+
+        False where it is lost.
+        """
         at = self._lead.renew_at
         if self._lead.fence is None or at is None or self._elapsed() < at:
-            return
+            return True
         if self.trouble and self._outage.waits():
-            return
+            return True
         number = self._lead.fence.number
         try:
             renewed = self._lead.renew(now)
         except StoreError as error:
             self._outage.failed(error)
-            return
+            return True
         if renewed is None or renewed.number != number:
             self._lost(renewed)
-        elif self._writing.held is None:
+            return False
+        if self._writing.held is None:
             self._outage.over()
+        return True
 
     def _lost(self, renewed: Fence | None = None) -> None:
         """Another runner led meanwhile, or could have: what this one knows is old, and is read again."""

@@ -43,7 +43,7 @@ class Writing:
         done: Done,
         outage: Outage,
         *,
-        renew: Callable[[Moment], None],
+        renew: Callable[[Moment], object],
         lost: Callable[[], None],
         given_up: Callable[[Batch, StoreFault], None],
     ) -> None:
@@ -96,6 +96,7 @@ class Writing:
             self._act_late(now, batch)
         else:
             self._act_on(batch)
+        self._lead.through()
 
     def again(self, machine: Machine, now: Moment) -> None:
         """Try what is held back once more."""

@@ -79,8 +79,12 @@ class JobStore(Protocol):
         """
         ...
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
-        """Take or renew the lead of a source; None while somebody else has it."""
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
+        """Take or renew the lead of a source; None while somebody else has it.
+
+        `lease`: how long it shall last unless it is renewed, from now on, be that longer or shorter than before. A
+        store that cannot choose gives what it can: the fence's `until` is `now` and as long as the lead lasts.
+        """
         ...
 
     def release(self, fence: Fence) -> None: ...

@@ -20,7 +20,7 @@ from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, asked_of, lost
 from runner.jobstores.keyed_rows import Put, Row, digest
 from runner.jobstores.pickled import Codec, CodecName
-from runner.moment import Moment
+from runner.moment import Span
 
 _TRIES = 50
 """How often a turn is tried again because somebody else wrote meanwhile."""
@@ -46,6 +46,8 @@ class Move(NamedTuple):
 
 class CelledJobStore(KeyedJobStore):
     """Everything but the server's own commands, which are the abstract methods below. All is under `path`."""
+
+    chooses_lease = False
 
     def __init__(
         self,
@@ -272,7 +274,7 @@ class CelledJobStore(KeyedJobStore):
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, source: str, owner: str, now: Moment) -> int | None:
+    def _take(self, source: str, owner: str, lease: Span) -> int | None:
         lead, alive = self._cells([_lead(source), _alive(source)])
         number = _number(lead)
         checks = {_lead(source): lead.version, _alive(source): alive.version}

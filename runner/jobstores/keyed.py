@@ -37,7 +37,7 @@ from runner.jobstores.keyed_rows import (
 from runner.jobstores.notice import Ear
 from runner.jobstores.pickled import Codec
 from runner.jobstores.retention import USUAL, Purged, Rules, attempts_of
-from runner.moment import Moment
+from runner.moment import Moment, Span
 from runner.spec import JobKey, JobSpec, Retention
 
 MOST_SKIPPED = 1_000
@@ -60,6 +60,8 @@ class KeyedJobStore(ABC):
     errors: tuple[type[BaseException], ...] = (OSError,)
     unreachable: tuple[type[BaseException], ...] = (OSError,)
     refused: tuple[type[BaseException], ...] = ()
+    chooses_lease = True
+    """Whether a lead may last longer than `LEASE` once, and shorter again when it is renewed."""
 
     _given: Any = None
     """A client of the program's own."""
@@ -104,8 +106,8 @@ class KeyedJobStore(ABC):
         """Every source that ever wrote."""
 
     @abstractmethod
-    def _take(self, source: str, owner: str, now: Moment) -> int | None:
-        """Take or renew the lead for `LEASE`; its number, or None while it is somebody else's."""
+    def _take(self, source: str, owner: str, lease: Span) -> int | None:
+        """Take or renew the lead for so long; its number, or None while it is somebody else's."""
 
     @abstractmethod
     def _end(self, fence: Fence) -> None:
@@ -168,10 +170,11 @@ class KeyedJobStore(ABC):
             for run in batch.runs:
                 (self._live.discard if run.status.final else self._live.add)(run.key)
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
         with self._using("the lead cannot be taken"):
-            number = self._take(source, owner, now)
-            return None if number is None else Fence(source, owner, number, now + LEASE)
+            lease = lease if self.chooses_lease else LEASE
+            number = self._take(source, owner, lease)
+            return None if number is None else Fence(source, owner, number, now + lease)
 
     def release(self, fence: Fence) -> None:
         with self._using("the lead cannot be given back"):

@@ -11,9 +11,9 @@ from typing import Any
 from runner.core.action import Change, Forget, Save
 from runner.core.run import Delivery, Incident, Job, Occurrence, Record, Request, Run, RunKey
 from runner.errors import LeaseLost, RunExists
-from runner.jobstores.base import Fence, Loaded
+from runner.jobstores.base import LEASE, Fence, Loaded
 from runner.jobstores.retention import USUAL, Purged, Rules, attempts_of
-from runner.moment import Moment
+from runner.moment import Moment, Span
 from runner.spec import JobKey, Retention
 
 MOST_FINISHED = 10_000
@@ -107,7 +107,7 @@ class MemoryJobStore:
         elif isinstance(record, Request):
             self._requests[record.id] = record
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
         with self._lock:
             held = self._leases.get(source)
             if held is not None:

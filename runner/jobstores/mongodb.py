@@ -17,13 +17,13 @@ from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
 from runner.errors import StoreError
-from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.base import Fence
 from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, lost
 from runner.jobstores.keyed_rows import Put, Row
 from runner.jobstores.notice import TICK, Ear
 from runner.jobstores.pickled import Codec, CodecName
-from runner.moment import Moment
+from runner.moment import Span
 
 _PATIENCE = 5.0
 """Seconds a turn may take before it counts as failed."""
@@ -146,9 +146,9 @@ class MongoDBJobStore(KeyedJobStore):
     def _sources(self) -> Sequence[str]:
         return sorted(source for source in self._documents.distinct("source") if source != ANYWHERE)
 
-    def _take(self, source: str, owner: str, now: Moment) -> int | None:
+    def _take(self, source: str, owner: str, lease: Span) -> int | None:
         there = self._server_time()
-        until = there + LEASE // 1000
+        until = there + lease // 1000
         found = self._leads.find_one({"_id": source})
         if found is None:
             try:

@@ -11,13 +11,13 @@ from typing import Any
 
 import redis
 
-from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.base import Fence
 from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, asked_of, lost
 from runner.jobstores.keyed_rows import Put, Row
 from runner.jobstores.notice import TICK, Ear
 from runner.jobstores.pickled import Codec, CodecName
-from runner.moment import Moment
+from runner.moment import Span
 
 _COMMIT = """
 local source, number, guards = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -137,9 +137,9 @@ class RedisJobStore(KeyedJobStore):
     def _sources(self) -> Sequence[str]:
         return sorted(self._client.smembers(self._name("sources")))
 
-    def _take(self, source: str, owner: str, now: Moment) -> int | None:
+    def _take(self, source: str, owner: str, lease: Span) -> int | None:
         keys = [self._name("fences"), self._name("lease", source), self._name("sources")]
-        number = int(self._take_script(keys=keys, args=[source, owner, LEASE // 1000]))
+        number = int(self._take_script(keys=keys, args=[source, owner, lease // 1000]))
         return None if number < 0 else number
 
     def _end(self, fence: Fence) -> None:

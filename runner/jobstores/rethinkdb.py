@@ -19,13 +19,13 @@ from rethinkdb import RethinkDB
 from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlError, ReqlOpFailedError, ReqlTimeoutError
 
 from runner.errors import StoreError
-from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.base import Fence
 from runner.jobstores.clients import given
 from runner.jobstores.keyed import ANYWHERE, KeyedJobStore, asked_of, lost
 from runner.jobstores.keyed_rows import Put, Row, digest
 from runner.jobstores.notice import TICK, Ear
 from runner.jobstores.pickled import Codec, CodecName
-from runner.moment import SECOND, Moment
+from runner.moment import SECOND, Span
 
 _TRIES = 50
 """How often a turn is tried again because somebody else wrote meanwhile."""
@@ -222,10 +222,10 @@ class RethinkDBJobStore(KeyedJobStore):
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, source: str, owner: str, now: Moment) -> int | None:
+    def _take(self, source: str, owner: str, lease: Span) -> int | None:
         r, name = self._r, digest(source)
         there = r.now().to_epoch_time()  # The server's clock: runners whose own differ still agree.
-        until = there + LEASE / SECOND
+        until = there + lease / SECOND
 
         def step(head: Any) -> Any:
             lead = head["leads"][name].default({"number": 0, "owner": "", "until": 0})

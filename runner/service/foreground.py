@@ -14,7 +14,7 @@ from runner.core.action import Announce, Change, Save
 from runner.core.event import CancelAsked, Fired
 from runner.core.run import Job, Request, Run, RunKey
 from runner.errors import RunnerError
-from runner.jobstores.base import Fence, JobStore, Loaded
+from runner.jobstores.base import LEASE, Fence, JobStore, Loaded
 from runner.jobstores.retention import Purged
 from runner.moment import SECOND, Moment, Span
 from runner.service.house import House
@@ -79,8 +79,8 @@ class OneJob:
         )
         return Save(self._known)
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
-        return self._store.hold(source, owner, now)
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
+        return self._store.hold(source, owner, now, lease)
 
     def release(self, fence: Fence) -> None:
         self._store.release(fence)

@@ -35,7 +35,7 @@ from runner.core.run import (
     StepRun,
 )
 from runner.errors import LeaseLost, RunExists, StoreError
-from runner.jobstores.base import JobStore
+from runner.jobstores.base import LEASE, JobStore
 from runner.spec import JobKey
 from runner.testing.jobstore_limits import JobStoreLimits
 from runner.testing.jobstore_past import JobStorePast
@@ -234,6 +234,17 @@ class JobStoreSuite(JobStoreLimits, JobStorePast):
         following = store.hold(SOURCE, "you", NOON)
         assert following is not None
         assert following.number > fence.number
+
+    def test_a_lead_says_how_long_it_lasts(self, store: JobStore) -> None:
+        """Longer where that was asked for and can be; as usual once it is renewed as usual."""
+        long = store.hold(SOURCE, "me", NOON, 4 * LEASE)
+        assert long is not None
+        assert long.until in (None, NOON + LEASE, NOON + 4 * LEASE)
+        usual = store.hold(SOURCE, "me", NOON)
+        assert usual is not None
+        assert usual.number == long.number
+        assert usual.until in (None, NOON + LEASE)
+        assert (usual.until is None) == (long.until is None)
 
     def test_a_writer_that_lost_the_lead_writes_nothing(self, store: JobStore) -> None:
         old = store.hold(SOURCE, "me", NOON)

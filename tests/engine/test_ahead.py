@@ -13,7 +13,7 @@ from runner.core.run import AttemptKey, Job, Outcome, Run, RunKey, Status
 from runner.engine import Engine, Hands, Partition
 from runner.engine.loop import HEAD_START
 from runner.executors.base import Done, Found, Task
-from runner.jobstores.base import Fence
+from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import MINUTE, SECOND, Moment, Span
 from runner.spec import Call, JobKey, JobSpec, Step
@@ -33,8 +33,8 @@ class Slow(MemoryJobStore):
         self.written: list[Moment] = []
         self.led = False
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
-        return None if self.led else super().hold(source, owner, now)
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
+        return None if self.led else super().hold(source, owner, now, lease)
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         super().write(changes, fence)

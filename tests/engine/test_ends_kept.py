@@ -12,7 +12,7 @@ from runner.core.run import Status
 from runner.errors import StoreError
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.memory import MemoryJobStore
-from runner.moment import MINUTE, SECOND, Moment
+from runner.moment import MINUTE, SECOND, Moment, Span
 from tests.engine.engine_rig import Rig, good, job
 
 
@@ -29,16 +29,16 @@ class Leased(MemoryJobStore):
             raise StoreError("away")
         super().write(changes, fence)
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
         if self.away:
             raise StoreError("away")
         held = self._leases.get(source)
         if held is not None and self.until < now:
             del self._leases[source]
-        fence = super().hold(source, owner, now)
+        fence = super().hold(source, owner, now, lease)
         if fence is None:
             return None
-        self.until = now + LEASE
+        self.until = now + lease
         return Fence(fence.source, fence.owner, fence.number, self.until)
 
     def take_away(self) -> None:

@@ -11,9 +11,9 @@ from runner.core.action import Change
 from runner.core.event import Added, CancelAsked, Fired
 from runner.core.run import AttemptKey, Outcome, Request, RunKey, Status
 from runner.history.read import History
-from runner.jobstores.base import Fence, Loaded
+from runner.jobstores.base import LEASE, Fence, Loaded
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
-from runner.moment import MINUTE, SECOND, Moment
+from runner.moment import MINUTE, SECOND, Moment, Span
 from runner.spec import JobKey
 from tests.engine.engine_rig import NOON, SOURCE, Rig, good, job
 
@@ -44,10 +44,10 @@ class Faulty(SQLAlchemyJobStore):
             raise self.reading
         return super().asked(source)
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
         if self.reading is not None:
             raise self.reading
-        return super().hold(source, owner, now)
+        return super().hold(source, owner, now, lease)
 
 
 def always(changes: Sequence[Change]) -> BaseException:

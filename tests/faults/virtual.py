@@ -19,7 +19,7 @@ from runner.core.run import AttemptKey, Outcome, Status
 from runner.engine import Engine, Hands, Partition
 from runner.errors import StoreError
 from runner.executors.base import Done, Found, Task
-from runner.jobstores.base import Fence
+from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, Span
 from runner.spec import Catchup, Command, Concurrency, JobSpec, Policy, Retry, Step
@@ -48,10 +48,10 @@ class FailingStore(MemoryJobStore):
             raise StoreError("the store is away")
         super().write(changes, fence)
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
         if self.down:
             raise StoreError("the store is away")
-        return super().hold(source, owner, now)
+        return super().hold(source, owner, now, lease)
 
     def forsake(self) -> None:
         """The process that led is no more."""

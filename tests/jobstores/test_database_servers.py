@@ -19,6 +19,7 @@ from runner.core.action import Forget, Save
 from runner.core.run import Job, Status
 from runner.errors import LeaseLost, StoreError
 from runner.history import History, check, copy
+from runner.jobstores.base import LEASE
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.leases import check as check_fence
@@ -95,6 +96,20 @@ class TestServers(JobStoreSuite):
         with pytest.raises(LeaseLost, match=f"the lead of {SOURCE} went to another runner"):
             store.write([Save(Job(spec()))], first)
         assert store.hold(SOURCE, "me", NOON) is None
+
+    def test_a_lead_that_lasts_longer_does_so_in_the_database_and_is_short_again(self, store: Any) -> None:
+        other = self.reopened(store)
+        assert store.hold(SOURCE, "me", NOON, 10 * LEASE) is not None
+
+        def later(seconds: int) -> None:
+            with store.engine.begin() as connection:
+                connection.execute(text(f"UPDATE runner_leases SET until = until - {seconds}000000"))
+
+        later(4)
+        assert other.hold(SOURCE, "you", NOON) is None
+        assert store.hold(SOURCE, "me", NOON) is not None
+        later(4)
+        assert other.hold(SOURCE, "you", NOON) is not None
 
     def test_a_frozen_leader_amid_its_transaction_does_not_hold_up_the_next(self, store: Any) -> None:
         other = self.reopened(store)

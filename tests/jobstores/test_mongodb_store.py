@@ -11,8 +11,9 @@ import pytest
 from pymongo import MongoClient
 
 from runner.errors import StoreError
+from runner.jobstores.base import LEASE
 from runner.jobstores.mongodb import MongoDBJobStore
-from runner.testing.jobstore_values import SOURCE
+from runner.testing.jobstore_values import NOON, SOURCE
 from tests.jobstores import store_servers
 from tests.jobstores.keyed_laws import KeyedLaws
 
@@ -37,6 +38,15 @@ class TestMongoDB(KeyedLaws):
 
     def expire(self, store: Any) -> None:
         store._leads.update_one({"_id": SOURCE}, {"$inc": {"until": -4001}})
+
+    def test_a_lead_that_lasts_longer_does_so_on_the_server_and_is_short_again(self, store: Any) -> None:
+        other = self.opened()
+        assert store.hold(SOURCE, "me", NOON, 10 * LEASE) is not None
+        self.expire(store)
+        assert other.hold(SOURCE, "you", NOON) is None
+        assert store.hold(SOURCE, "me", NOON) is not None
+        self.expire(store)
+        assert other.hold(SOURCE, "you", NOON) is not None
 
 
 def test_no_server_is_a_store_error() -> None:

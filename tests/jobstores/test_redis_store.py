@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from runner.errors import StoreError
+from runner.jobstores.base import LEASE
 from runner.jobstores.redis import RedisJobStore
-from runner.testing.jobstore_values import SOURCE
+from runner.testing.jobstore_values import NOON, SOURCE
 from tests.jobstores import store_servers
 from tests.jobstores.keyed_laws import KeyedLaws
 
@@ -31,6 +32,12 @@ class TestRedis(KeyedLaws):
 
     def expire(self, store: Any) -> None:
         store._client.delete("{runner}:lease:" + SOURCE)
+
+    def test_a_lead_that_lasts_longer_does_so_on_the_server_and_is_short_again(self, store: Any) -> None:
+        store.hold(SOURCE, "me", NOON, 10 * LEASE)
+        assert store._client.pttl("{runner}:lease:" + SOURCE) > LEASE // 1000
+        store.hold(SOURCE, "me", NOON)
+        assert store._client.pttl("{runner}:lease:" + SOURCE) <= LEASE // 1000
 
 
 def test_no_server_is_a_store_error() -> None:

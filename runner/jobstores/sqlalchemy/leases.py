@@ -14,11 +14,11 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from runner.errors import LeaseLost
-from runner.jobstores.base import LEASE, Fence
+from runner.jobstores.base import Fence
 from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.statements import Question
 from runner.jobstores.sqlalchemy.tables import leases
-from runner.moment import Moment
+from runner.moment import Moment, Span
 
 _TIME = {
     "postgresql": "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
@@ -87,13 +87,13 @@ def take_number(connection: Connection, source: str, owner: str) -> int:
     return number
 
 
-def take_row(connection: Connection, source: str, owner: str, there: Moment) -> int | None:
+def take_row(connection: Connection, source: str, owner: str, there: Moment, lease: Span) -> int | None:
     """Take or renew the lease's row; its number, or None while another owner's has not run out.
 
     `there`: the database's time.
     """
     row = connection.execute(select(leases).where(leases.c.source == source).with_for_update()).first()
-    until = there + LEASE
+    until = there + lease
     if row is None:
         connection.execute(insert(leases).values(source=source, number=1, owner=owner, until=until))
         return 1

@@ -258,7 +258,7 @@ class SQLAlchemyJobStore:
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
-    def hold(self, source: str, owner: str, now: Moment) -> Fence | None:
+    def hold(self, source: str, owner: str, now: Moment, lease: Span = LEASE) -> Fence | None:
         with self._lock, translated("the lead cannot be taken"):
             connection = self._connected()
             try:
@@ -266,9 +266,9 @@ class SQLAlchemyJobStore:
                     return self._hold_file(connection, source, owner)
                 with transaction(connection):
                     there = leases.database_time(connection, now)
-                    number = leases.take_row(connection, source, owner, there)
+                    number = leases.take_row(connection, source, owner, there, lease)
                 self._watch_skew(there - now)
-                return None if number is None else Fence(source, owner, number, now + LEASE)
+                return None if number is None else Fence(source, owner, number, now + lease)
             except IntegrityError:
                 # Somebody else wrote the source's first lease at this very moment.
                 self._drop_connection()
