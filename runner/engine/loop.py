@@ -25,7 +25,9 @@ from runner.moment import MILLISECOND, SECOND, Moment, Span
 log = logging.getLogger("runner.engine")
 
 HEAD_START: Span = 2 * MILLISECOND
-"""So long before its moment what is due is decided and written: it starts at that moment, and never before it."""
+"""So long before its moment what is due is decided and written: it starts at that moment, and never before it. For
+each store in which something is due, as they are written one after the other."""
+_MOST_HEAD_STARTS = 5
 _STEP: Span = 5 * SECOND
 """A difference between wall clock and elapsed time that is a step, not a drift (docs/reliability.md)."""
 
@@ -199,8 +201,8 @@ class Engine:
     def turn(self, *, ahead: bool = False) -> None:
         """One turn: everything that is due or in the inbox now.
 
-        `ahead`: where nothing else waits, what is due within HEAD_START is decided and written now, as of its moment;
-        the turn then lasts until that moment, and starts it.
+        `ahead`: where nothing else waits, what is due within the head start is decided and written now, as of its
+        moment; the turn then lasts until that moment, and starts it.
         """
         with self._turning:
             self._turn(ahead)
@@ -234,13 +236,17 @@ class Engine:
                     partition.knocked()
                 if partition.ready(now, tick=not self._paused, ends=partial(self._take_ends, alias)):
                     ready.add(alias)
-        come = None
         # Only now: who has just taken a lead, or written what was held back, starts it without waiting for a moment.
-        moment = self._moment() if ahead and not by else None
-        if moment is not None and now < moment <= now + HEAD_START and not self._inbox:
-            now, come = moment, partial(self._wait_for, moment)
+        moment, head_start = self._ahead() if ahead and not by else (None, 0)
+        if moment is not None and now < moment <= now + head_start and not self._inbox:
+            now = moment
+            # The quick ones first: they are written before the moment, whatever a slow one takes.
+            partitions.sort(key=lambda item: (item[1].moment() != moment, item[1].takes))
+        else:
+            moment = None
         # Only now: what a batch that was held back has started just now may have ended already.
         entries = self._drain()
+        written: list[tuple[str, Partition]] = []
         for alias, partition in partitions:
             mine = entries.pop(alias, [])
             if alias not in ready:
@@ -252,11 +258,25 @@ class Engine:
                     partition.stepped(now, by)
                 if polling:
                     mine += partition.read_requests()
-                partition.turn(now, mine, tick=not self._paused, come=come)
+                if moment is not None and written and self._clock.now() + partition.takes > moment:
+                    self._begin(written, moment)
+                partition.turn(now, mine, tick=not self._paused, later=moment is not None)
+                if moment is not None:
+                    written.append((alias, partition))
+        if moment is not None:
+            self._begin(written, moment)
         for alias, orphans in entries.items():
             for entry in orphans:
                 if isinstance(entry, Entry) and entry.waiter is not None:
                     entry.waiter.set_exception(RunnerError(f"there is no store named {alias!r}"))
+
+    def _begin(self, written: list[tuple[str, Partition]], moment: Moment) -> None:
+        """The moment has come for what these have written."""
+        self._wait_for(moment)
+        for alias, partition in written:
+            with self._sparing_others(alias):
+                partition.begin(moment)
+        written.clear()
 
     @contextmanager
     def _sparing_others(self, alias: str, entries: Sequence[Arrival] = ()) -> Iterator[None]:
@@ -325,18 +345,21 @@ class Engine:
             return max(0, self._breathe_until - self._clock.elapsed())
         if not spans:
             return None
-        first, moment = max(0, min(spans)), self._moment()
+        first, (moment, head_start) = max(0, min(spans)), self._ahead()
         # What stays in the inbox for want of a lead keeps turns from being taken ahead: to wake for one would be to
         # turn without end until the moment is there. What has come in since has rung.
         early = moment is not None and moment - now == first and not self._inbox
-        return max(0, first - HEAD_START) if early else first
+        return max(0, first - head_start) if early else first
 
-    def _moment(self) -> Moment | None:
-        """When time alone brings something to decide."""
+    def _ahead(self) -> tuple[Moment | None, Span]:
+        """When time alone brings something to decide, and how long before that it is to be decided."""
         if self._paused:
-            return None
-        moments = [each.moment() for each in self._partitions.values()]
-        return min((each for each in moments if each is not None), default=None)
+            return None, 0
+        moments = [moment for each in self._partitions.values() if (moment := each.moment()) is not None]
+        if not moments:
+            return None, 0
+        first = min(moments)
+        return first, HEAD_START * min(moments.count(first), _MOST_HEAD_STARTS)
 
     def _wait_for(self, moment: Moment) -> None:
         """Until the moment has come; not longer, should the clock be set meanwhile."""
@@ -344,7 +367,7 @@ class Engine:
             left = moment - self._clock.now()
             if left <= 0:
                 return
-            self._alarm.rest(min(left, HEAD_START))
+            self._alarm.rest(min(left, HEAD_START * _MOST_HEAD_STARTS))
 
     def _refuse_the_rest(self) -> None:
         while self._inbox:

@@ -24,7 +24,7 @@ from runner.engine.lead import Lead
 from runner.engine.outage import Outage
 from runner.engine.requests import Requests
 from runner.engine.takeover import Ends, Takeover
-from runner.engine.writing import Come, Writing
+from runner.engine.writing import Writing
 from runner.errors import LeaseLost, RunnerError, StoreError, StoreFault
 from runner.executors.base import Done
 from runner.jobstores.base import Fence, JobStore
@@ -79,6 +79,7 @@ class Partition:
             renew=self._renew,
             lost=self._lost,
             given_up=self._begin_anew,
+            elapsed=elapsed,
         )
         self._asked = Requests(guarded, source, on_request)
         self._stopping = False
@@ -320,8 +321,16 @@ class Partition:
             self._handle_again(now)
         return self.machine is not None and self._writing.held is None
 
-    def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool, come: Come | None = None) -> None:
-        """Handle what came in, and what time has brought; then write, act, tell."""
+    @property
+    def takes(self) -> Span:
+        """How long a write takes here."""
+        return self._writing.takes
+
+    def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool, later: bool = False) -> None:
+        """Handle what came in, and what time has brought; then write, act, tell.
+
+        `later`: decide and write it, ahead of its moment; `begin` does the rest.
+        """
         machine = self.machine
         if machine is None:
             return
@@ -332,7 +341,11 @@ class Partition:
             if tick and moment is not None and moment <= now:
                 feed(machine, now, Entry(Tick()), batch)
         if batch.actions or batch.waiters:
-            self._writing.perform(machine, now, batch, come)
+            self._writing.perform(machine, now, batch, later=later)
+
+    def begin(self, now: Moment) -> None:
+        """Act on what a turn has only written."""
+        self._writing.act(now)
 
     def at_once(self, now: Moment, plan: Plan) -> None:
         """Handle this one plan, for whoever stands on the clock thread or in its place; what it raises is raised."""

@@ -18,12 +18,9 @@ from runner.engine.lead import Lead
 from runner.engine.outage import Outage
 from runner.errors import LeaseLost, RunExists, StoreError, StoreFault
 from runner.executors.base import Done
-from runner.moment import Moment
+from runner.moment import Moment, Span
 
 log = logging.getLogger("runner.engine")
-
-Come = Callable[[], None]
-"""Waits, between writing and acting, for the moment of a turn that is taken a little before it."""
 
 
 _MOST_FAULTS = 5
@@ -46,6 +43,7 @@ class Writing:
         renew: Callable[[Moment], object],
         lost: Callable[[], None],
         given_up: Callable[[Batch, StoreFault], None],
+        elapsed: Callable[[], Span],
     ) -> None:
         self.held: Batch | None = None
         self._store = store
@@ -56,10 +54,23 @@ class Writing:
         self._renew = renew
         self._lost = lost
         self._given_up = given_up
+        self._elapsed = elapsed
         self._faults = 0
+        self._written: Batch | None = None
+        """What is on record, and not acted on yet."""
+        self._took: tuple[Span, Span] = (0, 0)
 
-    def perform(self, machine: Machine | None, now: Moment, batch: Batch, come: Come | None = None) -> None:
-        """Write what the machine has decided, and act on it; or hold it back, where that cannot be now."""
+    @property
+    def takes(self) -> Span:
+        """How long a write takes; of the last two the shorter, for one may have waited for something once."""
+        return min(self._took)
+
+    def perform(self, machine: Machine | None, now: Moment, batch: Batch, *, later: bool = False) -> None:
+        """Write what the machine has decided, and act on it, or hold it back, where that cannot be now.
+
+        `later`: only write it; `act` does the rest.
+        """
+        self.act(now)
         if self.held is not None:
             # Whoever does not ask whether this is `ready`: a change of settings, a call on the clock thread. What is
             # older comes first, and both are written together.
@@ -68,13 +79,15 @@ class Writing:
         changes = batch.changes()
         try:
             if changes:
+                began = self._elapsed()
                 self._store.write(changes, self._lead.fence)
+                self._took = (self._took[1], self._elapsed() - began)
         except LeaseLost:
             self.held = batch
             self._lost()
             return
         except RunExists as error:
-            self._drop(machine, now, batch, error, come)
+            self._drop(machine, now, batch, error, later)
             return
         except StoreFault as error:
             self.held = batch
@@ -90,8 +103,15 @@ class Writing:
             return
         self._faults = 0
         self._outage.over()
-        if come is not None:
-            come()
+        self._written = batch
+        if not later:
+            self.act(now)
+
+    def act(self, now: Moment) -> None:
+        """Start, stop and tell what is written."""
+        batch, self._written = self._written, None
+        if batch is None:
+            return
         if self._lead.over:
             self._act_late(now, batch)
         else:
@@ -116,7 +136,7 @@ class Writing:
             self._act_on(held)
 
     def _drop(
-        self, machine: Machine | None, now: Moment, batch: Batch, error: RunExists, come: Come | None
+        self, machine: Machine | None, now: Moment, batch: Batch, error: RunExists, later: bool
     ) -> None:
         """Runs that are over already must not run again: leave them out, and write the rest."""
         log.error("%s", error)
@@ -124,4 +144,4 @@ class Writing:
             if machine is not None and isinstance(key, RunKey):
                 machine.drop(key)
         batch.leave_out(error.keys)
-        self.perform(machine, now, batch, come)
+        self.perform(machine, now, batch, later=later)

@@ -50,11 +50,13 @@ class Starts:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.told: list[tuple[Moment, Moment | None]] = []
+        self.keys: list[AttemptKey] = []
 
     def open(self, done: Done) -> None: ...
 
     def start(self, task: Task) -> None:
         self.told.append((self.clock.now(), task.run.started_at))
+        self.keys.append(task.attempt)
 
     def cancel(self, attempt: AttemptKey, reason: str) -> None: ...
 
@@ -198,3 +200,62 @@ def test_what_waits_for_a_lead_does_not_wake_the_clock_thread_for_nothing(rig: R
     rig.engine.turn()
     # Ahead it would not be taken: a wake-up before the moment would follow the other until it is there.
     assert rig.engine._span_to_wait() == 10 * HEAD_START
+
+
+MS = HEAD_START // 2
+
+
+def also(rig: Rig, *aliases: str, takes: Span = 0) -> None:
+    """More stores with a job that is due with the first one's."""
+    for alias in aliases:
+        store = Slow(rig.clock, alias)
+        rig.attach(store)
+        rig.engine.post(Added(minutely(alias, alias)), alias)
+        rig.engine.turn()
+        store.takes = takes
+
+
+def test_what_is_due_in_several_stores_is_written_in_all_before_it_starts(rig: Rig) -> None:
+    also(rig, "second", "third", takes=MS)
+    rig.store.takes = MS
+    rig.ahead(3 * HEAD_START)
+    assert rig.executor.told == [(DUE, DUE)] * 3
+
+
+def test_the_clock_thread_wakes_sooner_where_several_stores_are_due(rig: Rig) -> None:
+    also(rig, "second", "third")
+    rig.clock.advance_to(DUE - 10 * HEAD_START)
+    rig.engine.turn()
+    assert rig.engine._span_to_wait() == 7 * HEAD_START
+
+
+def test_a_store_that_is_slow_makes_nobody_late_but_its_own(rig: Rig) -> None:
+    also(rig, "slow", takes=20 * HEAD_START)
+    also(rig, "quick", takes=MS)
+    # It is known to be slow once it was.
+    for _ in range(2):
+        rig.engine.turn()
+        rig.clock.advance(MINUTE)
+        rig.engine.turn()
+        for attempt in list(rig.executor.keys):
+            rig.engine.done(attempt, Outcome(Status.SUCCEEDED))
+        rig.engine.turn()
+        rig.executor.told.clear()
+        rig.executor.keys.clear()
+    due = (rig.clock.now() // MINUTE + 1) * MINUTE
+    rig.clock.advance_to(due - 3 * HEAD_START)
+    rig.engine.turn(ahead=True)
+    assert rig.executor.told == [(due, due), (due, due), (due + 20 * HEAD_START, due)]
+
+
+def test_a_fault_with_one_store_does_not_keep_the_others_from_starting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    also(rig, "second")
+
+    def breaks(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug of the engine's own")
+
+    monkeypatch.setattr(rig.engine.partitions["second"], "turn", breaks)
+    rig.ahead(HEAD_START)
+    assert rig.executor.told == [(DUE, DUE)]
