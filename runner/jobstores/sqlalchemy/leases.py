@@ -10,8 +10,9 @@ import fcntl
 import hashlib
 import os
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Dialect, bindparam, delete, insert, select, text, update
 
 from runner.errors import LeaseLost
 from runner.jobstores.base import Fence
@@ -119,16 +120,17 @@ def end_row(connection: Connection, fence: Fence) -> None:
 def check(channel: Channel, fence: Fence) -> None:
     """LeaseLost unless the fence is the newest; on servers the row stays locked until the transaction ends."""
     dialect = channel.connection.dialect
-    question = _numbers.get(dialect.name)
+    question = _numbers.get(dialect)
     if question is None:
         number_of = select(leases.c.number).where(leases.c.source == bindparam("of"))
         if dialect.name != "sqlite":
             number_of = number_of.with_for_update(read=True)
-        question = _numbers[dialect.name] = Question(number_of, dialect)
+        question = _numbers[dialect] = Question(number_of, dialect)
     number = question.scalar(channel, of=fence.source)
     if number != fence.number:
         raise LeaseLost(f"the lead of {fence.source} went to another runner")
 
 
-_numbers: dict[str, Question] = {}
-"""What asks for a source's newest number, by dialect: asked by every turn."""
+_numbers: WeakKeyDictionary[Dialect, Question] = WeakKeyDictionary()
+"""What asks for a source's newest number: asked by every turn. Each engine has a dialect of its own, which knows its
+server: MySQL 8 takes words that MariaDB does not."""
