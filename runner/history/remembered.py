@@ -22,6 +22,8 @@ class Remembering(Protocol):
 
     def occurrences(self) -> Sequence[Occurrence]: ...
 
+    def clock_changes(self) -> Sequence[Incident]: ...
+
 
 class Remembered(Finding):
     """`History` for a store in memory, or one of keys and values: it reads all, so it is for some ten thousand runs."""
@@ -87,8 +89,14 @@ class Remembered(Finding):
     def clock_changes(
         self, *, source: str | None = None, since: Moment | None = None, limit: int = 100
     ) -> list[Incident]:
-        """None: these stores keep what lasts, and a clock that is set is over at once."""
-        return []
+        """When a runner saw the clock set: from `since` to `closed_at`; the newest first. `since` bounds the latter."""
+        found = [
+            each
+            for each in self._store.clock_changes()
+            if (source is None or each.job.source == source)
+            and (since is None or (each.closed_at or each.since) >= since)
+        ]
+        return sorted(found, key=lambda each: each.closed_at or each.since, reverse=True)[:limit]
 
     def oldest(self, key: JobKey) -> Moment | None:
         """The slot of the oldest record of a job."""

@@ -44,6 +44,10 @@ class Move(NamedTuple):
     mortal: bool = False
 
 
+_TABLES = ("jobs", "runs", "past", "occurrences", "incidents", "clock", "deliveries", "requests")
+"""Those of a source."""
+
+
 class CelledJobStore(KeyedJobStore):
     """Everything but the server's own commands, which are the abstract methods below. All is under `path`."""
 
@@ -211,7 +215,7 @@ class CelledJobStore(KeyedJobStore):
         if not old:
             return
         named: set[str] = set()
-        for table in ("jobs", "runs", "past", "occurrences", "incidents", "deliveries", "requests"):
+        for table in _TABLES:
             for _, cell in self._under(f"rows/{mine}/{table}"):
                 named.update(_parts(cell.data[1:]) if cell.data[:1] == b"@" else ())
         self._drop([path for path in old if path not in named])

@@ -2,7 +2,8 @@
 on it and bring their own way to write many values at once.
 
 A row is text under (table, source, key). Tables: `jobs`, `runs` (the live ones), `past` (the finished), `occurrences`
-(those that did not run), `incidents` (open), `deliveries` (waiting), `requests` (asked), `answers` (all, source `*`).
+(those that did not run), `incidents` (open), `clock` (when it was set), `deliveries` (waiting), `requests` (asked),
+`answers` (all, source `*`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ MOST_SKIPPED = 1_000
 """Occurrences of a job that did not run and are remembered between two purges. Of finished runs, the job's retention
 says how many."""
 MOST_ANSWERS = 1_000
+MOST_CLOCK_CHANGES = 100
+"""Of a source."""
 _AT_ONCE = 200
 """Rows that one turn of a purge deletes."""
 ANYWHERE = "*"
@@ -221,12 +224,20 @@ class KeyedJobStore(ABC):
             for each in skipped
         ]
         doomed += answered
+        clock = [each for each in self.clock_changes() if (each.closed_at or each.since) < now - USUAL.age]
+        doomed += map(_clock_row, clock)
         for at in range(0, len(doomed), _AT_ONCE):
             with self._using("the history cannot be purged"):
                 self._commit(None, (), [Put(row, None) for row in doomed[at : at + _AT_ONCE]])
             pause()
         attempts = tuple(each for run in runs for each in attempts_of(run))
-        return Purged(tuple(run.key for run in runs), len(skipped), requests=len(answered), attempts=attempts)
+        return Purged(
+            tuple(run.key for run in runs),
+            len(skipped),
+            incidents=len(clock),
+            requests=len(answered),
+            attempts=attempts,
+        )
 
     def _answered(self, before: Moment) -> list[Row]:
         """Requests that were asked before this moment and are answered."""
@@ -275,6 +286,15 @@ class KeyedJobStore(ABC):
             ]
             return [replace(each, job=each.job._replace(store=self.alias)) for each in found]
 
+    def clock_changes(self) -> list[Incident]:
+        """When runners saw the clock set, as far as that is remembered."""
+        with self._using("the changes of the clock cannot be read"):
+            return [
+                self._ours(self._codec.loads(text))
+                for source in self._sources()
+                for _, text in self._rows(source, "clock")
+            ]
+
     # ── rows ────────────────────────────────────────────────────────────────────────────────
 
     def _puts(self, batch: Batch) -> Iterator[Put]:
@@ -289,6 +309,11 @@ class KeyedJobStore(ABC):
             yield Put(row, self._codec.dumps(each))
             yield from self._forgotten(row, each.job.id, MOST_SKIPPED)
         for incident in batch.incidents:
+            if incident.kind == "clock":
+                row = _clock_row(incident)
+                yield Put(row, self._codec.dumps(incident))
+                yield from self._forgotten(row, "", MOST_CLOCK_CHANGES)
+                continue
             row = Row("incidents", incident.job.source, key_text([incident.job.id, incident.kind]))
             yield Put(row, self._codec.dumps(incident) if incident.closed_at is None else None)
         for delivery in batch.deliveries:
@@ -418,6 +443,10 @@ class KeyedJobStore(ABC):
         """What an error of the client says, in one line."""
         words = str(error).strip().splitlines()
         return words[0] if words else type(error).__name__
+
+
+def _clock_row(change: Incident) -> Row:
+    return Row("clock", change.job.source, slot_key("", change.closed_at or change.since, ""))
 
 
 def asked_of(puts: Sequence[Put]) -> list[str]:

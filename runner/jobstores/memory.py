@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from runner.spec import JobKey, Retention
 
 MOST_FINISHED = 10_000
 """How many finished runs, and occurrences that did not run, are remembered of all jobs together, between two purges."""
+MOST_CLOCK_CHANGES = 100
 
 
 class MemoryJobStore:
@@ -34,6 +35,7 @@ class MemoryJobStore:
         self._finished: OrderedDict[RunKey, Run] = OrderedDict()
         self._occurrences: OrderedDict[tuple[JobKey, Moment, str], Occurrence] = OrderedDict()
         self._incidents: dict[tuple[JobKey, str], Incident] = {}
+        self._clock: deque[Incident] = deque(maxlen=MOST_CLOCK_CHANGES)
         self._deliveries: dict[str, Delivery] = {}
         self._requests: dict[str, Request] = {}
         self._leases: dict[str, Fence] = {}
@@ -95,7 +97,9 @@ class MemoryJobStore:
             if record.state != "ran":
                 self._occurrences[(record.job, record.slot, record.nonce)] = record
         elif isinstance(record, Incident):
-            if record.closed_at is None:
+            if record.kind == "clock":
+                self._clock.append(record)
+            elif record.closed_at is None:
                 self._incidents[(record.job, record.kind)] = record
             else:
                 self._incidents.pop((record.job, record.kind), None)
@@ -190,6 +194,11 @@ class MemoryJobStore:
         """The occurrences that did not run and are remembered, oldest first."""
         with self._lock:
             return list(self._occurrences.values())
+
+    def clock_changes(self) -> Sequence[Incident]:
+        """When the clock was set, as far as that is remembered, oldest first."""
+        with self._lock:
+            return list(self._clock)
 
     def jobs(self) -> Sequence[Job]:
         with self._lock:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from runner.core.action import Save
-from runner.core.run import Job, Occurrence, Run, Status
+from runner.core.run import Incident, Job, Occurrence, Run, Status
 from runner.errors import LeaseLost
 from runner.history import history_of
-from runner.moment import MINUTE
-from runner.spec import Policy, Retention
+from runner.jobstores.keyed import MOST_CLOCK_CHANGES
+from runner.jobstores.retention import USUAL
+from runner.moment import MINUTE, SECOND
+from runner.spec import JobKey, Policy, Retention
 from runner.testing.jobstore_suite import JobStoreSuite
 from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 
@@ -71,6 +73,28 @@ class KeyedLaws(JobStoreSuite):
         assert history.occurrences(job="job") == [skipped]
         assert history.oldest(spec().key) == NOON
 
+    def test_when_the_clock_was_set_is_remembered(self, store: Any) -> None:
+        changes = [clock_change(SOURCE, n) for n in range(3)]
+        elsewhere = clock_change("/other.yaml", 9)
+        store.write([Save(each) for each in changes])
+        store.write([Save(elsewhere)])
+        store = self.reopened(store)
+        assert store.load(SOURCE).incidents == (), "it was over at once"
+        history = history_of(store)
+        assert history.clock_changes() == [elsewhere, *reversed(changes)]
+        assert history.clock_changes(source=SOURCE, limit=1) == [changes[2]]
+        assert history.clock_changes(since=changes[2].closed_at) == [elsewhere, changes[2]]
+        assert store.purge(NOON + USUAL.age + 2 * MINUTE).incidents == 2
+        assert history_of(self.reopened(store)).clock_changes() == [elsewhere, changes[2]]
+
+    def test_of_changes_of_the_clock_the_newest_are_remembered(self, store: Any) -> None:
+        store.write([Save(clock_change(SOURCE, n)) for n in range(MOST_CLOCK_CHANGES)])
+        other = self.reopened(store)
+        other.write([Save(clock_change(SOURCE, MOST_CLOCK_CHANGES))])
+        known = history_of(other).clock_changes(limit=MOST_CLOCK_CHANGES + 1)
+        assert len(known) == MOST_CLOCK_CHANGES
+        assert known[0] == clock_change(SOURCE, MOST_CLOCK_CHANGES)
+
     def test_a_job_keeps_as_many_runs_as_it_says(self, store: Any) -> None:
         short = spec("short", policy=Policy(retention=Retention(runs=3)))
         for n in range(4):
@@ -80,6 +104,12 @@ class KeyedLaws(JobStoreSuite):
             other.write([Save(ended(run(short, NOON + n)))])
         kept = sorted((each.key.job.id, each.key.slot - NOON) for each in other.finished())
         assert kept == [*(("long", n) for n in range(4)), ("short", 3), ("short", 4), ("short", 5)]
+
+
+def clock_change(source: str, minute: int) -> Incident:
+    at = NOON + minute * MINUTE
+    words = "the clock was set forward by 10s"
+    return Incident(JobKey("default", source, ""), "clock", at - 10 * SECOND, closed_at=at, detail=words)
 
 
 def ended(run: Run) -> Run:
