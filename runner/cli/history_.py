@@ -63,7 +63,7 @@ def command(
             else []
         )
         clock = (
-            past.clock_changes(source=named, since=start, limit=count)
+            history.seen_once(past.clock_changes(source=named, since=start, limit=count))
             if past is not None and everything
             else []
         )

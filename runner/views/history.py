@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from runner.core.run import Incident, Occurrence, Run, RunKey
-from runner.moment import SECOND, Moment
+from runner.moment import SECOND, Moment, Span
 from runner.spec import JobKey
 from runner.views.run import attempt, entry, origin, status_cell, why
 from runner.views.table import Cell, Column, Table, rows
@@ -48,9 +48,31 @@ def document(
     return document
 
 
+_ONE_CHANGE: Span = 5 * SECOND
+"""Who sees the clock set within so long, by the same amount, has seen the same change."""
+
+
+def seen_once(clock: Sequence[Incident]) -> list[Incident]:
+    """Each change of the clock once, newest first: every source keeps it, and each looks at a moment of its own."""
+    once: list[Incident] = []
+    for change in sorted(clock, key=_set_at):
+        if not any(_same(change, other) for other in once):
+            once.append(change)
+    return once[::-1]
+
+
+def _same(one: Incident, other: Incident) -> bool:
+    by = [_set_at(each) - each.since for each in (one, other)]
+    return abs(_set_at(one) - _set_at(other)) <= _ONE_CHANGE and abs(by[0] - by[1]) <= SECOND
+
+
+def _set_at(change: Incident) -> Moment:
+    return change.closed_at or change.since
+
+
 def clock_entry(change: Incident) -> dict[str, Any]:
     """When the clock was set: `at` it showed, then, and `was` before; `by` seconds, less than none where back."""
-    at = change.closed_at or change.since
+    at = _set_at(change)
     return {
         "at": iso(at, UTC),
         "was": iso(change.since, UTC),
@@ -95,7 +117,7 @@ def table(
     """Newest first, runs, the others and changes of the clock in one order; times in the reader's `zone`."""
     cells = [(run.key.slot, _run_row(run, now, zone)) for run in runs]
     cells += [(one.slot, _other_row(one, now, zone)) for one in others if one.state != "ran"]
-    cells += [(one.closed_at or one.since, _clock_row(one, now, zone)) for one in clock]
+    cells += [(_set_at(one), _clock_row(one, now, zone)) for one in clock]
     cells.sort(key=lambda item: item[0], reverse=True)
     columns = (
         Column("STATUS"),
@@ -148,7 +170,7 @@ def _other_row(one: Occurrence, now: Moment, zone: tzinfo) -> list[Cell | str]:
 
 
 def _clock_row(change: Incident, now: Moment, zone: tzinfo) -> list[Cell | str]:
-    at = change.closed_at or change.since
+    at = _set_at(change)
     words = f"{change.detail}, from {when(change.since, now, zone)}"
     return [Cell("clock", "warn"), "", _when(at, now, zone), "", "", "", words]
 

@@ -240,6 +240,27 @@ def test_a_clock_that_was_set_is_told(desk: Desk) -> None:
     assert "the clock" not in desk.said("why", "etl", "--at", after)
 
 
+def test_a_change_of_the_clock_that_several_saw_is_told_once(desk: Desk) -> None:
+    """Each file's runner, and each program, keeps it for its own source; they look a moment apart."""
+    words, second = "the clock was set forward by 1h", 1_000_000
+
+    def seen(source: str, at: Moment, by: int = HOUR) -> Incident:
+        where = desk.spec("etl").key._replace(id="", source=source)
+        return Incident(where, "clock", at - by, closed_at=at, detail=words)
+
+    own = desk.spec("etl").source
+    desk.keep(
+        seen(own, desk.slot + 7), seen("api:other", desk.slot), seen("/b.yaml", desk.slot + second, HOUR + 3)
+    )
+    (entry,) = desk.json("history", "--all")["clock"]
+    assert Moment(parse_iso(entry["at"])) == desk.slot, "who saw it first"
+    assert desk.said("history", "--all").count(words) == 1
+    assert desk.said("history", "etl", "--all").count(words) == 1
+    # Another one, later, or the other way, is another one.
+    desk.keep(seen("/b.yaml", desk.slot + MINUTE), seen("api:other", desk.slot + 2 * second, -HOUR))
+    assert len(desk.json("history", "--all")["clock"]) == 3
+
+
 def test_history_of_one_run_shows_its_steps(desk: Desk) -> None:
     failed = run(desk.spec("etl"), desk.slot, Status.FAILED)
     desk.keep(failed)
