@@ -19,6 +19,7 @@ from runner.executors.boots import Boots
 from runner.executors.child import Launch
 from runner.executors.command import Commands
 from runner.executors.keeping import Keeper
+from runner.executors.meanwhile import Meanwhile
 from runner.executors.place import attempt_dir, attempt_id
 from runner.executors.processes import Processes
 from runner.executors.room import Room
@@ -35,6 +36,8 @@ RESERVE = 96
 PER_COMMAND = 5
 """Descriptors a live command costs: two pipes, its end, its log and the log's index."""
 MOST = 2000
+_READ_WITHIN = 2.0
+"""Seconds that recovery waits for the rest of what commands printed that have ended meanwhile."""
 
 
 class LocalExecutor:
@@ -69,6 +72,7 @@ class LocalExecutor:
         self._processes: Processes | None = None
         self._threads: Threads | None = None
         self._keeper: Keeper | None = None
+        self._meanwhile = Meanwhile()
         self._done: Done = nobody
         self._given = max_workers
 
@@ -124,17 +128,26 @@ class LocalExecutor:
                         gone.add(key)
                         self._boots.recovered(key.run.job)
                     continue
+                if spawn.exit_code(directory) is not None:
+                    self._meanwhile.expect(key)
                 outcome = self._opened().adopt(key, self._resume(task), task.state.started_at)
             except Exception as error:
                 _log.warning("%s cannot be taken over: %s", key, error)
+                self._meanwhile.known(key)
                 gone.add(key)
                 continue
             if outcome is None:
                 alive.add(key)
-            elif outcome.status is Status.INTERRUPTED:
+                continue
+            self._meanwhile.known(key)
+            if outcome.status is Status.INTERRUPTED:
                 gone.add(key)
             else:
                 ended[key] = self._masked(outcome)
+        # A shim outlives its command until what it printed is read: by now its end is as good as told, and a time
+        # that is due must not be skipped because of it.
+        ended.update(self._meanwhile.wait(_READ_WITHIN))
+        alive -= ended.keys()
         if gone:
             # Nobody can tell how they would end, so nothing of them may go on. Their shims' pids mean nothing
             # any more (the machine may have been started anew): only the mark tells who belongs to them.
@@ -159,7 +172,9 @@ class LocalExecutor:
             self._keeper = None
 
     def _tell(self, attempt: AttemptKey, outcome: Outcome) -> None:
-        self._done(attempt, self._masked(outcome))
+        masked = self._masked(outcome)
+        if not self._meanwhile.keeps(attempt, masked):
+            self._done(attempt, masked)
 
     def _masked(self, outcome: Outcome) -> Outcome:
         """Without secrets: what an outcome says is stored and shown."""

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -372,3 +373,21 @@ def test_one_that_stands_by_hears_no_ends_of_the_leader(desk: Desk, tmp_path: Pa
     first.process.send_signal(signal.SIGCONT)
     first.wait_for("slow succeeded", patience=10)
     assert second.stop() == 0
+
+
+def test_what_ended_while_nobody_was_there_keeps_nothing_from_running(desk: Desk, until: Until) -> None:
+    """A command outlives its runner and ends; the time that was due since is caught up, and no overlap."""
+    script = "touch begun; while ! test -e go; do sleep 0.02; done"
+    desk.write(f'jobs:\n  long:\n    schedule: "*/3 * * * * *"\n    run: {script}\n')
+    served = desk.serve()
+    until((desk.directory / "begun").exists, "the command begins")
+    served.kill()
+    (desk.directory / "go").touch()
+    ended = time.time()
+    until(lambda: time.time() > (ended // 3 + 1) * 3 + 0.5, "a time is due meanwhile")
+    again = desk.serve()
+    again.wait_for("long started (planned")
+    assert again.stop() == 0
+    others = [run for run in desk.history("--all") if run["status"] == "skipped"]
+    since = [run for run in others if datetime.fromisoformat(str(run["scheduled_at"])).timestamp() > ended]
+    assert since == []
