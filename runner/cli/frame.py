@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -265,20 +266,43 @@ def progress(total: int, word: str) -> Iterator[Callable[[], None]]:
             click.echo(f"\r{'':{width}}\r", nl=False, err=True)
 
 
-def moment_of(text: str, zone: str) -> Moment:
-    """A moment a person typed: ISO 8601, on the wall clock of `zone` where it names no offset.
+_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_TIME = re.compile(r"([01]?\d|2[0-3])(:[0-5]\d){1,2}")
 
-    A time that does not exist there means the end of the gap, one that comes twice the first.
+
+def moment_of(text: str, zone: str, now: Moment) -> Moment:
+    """A moment a person typed: ISO 8601, or as the runner shows it: `08:00`, `yesterday 23:59:55`, `tomorrow`.
+
+    On the wall clock of `zone` where it names no offset: a time that does not exist there means the end of the gap,
+    one that comes twice the first.
     """
     from runner.errors import TriggerError
     from runner.triggers.times import moment_of
 
     try:
-        found = moment_of(text, zone)
+        found = moment_of(_dated(text, zone, now), zone)
     except TriggerError:
         found = None
     if found is None:
         raise fault(
-            EXIT_USAGE, f"{text!r} is not a moment", hint="write 2026-12-24T08:00, or with an offset +01:00"
+            EXIT_USAGE,
+            f"{text!r} is not a moment",
+            hint="write 2026-12-24T08:00, 08:00, yesterday 08:00, or a length of time such as 2h",
         )
     return found
+
+
+def _dated(text: str, zone: str, now: Moment) -> str:
+    """With the date, where the text names the day by its distance from today, or not at all."""
+    from datetime import timedelta
+    from zoneinfo import ZoneInfo
+
+    from runner.moment import to_datetime
+
+    day, _, time = text.partition(" ")
+    if _TIME.fullmatch(text):
+        day, time = "today", text
+    if day not in _DAYS or (time and not _TIME.fullmatch(time)):
+        return text
+    date = to_datetime(now, ZoneInfo(zone)).date() + timedelta(days=_DAYS[day])
+    return f"{date}T{time:0>5}" if time.count(":") == 1 else f"{date}T{time:0>8}" if time else str(date)

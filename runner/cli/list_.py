@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from runner.cli import frame, reading
+
+if TYPE_CHECKING:
+    from runner.service.place import Place
 
 
 @click.command("list")
@@ -31,3 +36,16 @@ def command(file: str | None, as_json: bool, tags: tuple[str, ...], states: tupl
             frame.print_json(listing.document(jobs, last))
         else:
             reading.show(listing.table(jobs, last, now=desk.now, zone=desk.zone))
+            if desk.history is not None and not _served(desk.place):
+                click.echo("no runner is at work here: nothing starts until one is (runner serve)", err=True)
+
+
+def _served(place: Place) -> bool:
+    """Whether a runner is at work for this file; on a server one may be elsewhere, which `runner status` knows."""
+    from runner.clock import SystemClock
+    from runner.service.health import Health
+
+    if not place.url.startswith("sqlite:"):
+        return True
+    known = Health.read(place.state)
+    return known is not None and not known.alive(SystemClock())

@@ -25,9 +25,7 @@ _MARKS = {"stdout": " ", "stderr": "!", "note": "~"}
 @click.argument("runs", metavar="JOB|RUN", nargs=-1, required=True, shell_complete=completing.jobs)
 @click.option("--follow", "-f", "growing", is_flag=True, help="go on until the run has ended")
 @click.option("--step", metavar="STEP", help="only this step")
-@click.option(
-    "--since", metavar="T", help="only lines since this moment, or this long ago: 2026-12-24T08:00, 10m"
-)
+@click.option("--since", metavar="T", help="only lines since this moment, or this long ago: 08:00, 10m")
 @click.option(
     "--times/--no-times", "-t", default=None, help="say when each line came, and mark stderr with ! [with -f]"
 )
@@ -67,6 +65,8 @@ def command(
         if found is None:
             hint = "runner history lists them"
             raise frame.fault(frame.EXIT_UNKNOWN, f"there is no run {runs[0]!r}", hint=hint)
+        if step is not None:
+            _there(found, step)
         zone = zone_of(frame.local_zone())
         start = _moment(since)
         stamped = growing if times is None else times
@@ -84,6 +84,17 @@ def command(
             _print(place, found, step, form, start)
     finally:
         store.close()
+
+
+def _there(run: Run, step: str) -> None:
+    """Exit 5 where the run has no such step."""
+    ids = [each.id for each in run.spec.steps]
+    if step not in ids and step not in run.steps:
+        raise frame.fault(
+            frame.EXIT_UNKNOWN,
+            f"{run.key.job.id} has no step {step!r}",
+            hint=f"there are: {', '.join(ids[:10])}",
+        )
 
 
 def _of_a_program(run: Run) -> None:
@@ -195,7 +206,8 @@ def _moment(text: str | None) -> Moment:
     from runner.duration import parse_duration
     from runner.errors import DurationError
 
+    now = SystemClock().now()
     try:
-        return SystemClock().now() - parse_duration(text.removeprefix("-"))
+        return now - parse_duration(text.removeprefix("-"))
     except DurationError:
-        return frame.moment_of(text, frame.local_zone())
+        return frame.moment_of(text, frame.local_zone(), now)

@@ -137,7 +137,7 @@ def width() -> int | None:
 
 
 def moment(text: str | None, desk: Desk, zone: str) -> Moment | None:
-    """A moment a person typed: `now`, a length of time ahead or back (`2h`, `-1d`), or ISO 8601 in `zone`."""
+    """A moment a person typed: `now`, a length of time ahead or back (`2h`, `-1d`), or a time in `zone`."""
     return None if text is None else moment_at(text, desk.now, zone, base=desk.now)
 
 
@@ -153,4 +153,4 @@ def moment_at(text: str | None, now: Moment, zone: str, *, base: Moment) -> Mome
     sign = -1 if text.startswith("-") else 1
     with contextlib.suppress(DurationError):
         return base + sign * parse_duration(text.lstrip("+-"))
-    return frame.moment_of(text, zone)
+    return frame.moment_of(text, zone, now)

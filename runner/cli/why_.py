@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option(
     "--at",
     metavar="T",
-    help="the moment: 2026-12-24T08:00, or a length of time back: -2h [the last on record, else the next planned]",
+    help="the moment: 2026-12-24T08:00, 08:00, or so long back: -2h [the last on record, else the next planned]",
 )
 @frame.file_option
 @frame.json_option

@@ -39,6 +39,10 @@ class Settings:
     commit: str = ""
     """The commit of the jobs' files that runs are made from."""
 
+    def closed_by(self, spec: JobSpec, now: Moment) -> str:
+        """The maintenance that keeps this job from starting, by name; empty where there is none."""
+        return ", ".join(window.name or "unnamed" for window in self.maintenance if window.shuts(spec, now))
+
     def closed_until(self, spec: JobSpec, now: Moment) -> Moment | None:
         """When the maintenance that keeps this job from starting is over; None where there is none."""
         found: Moment | None = None

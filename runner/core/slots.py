@@ -107,11 +107,10 @@ class Slots:
     def _occurs(self, job: Job, slot: Moment, nonce: str, now: Moment, *, late: bool) -> None:
         """An occurrence that policy wants: a run, or a skip with its reason."""
         spec = job.spec
-        reason = "maintenance" if self._runs.settings.closed_until(spec, now) is not None else ""
-        if not reason and not late:
-            reason = self._overlap(spec)
+        detail = self._runs.settings.closed_by(spec, now)
+        reason = "maintenance" if detail else "" if late else self._overlap(spec)
         if reason:
-            self._record(Occurrence(job.key, slot, "skipped", reason, nonce, decided_at=now))
+            self._record(Occurrence(job.key, slot, "skipped", reason, nonce, detail=detail, decided_at=now))
             return
         if spec.policy.concurrency.overlap == "replace" and not late:
             self._replace(job.key, now)
@@ -128,10 +127,11 @@ class Slots:
             return "shutdown"
         run = RunKey(key, now, self._next_nonce(key, now))
         reason = self._overlap(job.spec)
-        if origin != "manual" and self._runs.settings.closed_until(job.spec, now) is not None:
+        detail = self._runs.settings.closed_by(job.spec, now) if origin != "manual" else ""
+        if detail:
             reason = "maintenance"
         if reason:
-            self._record(Occurrence(key, now, "skipped", reason, run.nonce, decided_at=now))
+            self._record(Occurrence(key, now, "skipped", reason, run.nonce, detail=detail, decided_at=now))
             return reason
         if job.spec.policy.concurrency.overlap == "replace":
             self._replace(key, now)
@@ -177,7 +177,8 @@ class Slots:
             self._agenda.put(job.key, slot + gate.within)
             return False
         nonce = _nonce(job, slot)
-        self._record(Occurrence(job.key, slot, "skipped", "only_after", nonce, decided_at=now))
+        detail = f"{gate.job}, within {say_duration(gate.within)}"
+        self._record(Occurrence(job.key, slot, "skipped", "only_after", nonce, detail=detail, decided_at=now))
         assert job.spec.trigger is not None
         passed = max(slot, job.passed or slot)
         self._wall.keep(replace(job, next_at=job.spec.trigger.next_after(slot), passed=passed))

@@ -10,7 +10,7 @@ from runner.clock import Clock
 from runner.config import Config
 from runner.core.action import Announce
 from runner.core.machine import Machine
-from runner.core.run import Delivery, Job, Occurrence, Run, Status, StepRun
+from runner.core.run import Delivery, Job, Occurrence, Run, RunKey, Status, StepRun
 from runner.duration import say_duration
 from runner.moment import SECOND, Moment, iso, to_datetime
 from runner.service.place import Place
@@ -28,6 +28,7 @@ class Chronicle:
         self._report = report
         self._clock = clock
         self._zone_of = zone_of
+        self._found: tuple[RunKey, ...] = ()
         self._say: Mapping[str, Callable[[Announce], None]] = {
             "run.started": self._run_started,
             "run.ended": self._run_ended,
@@ -75,6 +76,10 @@ class Chronicle:
             timezone=config.timezone,
         )
 
+    def found(self, machine: Machine) -> None:
+        """What the last runner left; said before anything is decided."""
+        self._found = tuple(run.key for run in machine.runs.values() if run.started_at is not None)
+
     def leading(self, machine: Machine | None) -> None:
         """What comes next; said when this runner takes the lead."""
         if machine is None:
@@ -91,9 +96,11 @@ class Chronicle:
             self._report.say("next", f"      and {len(due) - _FEW} more (runner list)")
         if not due:
             self._report.say("next", "nothing is scheduled; jobs run by hand: runner trigger JOB")
-        live = len(machine.runs)
+        live = [key for key in self._found if key in machine.runs]
         if live:
-            self._report.say("recovered", f"{_count(live, 'run')} of the last runner taken over", live=live)
+            self._report.say(
+                "recovered", f"{_count(len(live), 'run')} of the last runner taken over", live=len(live)
+            )
 
     # ── what happens ────────────────────────────────────────────────────────────────────────
 
@@ -117,7 +124,7 @@ class Chronicle:
             )
             return
         word = str(run.status).replace("_", " ")
-        reason = f" ({run.reason})" if run.reason else ""
+        reason = f" ({run.reason})" if run.reason and run.status is not Status.TIMED_OUT else ""
         lines = [f"{run.spec.title} {word}{reason} after {say_duration(run.took)}"]
         for state in run.steps.values():
             lines += _what_went_wrong(state, alone=len(run.steps) == 1)

@@ -53,17 +53,21 @@ class Drain:
                 "once more to end at once",
             )
         deadline = self._clock.elapsed() + self._options.grace
-        while self._live():
+        while live := self._live():
             left = (deadline - self._clock.elapsed()) / SECOND
             if left <= 0:
                 self._stop_the_rest()
                 break
             try:
                 if self._mail.get(timeout=left) == "stop":
-                    self._report.say("stopping", "stopping at once", "warn")
+                    self._at_once(live)
                     break
             except queue.Empty:
                 continue
+
+    def _at_once(self, live: int) -> None:
+        left = f"; {_runs(live)} left to the next runner" if self._options.on_shutdown == "leave" else ""
+        self._report.say("stopping", f"stopping at once{left}", "warn")
 
     def _stop_the_rest(self) -> None:
         """After the grace: commands are left to the next runner, or everything is stopped and recorded."""

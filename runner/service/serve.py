@@ -203,6 +203,7 @@ class Service:
     # ── reload ──────────────────────────────────────────────────────────────────────────────
 
     def _meanwhile(self, machine: Machine, now: Moment) -> Sequence[Event]:
+        self._chronicle.found(machine)
         return meanwhile(self._first.config, allow_shrink=self._options.allow_shrink)(machine, now)
 
     def _watched(self) -> tuple[Path, ...]:

@@ -64,12 +64,12 @@ def why(run: Run) -> str:
     """In a few words why it did not succeed: the run's reason, else the first bad step and its end."""
     if run.status.good:
         return ""
-    if run.reason:
+    if run.reason and run.status is not Status.TIMED_OUT:
         return run.reason
     for state in run.steps.values():
         if state.status.final and not state.status.good and state.status is not Status.SKIPPED:
             return _step_trouble(state, alone=len(run.steps) == 1)
-    return ""
+    return run.reason
 
 
 def origin(run: Run) -> str:

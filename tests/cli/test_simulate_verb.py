@@ -24,7 +24,7 @@ TABLE = """\
 DAY              TIME           WHAT         JOB   TOOK  DETAIL
 Sat 28 Mar 2026  02:30:00 CET   ✗ failed     etl    12s  extract: exit code 1; 2 attempts
                  02:30:12 CET   ! alert      etl         to ops: etl failed in extract (exit code 1)
-                 08:30:00 CET   - skipped    mail        the job it waits for did not succeed in time
+                 08:30:00 CET   - skipped    mail        the job it waits for did not succeed in time: etl, within 2h
 Sun 29 Mar 2026  03:00:00 CEST  ✓ succeeded  etl     2s
                  03:00:02 CEST  ! alert      etl         to ops: etl recovered after 1 failure
                  08:30:00 CEST  ✓ succeeded  mail    1s

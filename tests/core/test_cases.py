@@ -429,6 +429,7 @@ def test_27_a_gate_waits_and_then_skips(took: int, expected: list[tuple[str, str
     assert ran(simulation, "report") == expected
     if not expected:
         assert others(simulation, "report") == [("08:30", "skipped", "only_after", 1)]
+        assert [each.detail for each in simulation.occurrences if each.detail] == ["etl, within 2h"]
 
 
 def closed(simulation: Simulation, start: str, end: str, *tags: str) -> None:
@@ -451,6 +452,8 @@ def test_nothing_starts_in_maintenance_but_what_a_person_starts() -> None:
     assert ran(simulation, "hourly") == [("02:00", "succeeded", 0)]
     assert ran(simulation, "other") == [("01:101", "succeeded", 0)]
     assert others(simulation, "then") == [("01:10:01", "skipped", "maintenance", 1)]
+    skipped = [each for each in simulation.occurrences if each.state == "skipped"]
+    assert {each.detail for each in skipped} == {"upgrade"}
 
 
 def test_maintenance_of_tags_leaves_the_others_alone() -> None:

@@ -36,6 +36,15 @@ def follow(desk: Desk, *args: str) -> subprocess.Popen[str]:
     )
 
 
+def test_a_step_that_is_not_there_is_named(desk: Desk) -> None:
+    desk.write(STEPS.replace("while ! test -e go$n; do sleep 0.02; done; ", ""))
+    desk.runner("run", "count", check=False)
+    assert desk.runner("logs", "count", "--step", "one", "--since", "today").stdout.count("line") == 3
+    said = desk.runner("logs", "count", "--step", "three", check=False)
+    assert (said.returncode, said.stdout) == (5, "")
+    assert said.stderr == "runner: count has no step 'three'\n  help: there are: one, two\n"
+
+
 def test_following_goes_on_over_a_restart(desk: Desk, until: Callable[..., None]) -> None:
     desk.write(STEPS)
     served = desk.serve()

@@ -192,7 +192,9 @@ def test_a_second_sigterm_ends_at_once_and_the_next_runner_knows_the_rest(desk: 
     began = time.monotonic()
     assert served.stop() == 0
     assert time.monotonic() - began < 3
+    assert "stopping at once; 1 run left to the next runner" in served.rest()
     again = desk.serve()
+    again.wait_for("1 run of the last runner taken over")
     again.wait_for("slow failed")
     (run,) = desk.history()
     assert run["status"] == "failed"

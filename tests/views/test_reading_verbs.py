@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,32 @@ def test_previous_of_all_and_of_one(desk: Desk) -> None:
         ("ping", "01:30"), ("ping", "01:45"), ("etl", "02:00"), ("ping", "02:00"),
     ]  # fmt: skip
     assert desk.said("next", "reindex", "-p", "1") == "nothing was planned before it\n"
+
+
+def test_a_moment_is_taken_as_it_is_shown(desk: Desk) -> None:
+    """`today 02:00` and the rest are what the tables say; whoever types it back is understood."""
+    today = to_datetime(desk.now, OSLO).date()
+    for text, day, time in (
+        ("02:00", 0, "02:00:00"),
+        ("2:00", 0, "02:00:00"),
+        ("today 02:00", 0, "02:00:00"),
+        ("yesterday 23:59:55", -1, "23:59:55"),
+        ("tomorrow 02:00", 1, "02:00:00"),
+        ("yesterday", -1, "00:00:00"),
+    ):
+        at = desk.json("why", "etl", "--at", text)["at"]
+        assert at.startswith(f"{today + timedelta(days=day)}T{time}"), text
+    for text in ("25:00", "today 2h", "someday 02:00", "02:60", "02"):
+        refused = desk.call("why", "etl", "--at", text)
+        assert isinstance(refused.exception, RunnerError)
+        assert "is not a moment" in str(refused.exception), text
+
+
+def test_a_list_says_when_nobody_runs_it(desk: Desk) -> None:
+    desk.keep(Job(desk.spec("etl")))
+    result = desk.call("list")
+    assert result.exit_code == 0
+    assert result.stderr == "no runner is at work here: nothing starts until one is (runner serve)\n"
 
 
 def test_a_planned_maintenance_is_told_beforehand(desk: Desk) -> None:

@@ -38,7 +38,7 @@ STATUS       RUN                             SCHEDULED              TOOK  LATE  
 ✓ succeeded  report@2026-11-24T10:02:03Z     today 11:02:03        1m 3s              1  after etl
 ✗ failed     etl@2026-11-24T01:00:00Z        today 02:00           1m 3s    3s        3  exit code 3
 - merged     ping@2026-11-23T05:00:00Z       yesterday 06:00                             the one of yesterday 06:15 stands for it
-✗ timed out  etl@2026-11-23T01:00:00Z        yesterday 02:00       2h 5m              1  timeout
+✗ timed out  etl@2026-11-23T01:00:00Z        yesterday 02:00       2h 5m              1  timed out
 ! missed     ping@2026-11-23T00:00:00Z       yesterday 01:00                             20 times until yesterday 05:45; older than the catch-up window
 ✓ succeeded  reindex@2026-11-22T08:30:00Z+1  Sun 22 Nov 09:30      1m 3s              1  manual by kari
 - skipped    backup@2026-11-22T02:30:00Z     Sun 22 Nov 03:30                            the job was paused"""
