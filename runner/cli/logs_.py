@@ -135,6 +135,20 @@ def _print(place: Place, run: Run, step: str | None, form: Form, since: Moment) 
             click.echo(f"── {attempt.step}, attempt {attempt.attempt}", err=True)
         said = attempt
         click.echo(form(attempt, line, label))
+    if said is None and not since:
+        _on_record(run, step)
+
+
+def _on_record(run: Run, step: str | None) -> None:
+    """Where no output is kept (it is too old, or the disk was full): the last lines, which the record holds."""
+    for state in run.steps.values():
+        if state.outcome is None or (step is not None and step not in (state.step, state.id)):
+            continue
+        if state.outcome.tail:
+            click.echo(f"of the output of {state.id} only this is on record:", err=True)
+            click.echo(state.outcome.tail)
+        else:
+            click.echo(f"{state.id} printed nothing", err=True)
 
 
 def _raw(place: Place, run: Run, step: str | None) -> None:

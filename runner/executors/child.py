@@ -201,14 +201,17 @@ class Child:
         """Whether there is a log and a disk to write to; what was dropped until now is noted there first."""
         if self.trouble or (self.room is not None and self.room.short()):
             return False
-        if self.lost:
-            note = f"\n… {self.lost} bytes dropped: the disk was nearly full …\n".encode()
-            self.lost = 0
-            try:
-                self.log.append(1, note, now)
-            except OSError as error:
-                self._spoil(error)
-                return False
+        return not self.lost or self.note_lost(now)
+
+    def note_lost(self, now: Moment) -> bool:
+        """Say in the log what was dropped at this place; whether it could be said."""
+        note = f"\n… {self.lost} bytes dropped: the disk was nearly full …\n".encode()
+        self.lost = 0
+        try:
+            self.log.append(1, note, now)
+        except OSError as error:
+            self._spoil(error)
+            return False
         return True
 
     def _spoil(self, error: OSError) -> None:

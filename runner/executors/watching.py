@@ -117,6 +117,9 @@ class Watch:
         """What its end means."""
         ended_at = self._clock.now() if child.ended_at is None else child.ended_at
         wrote = child.log.written or child.adopted
+        if child.log.written and child.lost and not child.trouble:
+            # It is the log that people read: where the end of the output was dropped, it ends with the word for it.
+            child.note_lost(ended_at)
         return verdict.outcome(child, ended_at, tail(path_of(self._state_dir, child.key)) if wrote else "")
 
     def close(self) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runner.clock import SystemClock
 from runner.core.run import AttemptKey, Status
 from runner.executors import capture
 from runner.executors.child import Child
 from runner.executors.local import LocalExecutor
 from runner.executors.output import lines, path_of, read, size, tail
+from runner.executors.room import Room
 from runner.moment import SECOND
 from runner.spec import Command
 from tests.executors.rig import Open, sh, task, wait_until
@@ -211,6 +213,25 @@ def test_a_full_disk_stops_the_log_and_not_the_command(local: Open, monkeypatch:
     outcome = local.run(sh("seq 1 100000; exit 3"))
     lost = "its output could not be kept: the disk was nearly full, 588895 bytes were dropped"
     assert (outcome.exit_code, outcome.error, outcome.tail) == (3, f"exit code 3; {lost}", lost)
+
+
+def test_a_log_whose_end_was_dropped_says_so(tmp_path: Path) -> None:
+    room = Room(tmp_path, SystemClock())
+    opened = Open(tmp_path, room=room)
+    one = task(sh("echo kept; while ! test -e go; do sleep 0.01; done; echo dropped"))
+    log = path_of(tmp_path, one.attempt)
+    try:
+        opened.executor.start(one)
+        wait_until(lambda: read(log) == b"kept\n")
+        room.keep_free = 1 << 60
+        wait_until(room.short)
+        (tmp_path / "go").touch()
+        outcome = opened.next()
+    finally:
+        opened.close()
+    assert outcome.status is Status.SUCCEEDED
+    assert outcome.tail.splitlines() == ["kept", "", "… 8 bytes dropped: the disk was nearly full …"]
+    assert b"8 bytes dropped" in read(log)
 
 
 def test_places_follow_from_the_descriptor_limit(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -127,3 +128,16 @@ def test_no_control_byte_reaches_the_terminal(desk: Desk, tmp_path: Path) -> Non
     ):
         assert not [c for c in said.stdout if (ord(c) < 32 and c not in "\n\t") or ord(c) == 127]
     assert json.loads(desk.runner("logs", "rude", "--json").stdout)["lines"]
+
+
+def test_output_that_is_not_kept_any_more_leaves_its_end(desk: Desk) -> None:
+    desk.write("jobs:\n  talk: {run: 'seq 1 30'}\n  mute: {run: 'true'}\n")
+    desk.runner("run", "talk")
+    desk.runner("run", "mute")
+    assert desk.runner("logs", "talk").stdout.split() == [str(n) for n in range(1, 31)]
+    shutil.rmtree(desk.directory / "state" / "logs")
+    said = desk.runner("logs", "talk")
+    assert said.stdout.split() == [str(n) for n in range(11, 31)]
+    assert said.stderr == "of the output of main only this is on record:\n"
+    assert desk.runner("logs", "mute").stderr == "main printed nothing\n"
+    assert desk.runner("logs", "mute", "--since", "1h").stderr == ""
