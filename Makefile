@@ -33,9 +33,13 @@ install: $(VENV)/.installed ## set up .venv with the runner in it
 run: $(VENV)/.installed ## run the jobs of examples/jobs.yaml in the foreground
 	$(BIN)/runner serve -f examples/jobs.yaml
 
-.PHONY: services
-services: ## install the servers, and the cron, that some tests use (Debian, as root)
+.PHONY: services services-stop
+services: $(VENV)/.developed ## install (Debian, as root) and start the servers that tests use; they stay until services-stop
 	tests/jobstores/services.sh
+	$(BIN)/python -m tests.jobstores.standing_servers start
+
+services-stop: ## end the servers that `make services` started
+	@[ ! -e .services ] || $(BIN)/python -m tests.jobstores.standing_servers stop
 
 test: $(VENV)/.developed ## run the tests
 	$(BIN)/python -m pytest -rs -n 4 --dist worksteal
@@ -74,5 +78,5 @@ soak: $(VENV)/.developed ## five minutes of 1,000 jobs a second: all that must s
 soak-long: $(VENV)/.developed ## the same for an hour
 	$(BIN)/python -m benchmarks.soak --seconds 3600
 
-clean: ## remove what was set up
-	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean: services-stop ## remove what was set up
+	rm -rf .services $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

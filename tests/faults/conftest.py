@@ -47,7 +47,7 @@ class Servers:
         if kind == "sqlite":
             return None
         if kind not in self._urls:
-            self._urls[kind] = self._stack.enter_context(getattr(store_servers, kind)())
+            self._urls[kind] = self._stack.enter_context(getattr(store_servers, kind)(own=True))
         return self._urls[kind]
 
     def close(self) -> None:

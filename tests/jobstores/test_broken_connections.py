@@ -35,7 +35,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture(scope="module")
 def url(kind: Kind) -> Iterator[str]:
-    with kind.server() as url:
+    with kind.server(own=True) as url:
         yield url
 
 
