@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from runner.collector import held
+from runner.collector import seldom
 from runner.core.action import Announce, Save
 from runner.core.event import Configured, Settings, StepEnded, Stepped, Stopping, Tick
 from runner.core.machine import Machine
@@ -335,13 +335,13 @@ class Partition:
         if machine is None:
             return
         batch = Batch(causes=[*entries, *self._look_abroad(machine)])
-        with held():
+        with seldom:
             feed_all(machine, now, batch.causes, batch)
             moment = machine.wakeup()
             if tick and moment is not None and moment <= now:
                 feed(machine, now, Entry(Tick()), batch)
-        if batch.actions or batch.waiters:
-            self._writing.perform(machine, now, batch, later=later)
+            if batch.actions or batch.waiters:
+                self._writing.perform(machine, now, batch, later=later)
 
     def begin(self, now: Moment) -> None:
         """Act on what a turn has only written."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 
-_YOUNG, _MIDDLE, _OLD = 200_000, 10, 100
-"""Ten thousand occurrences at one moment make 130,000 records that live until they are written."""
+from runner.collector import SELDOM
+
+_MIDDLE, _OLD = 10, 100
 
 
 def settle() -> None:
@@ -13,9 +14,9 @@ def settle() -> None:
 
     The house keeps one record for each job for as long as it lives, and makes a few hundred short-lived ones for each
     occurrence, none of them in cycles. With the interpreter's own thresholds, a third of the time of a large batch
-    goes into looking through the same jobs again and again. The library leaves the collector alone: there the
-    process is somebody else's.
+    goes into looking through the same jobs again and again. The library does so only while it handles a batch:
+    there the process is somebody else's.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
+    gc.set_threshold(SELDOM, _MIDDLE, _OLD)
