@@ -65,29 +65,37 @@ class Batch:
     def act(self, hands: Hands, done: Done, until: Until) -> None:
         """After the write: start, stop and send, and then tell."""
         news: list[Announce] = []
-        ended: list[Run] = []
+        starts: list[Start] = []
         # The most frequent first: a turn may have a hundred thousand of them.
         for action in self.actions:
             kind = type(action)
             if kind is Save:
-                record = action.record  # type: ignore[union-attr]
-                if type(record) is Run and record.status.final:
-                    ended.append(record)
+                continue
+            if kind is Start:
+                starts.append(action)  # type: ignore[arg-type]
             elif kind is Announce:
                 news.append(action)  # type: ignore[arg-type]
-            elif kind is Start:
-                hands.start(action, done, until)  # type: ignore[arg-type]
             elif isinstance(action, Cancel):
+                # It may be of what starts in this very batch, one that was held back.
+                hands.start_all(starts, done, until)
+                starts = []
                 hands.cancel(action)
             elif isinstance(action, Send):
                 hands.deliver(action.delivery)
-        if ended and hands.keeping:
-            for run in ended:
+        hands.start_all(starts, done, until)
+        if hands.keeping:
+            for run in self._ended():
                 hands.forget(run)
         for waiter in self.waiters:
             waiter.set_result(None)
         for announce in news:
             hands.tell(announce)
+
+    def _ended(self) -> Iterator[Run]:
+        """The runs that are over with it."""
+        for action in self.actions:
+            if isinstance(action, Save) and isinstance(action.record, Run) and action.record.status.final:
+                yield action.record
 
     def leave_out(self, runs: Collection[Any]) -> None:
         """Without anything that is about these runs."""

@@ -345,7 +345,8 @@ class Partition:
 
     def begin(self, now: Moment) -> None:
         """Act on what a turn has only written."""
-        self._writing.act(now)
+        with seldom:
+            self._writing.act(now)
 
     def at_once(self, now: Moment, plan: Plan) -> None:
         """Handle this one plan, for whoever stands on the clock thread or in its place; what it raises is raised."""

@@ -90,6 +90,14 @@ class MaxInstancesReachedError(Exception):
 
 
 @runtime_checkable
+class TakesMany(Protocol):
+    """An executor that is handed at once what begins at once. Law: trouble is each task's own outcome; nothing is
+    raised, not even where the executor itself is at fault."""
+
+    def start_all(self, tasks: Sequence[Task]) -> None: ...
+
+
+@runtime_checkable
 class Keeps(Protocol):
     """An executor that keeps marks of its attempts on disk, so that recovery can tell what became of them."""
 

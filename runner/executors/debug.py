@@ -24,11 +24,16 @@ class DebugExecutor:
         self._done = done
 
     def start(self, task: Task) -> None:
-        try:
-            outcome = call(of(task), self._clock)
-        except ExecutorError as error:
-            outcome = Outcome(Status.FAILED, error=str(error), exception=error)
-        self._done(task.attempt, outcome)
+        self.start_all((task,))
+
+    def start_all(self, tasks: Sequence[Task]) -> None:
+        clock, done = self._clock, self._done
+        for task in tasks:
+            try:
+                outcome = call(of(task), clock)
+            except ExecutorError as error:
+                outcome = Outcome(Status.FAILED, error=str(error), exception=error)
+            done(task.attempt, outcome)
 
     def cancel(self, attempt: AttemptKey, reason: str) -> None:
         """Nothing to do: it is over when `start` returns."""

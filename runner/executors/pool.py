@@ -13,7 +13,7 @@ from runner.core.run import AttemptKey, Outcome, Status
 from runner.executors.base import Done, Found, Task
 from runner.executors.calls import call, of
 from runner.executors.pool_worker import Worker
-from runner.executors.threads import Function, Stop, Threads, nobody
+from runner.executors.threads import Function, Item, Stop, Threads, nobody
 
 
 class _Pool:
@@ -49,10 +49,23 @@ class _Pool:
         )
 
     def start(self, task: Task) -> None:
+        self.start_all((task,))
+
+    def start_all(self, tasks: Sequence[Task]) -> None:
+        items: list[Item] = []
+        for task in tasks:
+            try:
+                items.append(Item(task.attempt, self._function(task), task.until))
+            except Exception as error:
+                self._not_begun(task.attempt, error)
         try:
-            self._opened().start(task.attempt, self._function(task), task.until)
+            self._opened().start_all(items)
         except Exception as error:
-            self._done(task.attempt, Outcome(Status.FAILED, error=str(error), exception=error))
+            for item in items:
+                self._not_begun(item.key, error)
+
+    def _not_begun(self, key: AttemptKey, error: Exception) -> None:
+        self._done(key, Outcome(Status.FAILED, error=str(error), exception=error))
 
     def cancel(self, attempt: AttemptKey, reason: str) -> None:
         """Told at once. A thread cannot be stopped: it holds its place until the function returns."""

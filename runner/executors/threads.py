@@ -6,7 +6,7 @@ import itertools
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Status
@@ -45,14 +45,18 @@ Function = Callable[[Stop], Outcome]
 """What a thread does; it may look at the stop meanwhile."""
 
 
-class _Item:
-    __slots__ = ("cancelled", "function", "key", "until")
+class Item(Stop):
+    """Work for a thread, and what stops it."""
 
-    def __init__(self, key: AttemptKey, function: Function, until: Until) -> None:
+    __slots__ = ("claimed", "function", "key", "until")
+
+    def __init__(self, key: AttemptKey, function: Function, until: Until = always) -> None:
+        super().__init__()
         self.key = key
         self.function = function
         self.until = until
-        self.cancelled = Stop()
+        self.claimed = False
+        """Whether somebody tells its outcome, or has told it."""
 
 
 class Threads:
@@ -69,10 +73,9 @@ class Threads:
         self._clock = clock
         self._done = done
         self._begin = begin
-        self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._live: dict[AttemptKey, _Item] = {}
-        self._telling: set[AttemptKey] = set()
-        """Those that are live no more, and whose outcome is just being told."""
+        self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._live: dict[AttemptKey, Item] = {}
+        """Those whose outcome is still to be told."""
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._over = threading.Condition(self._lock)
@@ -81,21 +84,22 @@ class Threads:
         """Threads that have nothing to do, less what is on its way to them."""
         self._waiting = 0
         """How much waits because every thread was at work."""
-        self._untold = 0
         self._number = itertools.count(1)
 
     def start(self, key: AttemptKey, function: Function, until: Until = always) -> None:
-        item = _Item(key, function, until)
+        self.start_all((Item(key, function, until),))
+
+    def start_all(self, items: Sequence[Item]) -> None:
+        """Begin them in order; RuntimeError, and none was begun, where not even one thread can be made."""
         with self._lock:
-            self._untold += 1
-            self._live[key] = item
-            if self._idle > 0:
-                self._idle -= 1
-            elif len(self._threads) < self._most:
-                self._add_thread()
-            else:
-                self._waiting += 1
-        self._items.put(item)
+            for item in items:
+                if self._idle > 0:
+                    self._idle -= 1
+                elif len(self._threads) >= self._most or not self._add_thread():
+                    self._waiting += 1
+                self._live[item.key] = item
+        for item in items:
+            self._items.put(item)
 
     def resize(self, most: int) -> None:
         """More from now on; fewer only when the process starts again."""
@@ -103,35 +107,42 @@ class Threads:
 
     def knows(self, key: AttemptKey) -> bool:
         """Whether its outcome is still to be told."""
-        return key in self._live or key in self._telling
+        return key in self._live
 
     def cancel(self, key: AttemptKey, reason: str) -> None:
-        item = self._claim(key)
-        if item is None:
+        item = self._live.get(key)
+        if item is None or not self._claim(item):
             return
-        item.cancelled.set()
+        item.set()
         if reason == "timeout":
-            self._tell(key, Outcome(Status.TIMED_OUT, error="given up after its timeout"))
+            self._tell(item, Outcome(Status.TIMED_OUT, error="given up after its timeout"))
         else:
-            self._tell(key, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
+            self._tell(item, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
 
     def close(self, *, wait: bool) -> None:
         """Begin nothing more. `wait`: for what runs and waits; else all of it is told as cancelled."""
         if wait:
             with self._over:
                 self._closing = True
-                self._over.wait_for(lambda: not self._untold)
+                self._over.wait_for(lambda: not self._live)
         else:
             for key in list(self._live):
                 self.cancel(key, "shutdown")
         for _ in self._threads:
             self._items.put(None)
 
-    def _add_thread(self) -> None:
+    def _add_thread(self) -> bool:
+        """Whether the system gave one more; RuntimeError where there is none at all."""
         name = f"{self._name}-{next(self._number)}"
         thread = threading.Thread(target=self._work, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            return False
         self._threads.append(thread)
-        thread.start()
+        return True
 
     def _work(self) -> None:
         if self._begin is not None:
@@ -143,10 +154,10 @@ class Threads:
             item = self._items.get()
             if item is None:
                 return
-            if not item.cancelled.is_set():
+            if not item.is_set():
                 outcome = self._outcome(item)
-                if self._claim(item.key) is item:
-                    self._tell(item.key, outcome)
+                if self._claim(item):
+                    self._tell(item, outcome)
             del item
             with self._lock:
                 if self._waiting:
@@ -154,38 +165,35 @@ class Threads:
                 else:
                     self._idle += 1
 
-    def _outcome(self, item: _Item) -> Outcome:
+    def _outcome(self, item: Item) -> Outcome:
         try:
             if not self._may_begin(item):
                 return Outcome(Status.INTERRUPTED, error="another runner took the lead before it began")
-            return item.function(item.cancelled)
+            return item.function(item)
         except BaseException as error:
             return Outcome(Status.FAILED, error=said(error), exception=error)
 
-    def _may_begin(self, item: _Item) -> bool:
+    def _may_begin(self, item: Item) -> bool:
         """Whether its runner leads still; where that is not sure, wait until it is."""
         while True:
             until = item.until()
             if until is None or until > self._clock.elapsed():
                 return True
-            if until == 0 or item.cancelled.wait(0.1):
+            if until == 0 or item.wait(0.1):
                 return False
 
-    def _claim(self, key: AttemptKey) -> _Item | None:
-        """Whoever takes it out tells its outcome: it is told once."""
+    def _claim(self, item: Item) -> bool:
+        """Whoever claims it tells its outcome: it is told once."""
         with self._lock:
-            if key not in self._live:
-                return None
-            self._telling.add(key)
-            return self._live.pop(key)
+            claimed, item.claimed = item.claimed, True
+        return not claimed
 
-    def _tell(self, key: AttemptKey, outcome: Outcome) -> None:
+    def _tell(self, item: Item, outcome: Outcome) -> None:
         try:
-            self._done(key, outcome)
+            self._done(item.key, outcome)
         finally:
             with self._lock:
-                self._telling.discard(key)
-                self._untold -= 1
+                self._live.pop(item.key, None)
                 if self._closing:
                     self._over.notify_all()
 

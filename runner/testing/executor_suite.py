@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from runner.core.run import AttemptKey, Outcome, Run, RunKey, Status, StepRun
-from runner.executors.base import Executor, Task
+from runner.executors.base import Executor, TakesMany, Task
 from runner.moment import SECOND
 from runner.spec import Call, JobKey, JobSpec, Step, Work
 
@@ -117,6 +117,23 @@ class ExecutorSuite:
         told = [ears.next() for _ in tasks]
         assert {key for key, _ in told} == {one.attempt for one in tasks}
         assert {outcome.status for _, outcome in told} == {Status.SUCCEEDED}
+
+    def test_many_at_once(self, executor: Executor, ears: Ears) -> None:
+        """Handed over together (`TakesMany`) or one by one: each has its own outcome, bad ones amid good ones."""
+        good = [task(self.call("json:loads", str(number)), job=f"job{number}") for number in range(20)]
+        bad = task(self.call("no_such_module:f"), job="bad")
+        tasks = [*good[:10], bad, *good[10:]]
+        if isinstance(executor, TakesMany):
+            executor.start_all(tasks)
+        else:
+            for one in tasks:
+                executor.start(one)
+        told = dict(ears.next() for _ in tasks)
+        assert told.keys() == {one.attempt for one in tasks}
+        assert told.pop(bad.attempt).status is Status.FAILED
+        assert {outcome.status for outcome in told.values()} == {Status.SUCCEEDED}
+        executor.close()
+        assert ears.silent
 
     def test_start_does_not_wait(self, executor: Executor, ears: Ears, tmp_path: Path) -> None:
         if not self.parallel:

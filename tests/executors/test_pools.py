@@ -168,3 +168,39 @@ def test_what_is_just_being_told_is_still_known() -> None:
     assert known.get(timeout=10)
     threads.close(wait=True)
     assert not threads.knows(key)
+
+
+def test_a_system_that_gives_no_more_threads_keeps_the_work_for_those_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin, made = threading.Thread.start, list[threading.Thread]()
+
+    def start(thread: threading.Thread) -> None:
+        if made:
+            raise RuntimeError("can't start new thread")
+        made.append(thread)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    executor, ears = ThreadPoolExecutor(3), Ears()
+    executor.open(ears)
+    tasks = [task(Call("json:loads", ("1",)), job=f"job{number}") for number in range(5)]
+    executor.start_all(tasks)
+    assert {ears.next()[0] for _ in tasks} == {one.attempt for one in tasks}
+    executor.close()
+    assert ears.silent
+
+
+def test_a_system_that_gives_not_even_one_thread_fails_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    executor, ears = ThreadPoolExecutor(3), Ears()
+    executor.open(ears)
+    tasks = [task(Call("json:loads", ("1",)), job=f"job{number}") for number in range(2)]
+    executor.start_all(tasks)
+    assert [ears.next()[1].error for _ in tasks] == ["can't start new thread"] * 2
+    # Nothing is left that somebody would wait for.
+    executor.close()
+    assert ears.silent
