@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from concurrent.futures import Future
 
-from runner.core.event import StepEnded
+from runner.core.action import Save
+from runner.core.event import Asked, StepEnded
 from runner.core.run import Outcome
 from runner.engine.batch import Cause, Entry
 from runner.errors import StoreFault
+from runner.frozen import replace
 
 log = logging.getLogger("runner.engine")
 
@@ -29,6 +31,10 @@ def what_is_left(alone: Cause, error: StoreFault) -> list[Cause]:
                 exception=said.exception,
             )
             return [StepEnded(attempt, end)]
+        case Entry(what=Asked(request)):
+            fault = type(error.__cause__).__name__
+            answer = {"error": f"what follows from it could not be stored ({fault}; see the runner's log)"}
+            return [Save(replace(request, state="refused", ended_at=request.asked_at, answer=answer))]
         case Entry(waiter=Future() as waiter):
             waiter.set_exception(error.__cause__ or error)
             return []

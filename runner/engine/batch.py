@@ -86,8 +86,7 @@ class Batch:
         if hands.keeping:
             for run in self._ended():
                 hands.forget(run)
-        for waiter in self.waiters:
-            waiter.set_result(None)
+        self.answer()
         for announce in news:
             hands.tell(announce)
 
@@ -96,6 +95,12 @@ class Batch:
         for action in self.actions:
             if isinstance(action, Save) and isinstance(action.record, Run) and action.record.status.final:
                 yield action.record
+
+    def answer(self) -> None:
+        """It is written: tell who waits for that."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            waiter.set_result(None)
 
     def leave_out(self, runs: Collection[Any]) -> None:
         """Without anything that is about these runs."""

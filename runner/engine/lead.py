@@ -32,7 +32,7 @@ class Lead:
     ) -> None:
         self.fence: Fence | None = None
         self._store = store
-        self._source = source
+        self.source = source
         self._owner = owner
         self._elapsed = elapsed
         self._host = host
@@ -54,7 +54,7 @@ class Lead:
     def take(self, now: Moment) -> Fence | None:
         """Ask the store for the lead; None while somebody else has it. StoreError."""
         asked_at = self._elapsed()
-        fence = self._store.hold(self._source, self._owner, now, self._takeover)
+        fence = self._store.hold(self.source, self._owner, now, self._takeover)
         if fence is not None:
             self._taken_at = asked_at
             self._took(fence, asked_at, now)
@@ -73,7 +73,7 @@ class Lead:
         """As `take`, for one that leads: None, or a fence of another number, where the lead was lost. StoreError."""
         asked_at = self._elapsed()
         lease = LEASE if self._taken_at is None else self._takeover
-        fence = self._store.hold(self._source, self._owner, now, lease)
+        fence = self._store.hold(self.source, self._owner, now, lease)
         if fence is not None and self.fence is not None and fence.number == self.fence.number:
             self._took(fence, asked_at, now)
         return fence
@@ -125,6 +125,6 @@ class Lead:
             try:
                 self._store.release(fence)
             except StoreError as error:
-                log.warning("could not give the lead of %s back: %s", self._source, error)
+                log.warning("could not give the lead of %s back: %s", self.source, error)
         if self._host is not None:
             self._host.give()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from runner.collector import seldom
 from runner.core.action import Announce, Save
-from runner.core.event import Configured, Settings, StepEnded, Stepped, Stopping, Tick
+from runner.core.event import Asked, Configured, Settings, StepEnded, Stepped, Stopping, Tick
 from runner.core.machine import Machine
 from runner.core.run import Request
 from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, sign_id, under_way
@@ -83,6 +83,8 @@ class Partition:
         )
         self._asked = Requests(guarded, source, on_request)
         self._stopping = False
+        self._read_all = False
+        """Whether requests were read since the lead was taken: who wrote them may have told another process."""
         self._untold: list[StepEnded] = []
         """Ends that were not written when a lead was lost, where nobody could be told of them."""
         self._again: deque[Cause] = deque()
@@ -126,6 +128,7 @@ class Partition:
         # Each part of a takeover may last nearly as long as a lease does.
         if not self._renew(now):
             return False
+        self._read_all = False
         self.machine = machine = self._takeover.machine(self.settings, loaded)
         try:
             batch = self._takeover.decide(
@@ -272,12 +275,26 @@ class Partition:
         """What came in with a batch that was given up, each alone: one of them may be what cannot be written."""
         while self._again and self.machine is not None and self._writing.held is None:
             cause = self._again.popleft()
+            if self._answered(cause):
+                continue
             batch = Batch(causes=[cause], alone=cause)
             if isinstance(cause, Save):
                 batch.actions.append(cause)
             else:
                 feed_all(self.machine, now, [cause], batch)
             self._writing.perform(self.machine, now, batch)
+
+    def _answered(self, cause: Cause) -> bool:
+        """Whether it is a request that somebody has answered meanwhile."""
+        if not isinstance(cause, Entry) or not isinstance(cause.what, Asked):
+            return False
+        try:
+            request = self._store.answer(cause.what.request.id)
+        except StoreError as error:
+            # It stands in the store, and is read there again.
+            self._outage.failed(error)
+            return True
+        return request is None or request.state != "asked"
 
     # ── a turn ──────────────────────────────────────────────────────────────────────────────
 
@@ -334,7 +351,8 @@ class Partition:
         machine = self.machine
         if machine is None:
             return
-        batch = Batch(causes=[*entries, *self._look_abroad(machine)])
+        unread = [] if self._read_all else self.read_requests()
+        batch = Batch(causes=[*entries, *unread, *self._look_abroad(machine)])
         with seldom:
             feed_all(machine, now, batch.causes, batch)
             moment = machine.wakeup()
@@ -393,10 +411,12 @@ class Partition:
         if self.machine is None or self._writing.held is not None:
             return []
         try:
-            return self._asked.read()
+            found = self._asked.read()
         except StoreError as error:
             self._outage.failed(error)
             return []
+        self._read_all = True
+        return found
 
     def answer(self, now: Moment, request: Request) -> None:
         """Write down the house's own answer to a request."""

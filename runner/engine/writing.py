@@ -7,8 +7,9 @@ then not what is on record, and somebody must begin anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from runner.core.action import Change
 from runner.core.machine import Machine
 from runner.core.run import RunKey
 from runner.engine.batch import Batch
@@ -16,6 +17,7 @@ from runner.engine.guarded import Guarded
 from runner.engine.hands import Hands
 from runner.engine.lead import Lead
 from runner.engine.outage import Outage
+from runner.engine.record import on_record
 from runner.errors import LeaseLost, RunExists, StoreError, StoreFault
 from runner.executors.base import Done
 from runner.moment import Moment, Span
@@ -90,6 +92,10 @@ class Writing:
             self._drop(machine, now, batch, error, later)
             return
         except StoreFault as error:
+            if self._stands(changes):
+                log.error("it is on record, though the store said otherwise:", exc_info=error.__cause__)
+                self._wrote(now, batch, later)
+                return
             self.held = batch
             self._outage.failed(error)
             self._faults += 1
@@ -101,11 +107,21 @@ class Writing:
             self.held = batch
             self._outage.failed(error)
             return
+        self._wrote(now, batch, later)
+
+    def _wrote(self, now: Moment, batch: Batch, later: bool) -> None:
         self._faults = 0
         self._outage.over()
         self._written = batch
         if not later:
             self.act(now)
+
+    def _stands(self, changes: Sequence[Change]) -> bool:
+        """Whether it is on record all the same: a fault may come after the commit."""
+        try:
+            return on_record(self._store, self._lead.source, changes)
+        except StoreError:
+            return False
 
     def act(self, now: Moment) -> None:
         """Start, stop and tell what is written."""
@@ -129,6 +145,7 @@ class Writing:
 
     def _act_late(self, now: Moment, batch: Batch) -> None:
         """What is written was written in time. What it starts begins only where the lead can still be renewed."""
+        batch.answer()
         self.held = batch.written()
         self._renew(now)
         if self.held is not None and not self._outage.trouble:

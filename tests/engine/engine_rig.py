@@ -24,8 +24,12 @@ SOURCE = "api:test"
 
 @dataclass
 class Threads:
-    """An executor as a pool of threads is: what it has under way it knows, and nothing of what it has told."""
+    """An executor as a pool of threads is: what it has under way it knows, and nothing of what it has told.
 
+    `marks`: it can tell what never began from what is gone, as one can that leaves marks on disk.
+    """
+
+    marks: bool = False
     capacity: int | None = None
     started: list[AttemptKey] = field(default_factory=list)
     live: set[AttemptKey] = field(default_factory=set)
@@ -50,7 +54,8 @@ class Threads:
         self.recovering()
         keys = frozenset(task.attempt for task in tasks)
         alive = keys & self.live
-        return Found(alive=alive, gone=keys - alive)
+        gone = keys - alive
+        return Found(alive=alive, gone=gone & set(self.started) if self.marks else gone)
 
     def close(self, *, leave: bool = False) -> None:
         return None

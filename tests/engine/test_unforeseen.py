@@ -256,3 +256,20 @@ def test_another_store_s_fault_loses_nothing_of_the_same_turn(
     rig.engine.turn()
     assert asked.result(0) is None
     assert "a bug of the engine's own" in caplog.text
+
+
+def test_a_request_that_can_never_be_done_is_refused_and_holds_up_nobody(rig: Rig, store: Faulty) -> None:
+    rig.post(Added(job()))
+    store.bad = holding("poison")
+    store.ask(Request("r1", SOURCE, "trigger", {"job": "tick"}, asked_at=NOON))
+    store.bad = holding("'manual'")
+    rig.engine.poke()
+    rig.engine.turn()
+
+    def answered() -> bool:
+        found = store.answer("r1")
+        return found is not None and found.state == "refused"
+
+    rig.until(answered)
+    rig.later(MINUTE)
+    assert [str(attempt.run) for attempt in rig.executor.started] == [FIRST]
