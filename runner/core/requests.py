@@ -71,6 +71,9 @@ class Requests:
 
     def _answer_ended(self, args: Mapping[str, Any], now: Moment) -> dict[str, Any]:
         """The word of the runner on whose host the attempt was begun."""
+        if args["host"] and args["host"] == self._runs.settings.host:
+            # Who leads speaks for this host, and has heard what an earlier process of it had to say.
+            return {"error": f"another host has the name {args['host']}", "unknown": True}
         key = next(
             (
                 each

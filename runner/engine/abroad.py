@@ -162,13 +162,33 @@ class Tending:
                 key = AttemptKey(run.key, state.id, state.attempt)
                 if key in found.alive:
                     self._kept[key] = steps[state.step].executor or run.spec.executor
+        # An earlier process of this host may have known more than its marks say, and told it before it died.
+        told = told_of(self.store.asked(self.source), self.host, runs) if found.gone else {}
         for key in wanted - found.alive:
             if key in found.gone:
                 error = "the machine or the runner went down while it ran"
-                self.ended(key, Outcome(Status.INTERRUPTED, error=error))
+                self.ended(key, told.get(key) or Outcome(Status.INTERRUPTED, error=error))
             else:
                 self.ended(key, found.ended.get(key))
                 self._claims[key] = claims[key]
+
+
+def told_of(asked: Iterable[Request], host: str, runs: Iterable[Run]) -> dict[AttemptKey, Outcome]:
+    """The ends that a host has told of attempts that are on record as running there, and nobody has read yet."""
+    running = {
+        (key.run.job[1:], *key.run[1:], *key[1:]): key
+        for _, key, where, _ in under_way(runs)
+        if where == host
+    }
+    found: dict[AttemptKey, Outcome] = {}
+    for request in asked:
+        args = request.args
+        if request.verb == "ended" and args["host"] == host and args["outcome"] is not None:
+            run = args["run"]
+            key = running.get((run.job[1:], *run[1:], args["step"], args["attempt"]))
+            if key is not None:
+                found[key] = args["outcome"]
+    return found
 
 
 def sign_id(source: str, host: str) -> str:

@@ -13,8 +13,8 @@ from runner.collector import seldom
 from runner.core.action import Announce, Save
 from runner.core.event import Asked, Configured, Settings, StepEnded, Stepped, Stopping, Tick
 from runner.core.machine import Machine
-from runner.core.run import Request
-from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, sign_id, under_way
+from runner.core.run import AttemptKey, Outcome, Request
+from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, sign_id, told_of, under_way
 from runner.engine.anew import what_is_left
 from runner.engine.batch import Arrival, Batch, Cause, Entry, Plan
 from runner.engine.feeding import feed, feed_all
@@ -27,7 +27,7 @@ from runner.engine.takeover import Ends, Takeover
 from runner.engine.writing import Writing
 from runner.errors import LeaseLost, RunnerError, StoreError, StoreFault
 from runner.executors.base import Done
-from runner.jobstores.base import Fence, JobStore
+from runner.jobstores.base import Fence, JobStore, Loaded
 from runner.moment import MILLISECOND, Moment, Span
 
 log = logging.getLogger("runner.engine")
@@ -120,6 +120,7 @@ class Partition:
                 self._tend(now)
                 return False
             loaded = self._store.load(self.source)
+            told = self._told(loaded)
         except StoreError as error:
             self._outage.failed(error)
             return False
@@ -137,6 +138,7 @@ class Partition:
                 now,
                 tick=tick,
                 ends=lambda: [*self._untold, *ends()],
+                told=told,
                 kept={cause.attempt for cause in self._again if isinstance(cause, StepEnded)},
             )
         except RunnerError as error:
@@ -148,6 +150,12 @@ class Partition:
             return False
         self._writing.again(machine, now)
         return True
+
+    def _told(self, loaded: Loaded) -> dict[AttemptKey, Outcome]:
+        """What an earlier process of this host had told of its attempts' ends. StoreError."""
+        if self._leading is None or not loaded.runs:
+            return {}
+        return told_of(self._store.asked(self.source), self._leading.host, loaded.runs)
 
     def _stand_by(self) -> None:
         if not self.standing_by:

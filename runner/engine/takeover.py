@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from runner.core.action import Announce
 from runner.core.event import Broken, Settings, Started, StepEnded, Tick
 from runner.core.machine import Machine
-from runner.core.run import AttemptKey, Run
+from runner.core.run import AttemptKey, Outcome, Run
 from runner.engine.abroad import Leading, Tending
 from runner.engine.batch import Batch, Entry, Plan
 from runner.engine.feeding import feed
@@ -52,16 +52,26 @@ class Takeover:
         )
 
     def decide(
-        self, machine: Machine, loaded: Loaded, now: Moment, *, tick: bool, ends: Ends, kept: Set[AttemptKey]
+        self,
+        machine: Machine,
+        loaded: Loaded,
+        now: Moment,
+        *,
+        tick: bool,
+        ends: Ends,
+        kept: Set[AttemptKey],
+        told: Mapping[AttemptKey, Outcome],
     ) -> Batch:
         """Settle what an earlier process left, or this one when it led before. `kept`: attempts whose ends are told
-        later. RunnerError of `early`: what is on record and what is wanted now do not go together, and nothing was
-        decided."""
+        later. `told`: ends that an earlier process of this host told, and no leader has read.
+
+        RunnerError of `early`: what is on record and what is wanted now do not go together, and nothing was decided.
+        """
         early = self._early(machine, now) if self._early is not None else ()
         batch = Batch()
         for event in early:
             feed(machine, now, Entry(event), batch)
-        feed(machine, now, Entry(self._recover(loaded.runs, batch, ends, kept)), batch)
+        feed(machine, now, Entry(self._recover(loaded.runs, batch, ends, kept, told)), batch)
         for bad in loaded.unreadable:
             feed(machine, now, Entry(Broken(bad.key, bad.reason)), batch)
         if tick:
@@ -73,16 +83,25 @@ class Takeover:
         batch.actions.append(Announce("lease.taken", self._source))
         return batch
 
-    def _recover(self, runs: Sequence[Run], batch: Batch, ends: Ends, kept: Set[AttemptKey]) -> Started:
+    def _recover(
+        self,
+        runs: Sequence[Run],
+        batch: Batch,
+        ends: Ends,
+        kept: Set[AttemptKey],
+        told: Mapping[AttemptKey, Outcome],
+    ) -> Started:
         """What became of the attempts under way; those of other hosts go on, as far as anybody knows."""
         away = frozenset(self._leading.elsewhere(runs)) if self._leading is not None else frozenset()
         untold = self._tending.handed_over() if self._tending is not None else {}
         found = self._hands.recover(runs, away | kept)
+        for attempt in found.gone & told.keys():
+            untold.setdefault(attempt, told[attempt])
         # Only now: an executor that does not know an attempt any more has told its end before.
         for end in ends():
             untold[end.attempt] = end.outcome
         batch.causes += [StepEnded(attempt, outcome) for attempt, outcome in untold.items()]
         if self._leading is not None:
             self._leading.look_at = self._elapsed() if away else None
-        told = untold.keys()
-        return Started((found.alive | away | kept) - told, {**found.ended, **untold}, found.gone - told)
+        over = untold.keys()
+        return Started((found.alive | away | kept) - over, {**found.ended, **untold}, found.gone - over)

@@ -69,6 +69,23 @@ def test_a_word_of_an_earlier_claim_starts_nothing() -> None:
     assert saved(machine.handle(NOON + 3 * SECOND, word(claimed, "a", None, end))).status is Status.SUCCEEDED
 
 
+def test_a_word_of_ones_own_host_is_somebody_else_s() -> None:
+    """Two computers of one name, each with a state directory: the one that stands by finds no mark of what runs on the
+    other, and says that it never began. The leader knows better what runs beside it."""
+    run = first_claim()
+    machine = leading("a", run)
+    machine.handle(NOON + SECOND, Started(alive=frozenset({attempt_of(run)})))
+    (state,) = machine.runs[run.key].steps.values()
+    assert starts(machine.handle(NOON + 2 * SECOND, word(run, "a", state.started_at))) == []
+    gone = Outcome(Status.INTERRUPTED, error="the machine went down")
+    actions = machine.handle(NOON + 2 * SECOND, word(run, "a", None, gone))
+    (answer,) = (each.record for each in actions if isinstance(each, Save))
+    assert isinstance(answer, Request)
+    assert answer.state == "refused"
+    assert "another host has the name a" in answer.answer["error"]
+    assert machine.runs[run.key].status is Status.RUNNING
+
+
 def test_the_claim_is_another_one_even_by_a_clock_that_was_set_back() -> None:
     run = first_claim()
     again = leading("a", run).handle(NOON - 3600 * SECOND, Started())

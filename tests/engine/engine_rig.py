@@ -65,10 +65,24 @@ class Threads:
         self.done(attempt, outcome)
 
 
+@dataclass
+class Speaker:
+    """A host for which nobody else speaks."""
+
+    name: str
+
+    def take(self) -> bool:
+        return True
+
+    def give(self) -> None: ...
+
+
 class Rig:
     """`stores` by alias, each with a partition of its own."""
 
-    def __init__(self, *stores: JobStore, owner: str = "me", clock: VirtualClock | None = None) -> None:
+    def __init__(
+        self, *stores: JobStore, owner: str = "me", clock: VirtualClock | None = None, host: str = ""
+    ) -> None:
         self.clock = clock or VirtualClock(NOON)
         self.executor = Threads()
         self.heard: list[Announce] = []
@@ -80,7 +94,8 @@ class Rig:
                 store,
                 SOURCE,
                 owner=owner,
-                settings=Settings(),
+                settings=Settings(host=host),
+                host=Speaker(host) if host else None,
                 hands=self.hands,
                 done=self.engine.done,
                 elapsed=self.clock.elapsed,

@@ -10,9 +10,9 @@ import pytest
 from runner.clock import VirtualClock
 from runner.core.action import Change
 from runner.core.event import Added, Fired
-from runner.core.run import Request
+from runner.core.run import Request, Status
 from runner.history.read import History
-from runner.jobstores.base import Fence
+from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import MINUTE, SECOND, Span
 from runner.spec import Concurrency, JobKey
@@ -117,3 +117,29 @@ def test_who_asked_for_what_is_written_is_told_so_though_the_lead_is_lost_then()
     assert not rig.partition().leading
     assert asked.result(0) is None, "the run is on record: whoever leads begins it"
     assert rig.executor.started == []
+
+
+@pytest.mark.parametrize("stands_by", [False, True])
+def test_the_end_that_a_host_told_and_nobody_read_is_read_by_its_next_process(stands_by: bool) -> None:
+    """Its own attempt, in a thread: no mark tells of it, only the word that the process left before it was killed."""
+    store = Leased()
+    rig = Rig(store, host="a")
+    rig.engine.turn()
+    rig.post(Added(job(on_interrupt="retry")))
+    rig.clock.advance(MINUTE)
+    rig.until(lambda: bool(rig.executor.started))
+    (attempt,) = rig.executor.started
+    store.take_away()
+    assert store.hold(SOURCE, "another, that dies soon", rig.clock.now()) is not None
+    rig.until(lambda: rig.partition().standing_by)
+    rig.executor.end(attempt, good())
+    rig.until(lambda: bool(store.asked(SOURCE)))
+    assert [request.verb for request in store.asked(SOURCE)] == ["ended"]
+    if not stands_by:
+        rig.clock.advance(2 * LEASE)
+    again = Rig(store, clock=rig.clock, owner="its next process", host="a")
+    again.until(lambda: bool(again.ended()))
+    assert [run.status for run in again.ended()] == [Status.SUCCEEDED]
+    assert again.executor.started == []
+    again.later(SECOND)
+    assert store.asked(SOURCE) == []
