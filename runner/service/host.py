@@ -1,12 +1,21 @@
-"""A computer with a state directory, as others on the same store know it; one process at a time speaks for it."""
+"""A computer with a state directory, as others on the same store know it; one process at a time speaks for it.
+
+Its name must never be another one's: who stands by under the leader's name finds no mark of what the leader runs, and
+would say that it never began. Computers made from one image may have one hostname and one path; so a random id in the
+state directory is part of the name, and the machine's own id, should the directory be copied.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import socket
 from pathlib import Path
+
+MACHINE = Path("/etc/machine-id")
 
 
 class Host:
@@ -15,7 +24,10 @@ class Host:
     def __init__(self, state: Path) -> None:
         self._path = state / "host.lock"
         machine = socket.gethostname()
-        self.name = f"{machine}/{hashlib.blake2b(f'{machine}:{state}'.encode(), digest_size=4).hexdigest()}"
+        text = f"{machine}:{state}"
+        if own := _own_id(state, used=self._path.exists()):
+            text = f"{text}:{own}:{_machine_id()}"
+        self.name = f"{machine}/{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
         self._lock = -1
 
     def take(self) -> bool:
@@ -35,3 +47,30 @@ class Host:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _own_id(state: Path, *, used: bool) -> str:
+    """The id in a state directory, made with it. None in one that was `used` before there were ids: attempts that are
+    under way there bear the name without one."""
+    path = state / "host.id"
+    try:
+        if not used and not path.exists():
+            new = state / f".host.id.{secrets.token_hex(4)}"
+            new.touch(0o600)
+            new.write_text(f"{secrets.token_hex(8)}\n")
+            try:
+                # Whole or not at all, and the first one stays: another process may do the same just now.
+                with contextlib.suppress(FileExistsError):
+                    os.link(new, path)
+            finally:
+                new.unlink()
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _machine_id() -> str:
+    try:
+        return MACHINE.read_text().strip()
+    except OSError:
+        return ""
