@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +17,10 @@ from runner import __version__, config
 from runner.clock import Clock
 from runner.config import Config
 from runner.core.action import Announce
-from runner.core.event import Event, Notice
+from runner.core.event import Event, Notice, Settings
 from runner.core.machine import Machine
 from runner.core.run import Incident, Request, Status
-from runner.errors import ConfigError, RunnerError, StoreError
+from runner.errors import ConfigError, LeaseLost, RunnerError, StoreError
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
@@ -84,6 +85,8 @@ class Service:
         self._draining = False
         self._control: Control | None = None
         self._first = Swap(loaded, allow_shrink=True, rezone=True)
+        """What this runner follows when it takes the lead."""
+        self._may_shrink = options.allow_shrink
         self.house = House(
             place,
             loaded,
@@ -204,7 +207,7 @@ class Service:
 
     def _meanwhile(self, machine: Machine, now: Moment) -> Sequence[Event]:
         self._chronicle.found(machine)
-        return meanwhile(self._first.config, allow_shrink=self._options.allow_shrink)(machine, now)
+        return meanwhile(self._first.config, allow_shrink=self._may_shrink)(machine, now)
 
     def _watched(self) -> tuple[Path, ...]:
         """The files of the good configuration, and those that keep a newer one from being good."""
@@ -217,8 +220,13 @@ class Service:
 
     def _file_changed(self) -> None:
         # What is wrong has been said where it was found.
-        with contextlib.suppress(ConfigError, Shrunk):
+        try:
             self.reload("the file changed")
+        except (ConfigError, Shrunk):
+            return
+        except Exception:
+            # Whatever it is, the next change must be seen as well.
+            log.exception("a change of the file could not be taken")
 
     def reload(self, reason: str, *, allow_shrink: bool = False, rezone: bool = False) -> Swap:
         """Read the files and swap; says what came of it. Raises ConfigError or Shrunk where nothing changed."""
@@ -228,7 +236,8 @@ class Service:
                 addresses = new_addresses(self.house.config)
                 loaded = config.load(self._place.files, cache=self._cache, address=addresses)
                 commit = commit_of(loaded.files)
-                swap = Swap(loaded, allow_shrink, lambda: self.house.adopt(loaded, commit), rezone=rezone)
+                adopt = partial(self._adopt, loaded, commit, allow_shrink)
+                swap = Swap(loaded, allow_shrink, adopt, rezone=rezone)
                 self._swap(swap)
             except (ConfigError, Shrunk) as error:
                 self._refuse(error)
@@ -245,13 +254,22 @@ class Service:
         finally:
             self._vitals.systemd.ready(self._word())
 
+    def _adopt(self, loaded: Config, commit: str, allow_shrink: bool) -> Settings:
+        """Follow another configuration from now on, and from the next lead on. Clock thread only."""
+        self._first.config = loaded
+        self._may_shrink = self._options.allow_shrink or allow_shrink
+        return self.house.adopt(loaded, commit)
+
     def _swap(self, swap: Swap) -> None:
-        if self.house.partition.leading:
-            self.house.engine.ask(swap).result(_SWAP_WITHIN)
-        else:
+        if not self.house.partition.leading:
             # Whoever leads follows the file itself; this runner will when it takes over.
-            self._first.config = swap.config
             self.house.engine.call(swap.adopt)
+            return
+        try:
+            self.house.engine.ask(swap).result(_SWAP_WITHIN)
+        except (TimeoutError, LeaseLost):
+            words = "the store does not take the change now: it is made when this runner leads and the store is back"
+            self._report.say("config.waiting", words, "warn")
 
     def _refuse(self, error: RunnerError, kept: str = "the last good configuration keeps running") -> None:
         self._broken = str(error)
