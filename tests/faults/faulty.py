@@ -23,6 +23,7 @@ from runner.engine.hands import Hands
 from runner.engine.loop import Engine
 from runner.executors import native, spawn
 from runner.executors.keeping import Keeper
+from runner.executors.local import LocalExecutor
 from runner.executors.processes import Processes
 from runner.executors.watching import Watch
 from runner.jobstores.sqlalchemy import leases
@@ -36,7 +37,7 @@ WRAPPED: list[tuple[Any, str, str]] = [
     (leases, "check", "commit"),
     (Machine, "handle", "decide"),
     (Hands, "recover", "recover"),
-    (Hands, "start", "start"),
+    (LocalExecutor, "start", "start"),
     (Hands, "cancel", "cancel"),
     (Hands, "deliver", "deliver"),
     (Hands, "forget", "forget"),
