@@ -8,7 +8,7 @@ delivery.retrying delivery.given_up (Delivery).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Literal, assert_never, cast
 
 from runner.core import event as e
@@ -50,11 +50,11 @@ class Machine:
         deliveries: Iterable[Delivery] = (),
         *,
         evaluate: Evaluate = evaluate,
-        hears: Callable[[str], bool] | None = None,
+        hears: Callable[[], Container[str]] | None = None,
     ) -> None:
-        """`hears`: whether anybody listens to an announcement, by its name; of usual runs the others are not made.
+        """`hears`: the announcements somebody listens to, by name; of usual runs the others are not made. None: all.
 
-        None: somebody always does. It is asked for each event and each batch of ends: listeners come and go.
+        It is asked for each event and each batch of ends: listeners come and go.
         """
         self._actions: list[Action] = []
         self._out = self._actions.append

@@ -7,7 +7,7 @@ False, nothing was touched, and the whole rules decide. tests/core/test_plain.py
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from runner.core.action import Action, Announce, Save, Start
 from runner.core.admission import Place
@@ -24,10 +24,11 @@ from runner.spec import Step, nothing
 
 _RUNNING, _SUCCEEDED = Status.RUNNING, Status.SUCCEEDED
 _NO_PARAMS = nothing()
+_ALL = ("run.started", "run.ended", "step.started", "step.ended")
 
 
 class Lane:
-    """Of jobs whose spec is `plain`. `hears`: whether anybody listens to an announcement just now; None: to all."""
+    """Of jobs whose spec is `plain`. `hears`: the announcements somebody listens to just now; None: all."""
 
     __slots__ = (
         "_agenda",
@@ -49,7 +50,7 @@ class Lane:
         desk: Desk,
         agenda: Agenda,
         out: Callable[[Action], None],
-        hears: Callable[[str], bool] | None = None,
+        hears: Callable[[], Container[str]] | None = None,
     ) -> None:
         self._wall = wall
         self._runs = runs
@@ -61,11 +62,11 @@ class Lane:
 
     def listen(self) -> None:
         """Ask anew what is heard: listeners come and go."""
-        hears = self._hears
-        self._run_started = hears is None or hears("run.started")
-        self._run_ended = hears is None or hears("run.ended")
-        self._step_started = hears is None or hears("step.started")
-        self._step_ended = hears is None or hears("step.ended")
+        heard = _ALL if self._hears is None else self._hears()
+        self._run_started = "run.started" in heard
+        self._run_ended = "run.ended" in heard
+        self._step_started = "step.started" in heard
+        self._step_ended = "step.ended" in heard
 
     def begins(self, job: Job, now: Moment) -> bool:
         """The job's slot has come: its run starts, and the job moves on."""

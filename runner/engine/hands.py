@@ -6,14 +6,15 @@ Nothing a hand does may stop the engine: whatever it raises is logged, and becom
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 from runner.core.action import Announce, Cancel, Start
 from runner.core.context import context
 from runner.core.run import AttemptKey, Delivery, Outcome, Run, Status
-from runner.executors.base import Done, Executor, Found, Task, Until, always
+from runner.executors.base import Done, Executor, Found, TakesMany, Task, Until, always, takes_many
 from runner.spec import Call
 
 log = logging.getLogger("runner.engine")
@@ -23,8 +24,8 @@ def _ignore(_: object) -> None:
     return None
 
 
-def _deaf(_: str) -> bool:
-    return False
+def _deaf() -> Container[str]:
+    return ()
 
 
 @dataclass(slots=True)
@@ -34,8 +35,8 @@ class Hands:
     executors: dict[str, Executor] = field(default_factory=dict)
     send: Callable[[Delivery], None] = _ignore
     announce: Callable[[Announce], None] = _ignore
-    hears: Callable[[str], bool] | None = None
-    """Whether `announce` wants an announcement, by its name, of usual runs just now; None: always, if at all."""
+    hears: Callable[[], Container[str]] | None = None
+    """The announcements, by name, that `announce` wants of usual runs just now; None: all, if any."""
 
     def __post_init__(self) -> None:
         if self.announce is _ignore:
@@ -82,10 +83,8 @@ class Hands:
             for task in tasks:
                 done(task.attempt, Outcome(Status.FAILED, error=error))
             return
-        # A protocol's isinstance takes longer than the hand-over of ten.
-        start_all: Callable[[Sequence[Task]], None] | None = getattr(executor, "start_all", None)
-        if start_all is not None:
-            _try(partial(start_all, tasks), name, tasks, done)
+        if takes_many(type(executor)):
+            _try(partial(cast(TakesMany, executor).start_all, tasks), name, tasks, done)
         else:
             for task in tasks:
                 _try(partial(executor.start, task), name, (task,), done)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 from runner.core.run import AttemptKey, Outcome, Run, StepRun
@@ -89,12 +90,22 @@ class MaxInstancesReachedError(Exception):
         )
 
 
-@runtime_checkable
 class TakesMany(Protocol):
     """An executor that is handed at once what begins at once. Law: trouble is each task's own outcome; nothing is
     raised, not even where the executor itself is at fault."""
 
     def start_all(self, tasks: Sequence[Task]) -> None: ...
+
+
+@cache
+def takes_many(kind: type) -> bool:
+    """Whether a kind of executor takes many; not one with a `start` of its own and the rest inherited or passed on."""
+    for each in kind.__mro__:
+        if "start_all" in vars(each):
+            return True
+        if "start" in vars(each):
+            return False
+    return False
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import replace
 from uuid import uuid4
@@ -46,7 +46,8 @@ _LAST_WORDS = 5.0
 
 
 class House:
-    """`announce` is told what happens on the clock thread; `wants` says of which announcements about usual runs.
+    """`announce` is told what happens on the clock thread; `wants` names the announcements about usual
+    runs that it wants just now.
 
     `stores` and `hands.executors` may be filled before `start`; later they come and go by the methods.
     """
@@ -56,7 +57,7 @@ class House:
         clock: Clock,
         name: str,
         announce: Callable[[Announce], None],
-        wants: Callable[[str], bool],
+        wants: Callable[[], Set[str]],
         allowed: Sequence[str] | None = None,
         alerts: Alerts | None = None,
         *,
@@ -181,8 +182,8 @@ class House:
                     return True
         return False
 
-    def _hears(self, name: str) -> bool:
-        return self._wants(name) or (self._waited_for and name == "run.ended")
+    def _hears(self) -> Set[str]:
+        return self._wants() | {"run.ended"} if self._waited_for else self._wants()
 
     def _announce(self, announce: Announce) -> None:
         if self._waited_for and announce.name == "run.ended":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -370,16 +370,12 @@ class Lifecycle:
             self._logger.info("Removed job %s", announce.value.key.id)
         self._hand_on(announce)
 
-    def _wants(self, name: str) -> bool:
-        """Whether announcements of this name are for anybody just now: a listener, the log, or the host's end."""
-        if name not in telling.MASKS:
-            return False
+    def _wants(self) -> Set[str]:
+        """The announcements that are for anybody just now: for a listener, the log, or to see that the host is gone."""
         host = self._host
-        return bool(
-            telling.MASKS[name] & self._mask
-            or (host is not None and host.gone)
-            or telling.logged(self._house.hands.executors)
-        )
+        if (host is not None and host.gone) or telling.logged(self._house.hands.executors):
+            return telling.MASKS.keys()
+        return telling.named(self._mask)
 
     def _whose(self, change: str, key: JobKey) -> Mine | None:
         """The call under way that makes this change: it tells of it itself, in the caller's thread."""

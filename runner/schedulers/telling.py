@@ -35,6 +35,13 @@ MASKS = {
 }
 """Which events an announcement may become; one that is not here is nobody's business outside."""
 
+
+@cache
+def named(mask: int) -> frozenset[str]:
+    """The announcements that may become events of the mask."""
+    return frozenset(name for name, wanted in MASKS.items() if wanted & mask)
+
+
 LOUD = frozenset({"occurrence.missed", "occurrence.skipped", "job.broken"})
 """Announcements that stand in the log as warnings, whatever level is set for the usual ones."""
 

@@ -16,12 +16,12 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from runner.core.run import AttemptKey, Outcome, Run, RunKey, Status, StepRun
-from runner.executors.base import Executor, TakesMany, Task
+from runner.executors.base import Executor, TakesMany, Task, takes_many
 from runner.moment import SECOND
 from runner.spec import Call, JobKey, JobSpec, Step, Work
 
@@ -123,8 +123,8 @@ class ExecutorSuite:
         good = [task(self.call("json:loads", str(number)), job=f"job{number}") for number in range(20)]
         bad = task(self.call("no_such_module:f"), job="bad")
         tasks = [*good[:10], bad, *good[10:]]
-        if isinstance(executor, TakesMany):
-            executor.start_all(tasks)
+        if takes_many(type(executor)):
+            cast(TakesMany, executor).start_all(tasks)
         else:
             for one in tasks:
                 executor.start(one)

@@ -243,7 +243,7 @@ def test_an_occurrence_of_a_plain_job_and_its_end_in_full() -> None:
 
 
 def test_what_nobody_hears_is_not_said() -> None:
-    machine = Machine(Settings(), hears=lambda name: name == "run.ended")
+    machine = Machine(Settings(), hears=lambda: {"run.ended"})
     machine.handle(NOON, Added(PLAIN))
     slot = machine.wakeup()
     assert slot is not None
@@ -256,7 +256,7 @@ def test_what_nobody_hears_is_not_said() -> None:
 
 def test_who_hears_is_asked_each_time() -> None:
     heard: set[str] = set()
-    machine = Machine(Settings(), hears=heard.__contains__)
+    machine = Machine(Settings(), hears=lambda: heard)
     machine.handle(NOON, Added(PLAIN))
     slot = machine.wakeup()
     assert slot is not None

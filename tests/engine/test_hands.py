@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from runner.core.action import Cancel, Start
 from runner.core.run import AttemptKey, Outcome, Run, RunKey, Status, StepRun
 from runner.engine import Hands
 from runner.engine.batch import Batch
-from runner.executors.base import Done, Found, Task, always
+from runner.executors.base import Done, Executor, Found, Task, always
 from runner.spec import Call, JobKey, JobSpec, Step
 
 
@@ -97,6 +98,35 @@ def test_an_executor_that_breaks_its_law_fails_what_it_was_handed() -> None:
     assert seen == ["a+b", "c"]
     assert {outcome.status for outcome in told.values()} == {Status.FAILED}
     assert told.keys() == {"a", "b"}
+
+
+class Counting(Many):
+    """A program's own kind, which knows of `start` alone."""
+
+    def start(self, task: Task) -> None:
+        self.seen.append("counted")
+        super().start(task)
+
+
+class Around:
+    """A program's own, which hands on what it does not know."""
+
+    def __init__(self, inner: Many) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def start(self, task: Task) -> None:
+        self.inner.seen.append("around")
+        self.inner.start(task)
+
+
+def test_a_start_of_ones_own_is_not_passed_by() -> None:
+    seen: list[str] = []
+    made = Hands({"counting": Counting(seen), "around": cast(Executor, Around(Many(seen)))})
+    made.start_all([start("a", "counting"), start("b", "counting"), start("c", "around")], Told())
+    assert seen == ["counted", "a", "counted", "b", "around", "c"]
 
 
 def test_what_is_cancelled_in_the_batch_that_starts_it_has_begun_by_then() -> None:
