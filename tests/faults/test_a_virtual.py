@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from collections import Counter
@@ -41,7 +42,8 @@ def test_case_11_virtual_days() -> None:
     days = size(200, 100_000)
     seeds = [int(given)] if given else [SEED * 1_000_000 + number for number in range(days // CHUNK)]
     if len(seeds) > FEW:
-        with ProcessPoolExecutor() as pool:
+        # Each process inherits pytest's collection of log records: they would fill the memory, and slow the collector.
+        with ProcessPoolExecutor(initializer=logging.disable) as pool:
             found = sum(pool.map(played, seeds, chunksize=10), Counter())
     else:
         found = sum(map(played, seeds), Counter())
