@@ -206,12 +206,13 @@ def start(kinds: Sequence[str]) -> int:
         if not _eventually(lambda: (where / "where.json").exists() or keeper.poll() is not None):
             keeper.terminate()
         if not (where / "where.json").exists():
-            print(f"the servers do not start; {where}/log says why", file=sys.stderr)
+            said = (where / "log").read_text(errors="replace").splitlines()[-5:]
+            print(f"the servers do not start ({where}/log):", *said, sep="\n", file=sys.stderr)
             return 1
-    said = json.loads((where / "where.json").read_text())
-    for kind, url in said["servers"].items():
+    there = json.loads((where / "where.json").read_text())
+    for kind, url in there["servers"].items():
         print(f"{kind}: {url}")
-    for kind, why in said["missing"].items():
+    for kind, why in there["missing"].items():
         print(f"{kind}: not running ({why})")
     print("they stay until `make services-stop`")
     return 0
