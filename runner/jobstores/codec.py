@@ -93,8 +93,20 @@ def dumps(value: Any) -> str:
     return text
 
 
-_plainly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _quoted = json.encoder.encode_basestring
+
+
+def _encoder() -> Callable[[Any], str]:
+    whole = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return whole.encode
+    # `encode` makes one for each call, which takes as long as most values take to write.
+    once = make(None, whole.default, _quoted, None, ":", ",", False, False, True)
+    return lambda value: "".join(once(value, 0))
+
+
+_plainly = _encoder()
 
 
 def _text(value: Any) -> str:

@@ -7,8 +7,9 @@ read otherwise: a job with one in a store without is parked as broken.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Literal
 
 from runner.core.run import Request
@@ -49,8 +50,9 @@ class Codec:
         """StoreError where one of these could never be written; of a spec, what people gave to it is looked at."""
         for value in values:
             if isinstance(value, JobSpec):
-                calls = [step.work for step in value.steps if isinstance(step.work, Call)]
-                self.dumps([value.trigger, *([[*call.args], dict(call.kwargs)] for call in calls)])
+                given = [each for each in _given(value) if not _is_plain(each)]
+                if given:
+                    self.dumps(given)
             else:
                 self.dumps(value)
 
@@ -81,6 +83,28 @@ class Codec:
             return pickle.loads(value.data)
         except Exception as error:
             raise StoreError(f"a pickle cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _given(spec: JobSpec) -> Iterator[Any]:
+    yield spec.trigger
+    for step in spec.steps:
+        if isinstance(step.work, Call):
+            yield from step.work.args
+            yield from step.work.kwargs
+            yield from step.work.kwargs.values()
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it can be written, whatever it holds: to find out by writing would write every job twice."""
+    kind = type(value)
+    return kind in _PLAIN or kind.__module__ in _TRIGGERS
+
+
+_PLAIN = frozenset({str, int, float, bool, NoneType})
+_TRIGGERS = frozenset(
+    f"runner.triggers.{name}" for name in ("calendarinterval", "cron.trigger", "date", "interval")
+)
+"""Where the triggers are that hold no other ones."""
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
