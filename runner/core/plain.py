@@ -32,6 +32,7 @@ class Lane:
 
     __slots__ = (
         "_agenda",
+        "_asked",
         "_desk",
         "_hears",
         "_out",
@@ -61,7 +62,11 @@ class Lane:
         self.listen()
 
     def listen(self) -> None:
-        """Ask anew what is heard: listeners come and go."""
+        """What is heard may have changed since: listeners come and go."""
+        self._asked = False
+
+    def _ask(self) -> None:
+        self._asked = True
         heard = _ALL if self._hears is None else self._hears()
         self._run_started = "run.started" in heard
         self._run_ended = "run.ended" in heard
@@ -139,6 +144,8 @@ class Lane:
         self._under_way(run, step, state)
 
     def _under_way(self, run: Run, step: Step, state: StepRun) -> None:
+        if not self._asked:
+            self._ask()
         out = self._out
         self._runs.live[run.key] = run
         out(Save(run))
@@ -257,6 +264,8 @@ class Lane:
             run.last_success,
             run.commit,
         )
+        if not self._asked:
+            self._ask()
         if self._step_ended:
             out(Announce("step.ended", (replace(run, steps=over.steps), ended)))
         self._runs.leave(key)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from runner.core.action import Change, Forget, Save
-from runner.core.run import Delivery, Incident, Job, Occurrence, Record, Request, Run, RunKey
+from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
 from runner.errors import LeaseLost, RunExists
 from runner.jobstores.base import LEASE, Fence, Loaded
 from runner.jobstores.retention import USUAL, Purged, Rules, attempts_of
@@ -75,25 +75,27 @@ class MemoryJobStore:
             }
             if again:
                 raise RunExists(again)
+            jobs, runs = self._jobs, self._runs
             for change in changes:
                 if isinstance(change, Forget):
-                    self._jobs.pop(change.key, None)
+                    jobs.pop(change.key, None)
+                    continue
+                record = change.record
+                if isinstance(record, Job):
+                    jobs[record.spec.key] = record
+                elif not isinstance(record, Run):
+                    self._keep(record)
+                elif record.status.final:
+                    runs.pop(record.key, None)
+                    finished[record.key] = record
                 else:
-                    self._keep(change.record)
+                    runs[record.key] = record
             _bound(finished)
             _bound(self._occurrences)
 
-    def _keep(self, record: Record) -> None:
-        # The most frequent first.
-        if isinstance(record, Job):
-            self._jobs[record.spec.key] = record
-        elif isinstance(record, Run):
-            if record.status.final:
-                self._runs.pop(record.key, None)
-                self._finished[record.key] = record
-            else:
-                self._runs[record.key] = record
-        elif isinstance(record, Occurrence):
+    def _keep(self, record: Occurrence | Incident | Delivery | Request) -> None:
+        """What there is less of than of jobs and runs."""
+        if isinstance(record, Occurrence):
             if record.state != "ran":
                 self._occurrences[(record.job, record.slot, record.nonce)] = record
         elif isinstance(record, Incident):
