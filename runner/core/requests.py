@@ -10,8 +10,11 @@ from runner.core.run import AttemptKey, Job, Request, RunKey, Status
 from runner.core.runs import Runs
 from runner.core.slots import Slots
 from runner.frozen import replace
-from runner.moment import Moment
+from runner.moment import SECOND, Moment, Span
 from runner.spec import JobKey
+
+_SKEW: Span = 5 * SECOND
+"""By how much the clocks of who asks and who leads may differ."""
 
 
 class Requests:
@@ -44,7 +47,7 @@ class Requests:
         if request.verb == "ended":
             return self._answer_ended(args, now)
         if request.verb == "cancel":
-            return self._answer_cancel(str(args.get("run", "")), now)
+            return self._answer_cancel(str(args.get("run", "")), request.asked_at, now)
         key = self._find(request.source, str(args.get("job", "")))
         if key is None:
             return {"error": f"there is no job {args.get('job')!r}", "unknown": True}
@@ -61,8 +64,14 @@ class Requests:
             return {"error": f"{key.id} was not started: {made}", "reason": made}
         return {"error": f"nobody knows how to {request.verb!r}"}
 
-    def _answer_cancel(self, wanted: str, now: Moment) -> dict[str, Any]:
-        found = [key for key in self._runs.live if str(key) == wanted or key.job.id == wanted]
+    def _answer_cancel(self, wanted: str, asked_at: Moment, now: Moment) -> dict[str, Any]:
+        """Of a job, the runs that were there when it was asked: that may be long ago, if nobody led meanwhile."""
+        found = []
+        for key, run in self._runs.live.items():
+            # One of the future was there before the clock was set back.
+            there = run.created_at <= asked_at + _SKEW or run.created_at > now
+            if str(key) == wanted or (key.job.id == wanted and there):
+                found.append(key)
         if not found:
             return {"error": f"no run {wanted!r} is under way", "unknown": True}
         for key in found:

@@ -94,3 +94,41 @@ def test_the_claim_is_another_one_even_by_a_clock_that_was_set_back() -> None:
 
 def attempt_of(run: Run) -> AttemptKey:
     return AttemptKey(run.key, "main", 1)
+
+
+def cancel(wanted: str, asked_at: Moment) -> Asked:
+    return Asked(Request("cancel-1", "api:default", "cancel", {"run": wanted}, asked_at=asked_at))
+
+
+def test_a_wish_to_stop_a_job_s_runs_is_of_those_that_were_there() -> None:
+    """It was asked while nobody led; the run that it meant is over, and another one has begun since."""
+    machine = Machine(Settings())
+    machine.handle(NOON, Added(SPEC, None))
+    machine.handle(NOON + 60 * SECOND, Fired(SPEC.key))
+    (run,) = machine.runs.values()
+    late = machine.handle(NOON + 61 * SECOND, cancel("job", NOON))
+    assert machine.runs[run.key].reason == ""
+    (answer,) = (each.record for each in late if isinstance(each, Save))
+    assert isinstance(answer, Request)
+    assert (answer.state, answer.answer["unknown"]) == ("refused", True)
+    # Clocks differ a little.
+    machine.handle(NOON + 61 * SECOND, cancel("job", NOON + 58 * SECOND))
+    assert machine.runs[run.key].reason == "asked"
+
+
+def test_a_wish_to_stop_is_heard_though_the_clock_was_set_back() -> None:
+    machine = Machine(Settings())
+    machine.handle(NOON, Added(SPEC, None))
+    machine.handle(NOON, Fired(SPEC.key))
+    (run,) = machine.runs.values()
+    machine.handle(NOON - 3600 * SECOND, cancel("job", NOON - 3601 * SECOND))
+    assert machine.runs[run.key].reason == "asked"
+
+
+def test_a_wish_to_stop_a_run_by_its_name_is_of_that_one_whenever_it_was_asked() -> None:
+    machine = Machine(Settings())
+    machine.handle(NOON, Added(SPEC, None))
+    machine.handle(NOON + 60 * SECOND, Fired(SPEC.key))
+    (run,) = machine.runs.values()
+    machine.handle(NOON + 61 * SECOND, cancel(run.id, NOON))
+    assert machine.runs[run.key].reason == "asked"
