@@ -59,10 +59,16 @@ def plan_of(wish: Wish, source: str, alias: str) -> Plan:
 # ── asking ──────────────────────────────────────────────────────────────────────────────────
 
 
-def ask(store: JobStore, source: str, wish: Wish, clock: Clock, engine: Engine) -> None:
-    """Write the wish down and wait for the leader's answer; its refusal is raised as if it had been our own."""
+def write_down(store: JobStore, source: str, wish: Wish, clock: Clock) -> Request:
+    """Write the wish down for the leader, and wait for nothing. StoreError."""
     request = Request(uuid4().hex, source, _PREFIX + wish.verb, wish.args, asked_at=clock.now())
     store.ask(request)
+    return request
+
+
+def ask(store: JobStore, source: str, wish: Wish, clock: Clock, engine: Engine) -> None:
+    """Write the wish down and wait for the leader's answer; its refusal is raised as if it had been our own."""
+    request = write_down(store, source, wish, clock)
     until, pause = clock.elapsed() + PATIENCE, threading.Event()
     while clock.elapsed() < until:
         answer = store.answer(request.id)

@@ -295,7 +295,11 @@ class House:
         self.stores[alias].check(wish.args.values())
         partition = engine.partitions[alias]
         if engine.on_clock_thread:
-            partition.at_once(self._clock.now(), plan)
+            if partition.leading:
+                partition.at_once(self._clock.now(), plan)
+            else:
+                # Nobody may wait here for an answer.
+                asking.write_down(self.stores[alias], self.source_in(alias), wish, self._clock)
         elif wish.verb in _STARTS_NOTHING and self._in_memory(partition, plan):
             return
         elif partition.standing_by:
