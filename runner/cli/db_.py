@@ -173,8 +173,13 @@ def copy_(url: str, file: str | None, as_json: bool) -> None:
     Stop the runner first, then start it with RUNNER_DATABASE_URL=URL.
     """
     from runner.history import copy
+    from runner.jobstores.sqlalchemy.database import file_of
+    from runner.jobstores.sqlalchemy.leases import led
 
     place = _place(file, made=False)
+    database = file_of(place.url)
+    if database is not None and led(database):
+        click.echo("a runner is at work: what it writes from now on is not in the copy", err=True)
     _say(copy(place.url, url), as_json, f"copied from {_name(place)}")
 
 

@@ -155,11 +155,13 @@ def ask(place: Place, verb: str, *, source: str | None = None, **args: Any) -> d
     finally:
         store.close()
     if answer is None:
-        if source not in (None, place.source):
+        if source is not None and source != place.source:
             raise fault(
                 EXIT_UNREACHABLE,
                 f"no scheduler answers for {source}",
-                hint="its jobs are commanded while the program runs that added them",
+                hint="its jobs are commanded while the program runs that added them"
+                if source.startswith("api:")
+                else f"start one with: runner serve -f {source}",
             )
         if knock(place.socket):
             who = Leader.read(place.state) or "its process"

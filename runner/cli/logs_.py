@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli import completing, frame
+from runner.cli import completing, frame, reading
 
 if TYPE_CHECKING:
     from runner.core.run import AttemptKey, Run
@@ -54,15 +54,14 @@ def command(
     if len(runs) > 1:
         hint = "here -f follows; name the jobs file with --file" if growing else ""
         raise frame.fault(frame.EXIT_USAGE, "one job or run at a time", hint=hint)
-    from runner.history import history_of
     from runner.views.when import zone_of
 
     place = frame.place_of(file, shared=True)
-    store = frame.open_store(place)
-    try:
-        history = history_of(store)
-        found = history.find(runs[0], source=place.source) or history.find(runs[0])
-        if found is None:
+    with reading.opened(place) as history:
+        found = None
+        if history is not None:
+            found = history.find(runs[0], source=place.source) or history.find(runs[0])
+        if history is None or found is None:
             hint = "runner history lists them"
             raise frame.fault(frame.EXIT_UNKNOWN, f"there is no run {runs[0]!r}", hint=hint)
         if step is not None:
@@ -82,8 +81,6 @@ def command(
             frame.print_json({"run": found.id, "lines": entries})
         else:
             _print(place, found, step, form, start)
-    finally:
-        store.close()
 
 
 def _there(run: Run, step: str) -> None:

@@ -104,12 +104,32 @@ def opened(place: Place) -> Iterator[History | Remembered | None]:
     from runner.history import history_of
     from runner.jobstores.urls import store_of
 
-    store = store_of(place.url)
-    store.open()
-    try:
-        yield history_of(store)
-    finally:
-        store.close()
+    with _readable(place.url) as url:
+        store = store_of(url)
+        store.open()
+        try:
+            yield history_of(store)
+        finally:
+            store.close()
+
+
+@contextlib.contextmanager
+def _readable(url: str) -> Iterator[str]:
+    """The database; on a disk that takes no writes, which SQLite needs to read what is not yet in the file, a copy."""
+    from runner.jobstores.sqlalchemy.database import file_of
+    from runner.jobstores.urls import in_sql
+
+    database = file_of(url) if in_sql(url) else None
+    if database is None or not os.statvfs(database).f_flag & os.ST_RDONLY:
+        yield url
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="runner-") as aside:
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{database}{suffix}", f"{aside}/runner.db{suffix}")
+        yield f"sqlite:///{aside}/runner.db"
 
 
 def unknown(id: str, ids: list[str], place: Place) -> Exception:

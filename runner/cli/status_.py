@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,7 +69,7 @@ def _check(place: Place, as_json: bool) -> None:
     from runner.service.health import Health
 
     known = Health.read(place.state)
-    gone = "no runner has begun here, or it has ended" if known is None else ""
+    gone = "" if known is not None else _why_unknown(place)
     dead = known.alive(SystemClock()) if known is not None else ""
     problems = [*([dead] if dead else []), *(known.problems if known is not None else ())]
     stuck = bool(dead) and "has not turned" in dead
@@ -81,3 +82,13 @@ def _check(place: Place, as_json: bool) -> None:
         for problem in [gone] if gone else problems:
             click.echo(problem, err=True)
     raise SystemExit(code)
+
+
+def _why_unknown(place: Place) -> str:
+    try:
+        os.stat(place.state / "health.json")
+    except PermissionError as error:
+        return f"the state in {place.state} cannot be read: {error.strerror}"
+    except OSError:
+        pass
+    return "no runner has begun here, or it has ended"

@@ -70,6 +70,8 @@ class Chronicle:
         for warning in config.warnings:
             self._report.say("config.warning", str(warning), "warn")
         self._report.say("state", f"state: {place.state}", state=str(place.state))
+        if foreign := place.foreign():
+            self._report.say("state", foreign, "warn")
         self._report.say(
             "timezone",
             f"timezone: {config.timezone}, the machine's, where the file names no other",

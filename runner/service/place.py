@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,9 +113,21 @@ class Place:
         except OSError as error:
             raise self._cannot_be(error) from error
 
+    def foreign(self) -> str:
+        """A word for root, who may write into another user's state and leaves there what that user cannot read."""
+        owner = self.state.stat().st_uid
+        if os.geteuid() != 0 or owner == 0:
+            return ""
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = str(owner)
+        return f"{self.state} belongs to {name}, who cannot read what root writes there; run as {name}"
+
     def _cannot_be(self, error: OSError) -> RunnerError:
+        what = "made" if not self.state.is_dir() else "written"
         return RunnerError(
-            f"the state directory {self.state} cannot be made: {error.strerror}",
+            f"the state directory {self.state} cannot be {what}: {error.strerror}",
             hint="name another with RUNNER_STATE_DIR",
         )
 

@@ -20,7 +20,7 @@ from runner.core.action import Announce
 from runner.core.event import Event, Notice, Settings
 from runner.core.machine import Machine
 from runner.core.run import Incident, Request, Status
-from runner.errors import ConfigError, LeaseLost, RunnerError, StoreError
+from runner.errors import ConfigError, LeaseLost, RunnerError, StoreError, StoreUnknown
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
@@ -46,6 +46,7 @@ from runner.views.beside import sections
 log = logging.getLogger("runner.service")
 
 EXIT_CONFIG = 3
+_CHANGED = "the file changed"
 _SWAP_WITHIN = 60.0
 """Seconds; the clock thread takes a new configuration in its next turn."""
 _SIGNALS = {int(signal.SIGTERM): "stop", int(signal.SIGINT): "stop", int(signal.SIGHUP): "reload"}
@@ -151,6 +152,8 @@ class Service:
         while True:
             try:
                 self._store.open()
+            except StoreUnknown:
+                raise  # no time mends an address
             except StoreError as error:
                 if str(error) != self._store_trouble:
                     self._store_trouble = str(error)
@@ -221,7 +224,7 @@ class Service:
     def _file_changed(self) -> None:
         # What is wrong has been said where it was found.
         try:
-            self.reload("the file changed")
+            self.reload(_CHANGED)
         except (ConfigError, Shrunk):
             return
         except Exception:
@@ -292,7 +295,7 @@ class Service:
         self._loaded_at = self._clock.now()
         if mended:
             self._tell_of_file()
-        if swap.difference or mended:
+        if swap.difference or mended or reason != _CHANGED:
             what = swap.difference if self.house.partition.leading else "it is good again; standing by"
             self._report.say("config.loaded", f"{reason}: {what} ({took} ms)", "good")
             for warning in swap.config.warnings:

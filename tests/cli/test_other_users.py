@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.cli import reading
+from runner.cli.status_ import _why_unknown
 from runner.errors import RunnerError
 from runner.service.place import Place
 
@@ -36,6 +37,20 @@ def test_history_that_may_not_be_read_is_not_taken_for_none(place: Place) -> Non
     assert str(caught.value) == (
         f"the state in {place.state} cannot be read: Permission denied "
         "(only the user whose runner it is may read it)"
+    )
+
+
+def test_a_health_check_of_another_users_runner_says_that_it_may_not_look(place: Place) -> None:
+    assert _why_unknown(place) == f"the state in {place.state} cannot be read: Permission denied"
+
+
+def test_root_is_told_whose_state_it_is(place: Place) -> None:
+    assert place.foreign() == ""
+    os.seteuid(0)
+    assert place.foreign() == ""
+    os.chown(place.state, NOBODY, NOBODY)
+    assert place.foreign() == (
+        f"{place.state} belongs to nobody, who cannot read what root writes there; run as nobody"
     )
 
 
