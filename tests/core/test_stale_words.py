@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from runner.core.action import Save, Start
-from runner.core.event import Added, Asked, Fired, Settings, Started
+from runner.core.event import Added, Asked, Fired, Settings, Started, StepEnded, Tick
 from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Outcome, Request, Run, Status
 from runner.moment import SECOND, Moment
-from runner.spec import Call, JobSpec, Step
+from runner.spec import Call, JobSpec, Policy, Step
 
 NOON = 1_780_000_000 * SECOND
 SPEC = JobSpec("job", (Step("main", Call("builtins:print")),))
@@ -132,3 +134,61 @@ def test_a_wish_to_stop_a_run_by_its_name_is_of_that_one_whenever_it_was_asked()
     (run,) = machine.runs.values()
     machine.handle(NOON + 61 * SECOND, cancel(run.id, NOON))
     assert machine.runs[run.key].reason == "asked"
+
+
+def again_elsewhere(here: str) -> tuple[Machine, Run]:
+    """Attempt 1 began on host a and was given up, for nothing was heard of it; attempt 2 is under way on `here`."""
+    spec = JobSpec(
+        "job", (Step("main", Call("builtins:print")),), policy=Policy(on_interrupt="retry")
+    )  # fmt: skip
+    machine = Machine(Settings(host="a"))
+    machine.handle(NOON, Added(spec, None))
+    machine.handle(NOON, Fired(spec.key))
+    (run,) = machine.runs.values()
+    machine = leading(here, run)
+    machine.handle(NOON + SECOND, Started(alive=frozenset({attempt_of(run)})))
+    gone = Outcome(Status.INTERRUPTED, error="nothing was heard of a")
+    machine.handle(NOON + 2 * SECOND, StepEnded(attempt_of(run), gone))
+    started = machine.handle(NOON + 2 * SECOND, Tick())
+    assert [(start.state.attempt, start.state.host) for start in starts(started)] == [(2, here)]
+    return machine, machine.runs[run.key]
+
+
+@pytest.mark.parametrize("here", ["a", "b"])
+def test_a_host_that_comes_back_ends_nothing_but_its_own_attempt(here: str) -> None:
+    """Whether its result tells of a success, of an interruption or of nothing: attempt 2 goes on."""
+    machine, run = again_elsewhere(here)
+    first = AttemptKey(run.key, "main", 1)
+    for outcome in (Outcome(Status.SUCCEEDED), Outcome(Status.INTERRUPTED), None):
+        actions = machine.handle(NOON + 9 * SECOND, word(run, "a", None, outcome))
+        assert [
+            each.record.state
+            for each in actions
+            if isinstance(each, Save) and isinstance(each.record, Request)
+        ] == ["refused"]
+        assert starts(actions) == []
+        if outcome is not None:
+            assert machine.handle(NOON + 9 * SECOND, StepEnded(first, outcome)) == []
+    (state,) = machine.runs[run.key].steps.values()
+    assert (state.status, state.attempt, state.host) == (Status.RUNNING, 2, here)
+
+
+@pytest.mark.parametrize("here", ["a", "b"])
+def test_who_leads_next_takes_a_spooled_result_for_its_attempt_alone(here: str) -> None:
+    """What recovery finds of attempt 1 says nothing of attempt 2, which had not begun: that one is started, once."""
+    _, run = again_elsewhere(here)
+    machine = leading(here, run)
+    spooled = {AttemptKey(run.key, "main", 1): Outcome(Status.SUCCEEDED)}
+    actions = machine.handle(NOON + 10 * SECOND, Started(ended=spooled))
+    assert [start.state.attempt for start in starts(actions)] == [2]
+    assert not machine.runs[run.key].status.final
+
+
+def test_a_word_that_is_read_twice_ends_its_attempt_once() -> None:
+    run = first_claim()
+    machine = leading("b", run)
+    machine.handle(NOON + SECOND, Started(alive=frozenset({attempt_of(run)})))
+    end = word(run, "a", None, Outcome(Status.SUCCEEDED))
+    assert saved(machine.handle(NOON + SECOND, end)).status is Status.SUCCEEDED
+    again = machine.handle(NOON + SECOND, end)
+    assert [type(each.record) for each in again if isinstance(each, Save)] == [Request]
