@@ -246,6 +246,7 @@ class Partition:
             self._tending.tend_at = 0
         self.machine = None
         self._lead.lost()
+        self._asked.forget()
         self._outage.ask_again(0 if renewed is not None else _ASK_LEAD_EVERY)
         self._hands.tell(Announce("lease.lost", self.source))
 

@@ -19,6 +19,10 @@ class Requests:
         self._takes = takes
         self._taken: set[str] = set()
 
+    def forget(self) -> None:
+        """The lead was lost, and with it perhaps an answer: what is not answered is taken again."""
+        self._taken.clear()
+
     def read(self) -> list[Entry]:
         """Those that the machine shall answer. StoreError."""
         asked = self._store.asked(self._source)

@@ -11,6 +11,7 @@ from runner.clock import VirtualClock
 from runner.core.action import Change
 from runner.core.event import Added, Fired
 from runner.core.run import Request, Status
+from runner.frozen import replace
 from runner.history.read import History
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -142,4 +143,29 @@ def test_the_end_that_a_host_told_and_nobody_read_is_read_by_its_next_process(st
     assert [run.status for run in again.ended()] == [Status.SUCCEEDED]
     assert again.executor.started == []
     again.later(SECOND)
+    assert store.asked(SOURCE) == []
+
+
+def test_what_the_house_took_upon_itself_and_could_not_answer_is_taken_again() -> None:
+    store = Leased()
+    rig = Rig(store)
+    rig.engine.turn()
+    taken: list[Request] = []
+
+    def takes(request: Request) -> bool:
+        taken.append(request)
+        return True
+
+    rig.partition()._asked._takes = takes
+    store.ask(Request("r1", SOURCE, "reload", asked_at=NOON))
+    rig.engine.poke()
+    rig.engine.turn()
+    (request,) = taken
+    store.take_away()
+    rig.engine.answer(replace(request, state="done"))
+    rig.until(lambda: "lease.lost" in rig.names())
+    rig.until(lambda: rig.partition().leading)
+    rig.until(lambda: len(taken) == 2)
+    rig.engine.answer(replace(request, state="done"))
+    rig.engine.turn()
     assert store.asked(SOURCE) == []
