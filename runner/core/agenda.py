@@ -77,6 +77,11 @@ class Agenda:
             del self._subjects[moment]
         return None
 
+    def crowd(self) -> int:
+        """About how many subjects the earliest moment has."""
+        there = self._subjects[self._heap[0]] if self._heap else ()
+        return len(there) if type(there) is deque else 1
+
     def take(self, now: Moment) -> Iterator[Hashable]:
         """Take out every subject whose moment has come, earliest first; what is put meanwhile is taken too."""
         heap, subjects, moments = self._heap, self._subjects, self._moments

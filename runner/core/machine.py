@@ -102,6 +102,10 @@ class Machine:
         """The next moment at which a Tick has something to decide; None while nothing is planned."""
         return self._agenda.first()
 
+    def crowd(self) -> int:
+        """About how many things are to be decided at that moment."""
+        return self._agenda.crowd()
+
     def handle(self, now: Moment, event: Event) -> list[Action]:
         """What follows from the event at this moment: writes, starts, cancels, messages, announcements."""
         self._actions.clear()

@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from functools import partial
 
 from runner.clock import Alarm, Clock
@@ -33,6 +32,26 @@ _STEP: Span = 5 * SECOND
 
 
 _BREATH: Span = 100 * MILLISECOND
+
+
+class _Sparing:
+    """Tells the engine of what is raised within. Entered twice a turn, which a generator's frame would slow down."""
+
+    __slots__ = ("_alias", "_engine", "_entries")
+
+    def __init__(self, engine: Engine, alias: str, entries: Sequence[Arrival] = ()) -> None:
+        self._engine = engine
+        self._alias = alias
+        self._entries = entries
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._engine.fault(self._alias, self._entries, error)
+        return True
 
 
 class Engine:
@@ -231,7 +250,7 @@ class Engine:
         partitions = list(self._partitions.items())
         ready: set[str] = set()
         for alias, partition in partitions:
-            with self._sparing_others(alias):
+            with _Sparing(self, alias):
                 if poked:
                     partition.knocked()
                 if partition.ready(now, tick=not self._paused, ends=partial(self._take_ends, alias)):
@@ -253,7 +272,7 @@ class Engine:
                 left = partition.pass_on(now, mine)
                 self._inbox.extendleft(reversed(left))
                 continue
-            with self._sparing_others(alias, mine):
+            with _Sparing(self, alias, mine):
                 if by:
                     partition.stepped(now, by)
                 if polling:
@@ -274,21 +293,17 @@ class Engine:
         """The moment has come for what these have written."""
         self._wait_for(moment)
         for alias, partition in written:
-            with self._sparing_others(alias):
+            with _Sparing(self, alias):
                 partition.begin(moment)
         written.clear()
 
-    @contextmanager
-    def _sparing_others(self, alias: str, entries: Sequence[Arrival] = ()) -> Iterator[None]:
-        """A fault of the engine's own with one store must not cost the others their turn, nor their entries."""
-        try:
-            yield
-        except Exception as error:
-            log.exception("a turn of the store %r failed; the loop goes on", alias)
-            self._breathe_until = self._clock.elapsed() + _BREATH
-            for entry in entries:
-                if isinstance(entry, Entry) and entry.waiter is not None and not entry.waiter.done():
-                    entry.waiter.set_exception(error)
+    def fault(self, alias: str, entries: Sequence[Arrival], error: Exception) -> None:
+        """A fault of the engine's own with one store: it must not cost the others their turn, nor their entries."""
+        log.error("a turn of the store %r failed; the loop goes on", alias, exc_info=error)
+        self._breathe_until = self._clock.elapsed() + _BREATH
+        for entry in entries:
+            if isinstance(entry, Entry) and entry.waiter is not None and not entry.waiter.done():
+                entry.waiter.set_exception(error)
 
     def _take_ends(self, alias: str) -> list[StepEnded]:
         """The ends in the inbox that are for this one; the rest stays, in order."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from runner.collector import seldom
 from runner.core.action import Announce, Save
@@ -33,6 +34,9 @@ from runner.moment import MILLISECOND, Moment, Span
 log = logging.getLogger("runner.engine")
 
 _ASK_LEAD_EVERY: Span = 500 * MILLISECOND
+_MANY = 100
+"""What a turn decides more than this of, the collector is told of; that takes as long as some decisions."""
+_AS_USUAL = nullcontext()
 
 
 class Partition:
@@ -362,7 +366,7 @@ class Partition:
             return
         unread = [] if self._read_all else self.read_requests()
         batch = Batch(causes=[*entries, *unread, *self._look_abroad(machine)])
-        with seldom:
+        with seldom if len(batch.causes) > _MANY or machine.crowd() > _MANY else _AS_USUAL:
             feed_all(machine, now, batch.causes, batch)
             moment = machine.wakeup()
             if tick and moment is not None and moment <= now:
@@ -372,8 +376,7 @@ class Partition:
 
     def begin(self, now: Moment) -> None:
         """Act on what a turn has only written."""
-        with seldom:
-            self._writing.act(now)
+        self._writing.act(now)
 
     def at_once(self, now: Moment, plan: Plan) -> None:
         """Handle this one plan, for whoever stands on the clock thread or in its place; what it raises is raised."""
