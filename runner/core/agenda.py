@@ -79,7 +79,9 @@ class Agenda:
 
     def crowd(self) -> int:
         """About how many subjects the earliest moment has."""
-        there = self._subjects[self._heap[0]] if self._heap else ()
+        if not self._heap:
+            return 0
+        there = self._subjects[self._heap[0]]
         return len(there) if type(there) is deque else 1
 
     def take(self, now: Moment) -> Iterator[Hashable]:

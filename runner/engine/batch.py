@@ -82,7 +82,8 @@ class Batch:
                 hands.cancel(action)
             elif isinstance(action, Send):
                 hands.deliver(action.delivery)
-        hands.start_all(starts, done, until)
+        if starts:
+            hands.start_all(starts, done, until)
         if hands.keeping:
             for run in self._ended():
                 hands.forget(run)

@@ -35,7 +35,7 @@ log = logging.getLogger("runner.engine")
 
 _ASK_LEAD_EVERY: Span = 500 * MILLISECOND
 _MANY = 100
-"""What a turn decides more than this of, the collector is told of; that takes as long as some decisions."""
+"""Where a turn decides more than this, the collector is held back: for one run that takes as long as to decide it."""
 _AS_USUAL = nullcontext()
 
 

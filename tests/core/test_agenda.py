@@ -71,3 +71,17 @@ def test_old_entries_do_not_pile_up() -> None:
         agenda.put("other", number)
     assert agenda._count < 200
     assert len(agenda) == 2
+
+
+def test_how_many_meet_at_the_earliest_moment() -> None:
+    agenda = Agenda()
+    assert agenda.crowd() == 0
+    agenda.put("a", 5)
+    assert agenda.crowd() == 1
+    for each in "bcd":
+        agenda.put(each, 5)
+    agenda.put("late", 9)
+    assert agenda.crowd() == 4
+    assert list(agenda.take(5)) == ["a", "b", "c", "d"]
+    assert agenda.first() == 9
+    assert agenda.crowd() == 1
