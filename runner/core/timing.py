@@ -17,6 +17,7 @@ from runner.moment import HOUR, SECOND, Moment, Span
 from runner.spec import JobKey, JobSpec, Policy
 from runner.triggers.base import Trigger
 from runner.triggers.counting import widest_jitter
+from runner.triggers.passing import passing
 
 PROMPT: Span = 5 * SECOND
 """Decided within this, an occurrence is on time; later, there was downtime."""
@@ -149,8 +150,17 @@ def _passed(job: Job, trigger: Trigger, until: Moment, now: Moment) -> list[Occu
     if after is None or after >= until:
         after = until - 1
     return [
-        Occurrence(job.key, each.slot, "skipped", each.reason, detail=each.detail, decided_at=now)
-        for each in trigger.passed(after, until)
+        Occurrence(
+            job.key,
+            each.first,
+            "skipped",
+            each.reason,
+            last=each.last if each.count > 1 else None,
+            count=each.count,
+            detail=each.detail,
+            decided_at=now,
+        )
+        for each in passing(trigger, after, until)
     ]
 
 

@@ -123,6 +123,10 @@ class WorkdayTrigger(BaseTrigger):
             why = self._off[day] = self.calendar.day_off(date.fromordinal(day + EPOCH))
             return why
 
+    def end_of_day(self, moment: Moment) -> Moment:
+        """The last moment of the day that a moment is on, on the clock of the calendar's zone."""
+        return self._begin(self._day(moment) + 1) - 1
+
     @property
     def tzinfo(self) -> tzinfo:
         return tz_of(self.zone)

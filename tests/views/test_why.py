@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from runner.core.run import Job, Occurrence
+from runner.triggers.calendars import Calendar
+from runner.triggers.schedule import build
 from runner.views import why
 from tests.views.view_records import ETL, JOBS, NOW, OSLO, OTHERS, RUNS, at, job, run, spec
 
@@ -201,3 +204,17 @@ def test_an_occurrence_on_a_day_off_is_explained_though_the_rule_passes_it_by() 
     assert "it was planned, but skipped: a day off: Christmas Day" in said(
         BY_ID["etl"], "03:00:00", others=[off]
     )
+
+
+def test_a_time_amid_a_range_of_days_off_is_skipped_and_one_that_nobody_named_is_not() -> None:
+    calendars = {"off": Calendar("off", weekend=frozenset({5, 6}))}
+    trigger = build(
+        {"cron": "*/15 * * * *", "calendar": "off"}, timezone="Europe/Oslo", job_id="x", calendars=calendars
+    )
+    one = job(replace(spec("x"), trigger=trigger))
+    first, last = at("2026-11-22T00:00:00"), at("2026-11-22T23:45:00")
+    record = Occurrence(one.key, first, "skipped", "calendar", last=last, count=96, detail="a Sunday")
+    assert "skipped: 96 times until Sun 22 Nov 23:45; a day off: a Sunday" in said(
+        one, "2026-11-22T12:15:00", others=[record]
+    )
+    assert ": not planned" in said(one, "2026-11-22T12:20:00", others=[record])
