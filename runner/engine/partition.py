@@ -6,18 +6,17 @@ What happens while a write fails waits; deadlines of what already runs are enfor
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from runner.collector import seldom
 from runner.core.action import Announce, Save
-from runner.core.event import Asked, Configured, Settings, StepEnded, Stepped, Stopping, Tick
+from runner.core.event import Configured, Settings, StepEnded, Stepped, Stopping, Tick
 from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Outcome, Request
-from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, sign_id, told_of, under_way
-from runner.engine.anew import what_is_left
-from runner.engine.batch import Arrival, Batch, Cause, Entry, Plan
+from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, told_of, under_way
+from runner.engine.anew import Unwritten
+from runner.engine.batch import Arrival, Batch, Entry, Plan
 from runner.engine.feeding import feed, feed_all
 from runner.engine.guarded import Guarded
 from runner.engine.hands import Hands
@@ -89,12 +88,7 @@ class Partition:
         self._stopping = False
         self._read_all = False
         """Whether requests were read since the lead was taken: who wrote them may have told another process."""
-        self._untold: list[StepEnded] = []
-        """Ends that were not written when a lead was lost, where nobody could be told of them."""
-        self._again: deque[Cause] = deque()
-        """What came in with a batch that was given up, to be handled one by one."""
-        self._unproved = False
-        """A batch was given up: the store must show that it can be written at all before a lead is taken."""
+        self._unwritten = Unwritten(guarded, source, self._tending)
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
 
@@ -116,8 +110,8 @@ class Partition:
             if not self._lead.speaks():
                 self._stand_by()
                 return False
-            if self._unproved:
-                self._prove()
+            if not self._unwritten.proved:
+                self._unwritten.prove()
             if self._lead.take(now) is None:
                 self._outage.over()
                 self._stand_by()
@@ -141,14 +135,14 @@ class Partition:
                 loaded,
                 now,
                 tick=tick,
-                ends=lambda: [*self._untold, *ends()],
+                ends=lambda: [*self._unwritten.untold, *ends()],
                 told=told,
-                kept={cause.attempt for cause in self._again if isinstance(cause, StepEnded)},
+                kept=self._unwritten.attempts,
             )
         except RunnerError as error:
             self._refuse(error)
             return False
-        self._untold.clear()
+        self._unwritten.untold.clear()
         self._writing.held = batch
         if not self._renew(now):
             return False
@@ -165,7 +159,7 @@ class Partition:
         if not self.standing_by:
             self.standing_by = True
             self._hands.tell(Announce("lease.held", self.source))
-        self._hand_over(list(self._again))
+        self._unwritten.hand_over()
         self._outage.ask_again(_ASK_LEAD_EVERY)
 
     def _tend(self, now: Moment) -> None:
@@ -187,18 +181,6 @@ class Partition:
             else:
                 left.append(entry)
         return left
-
-    def _hand_over(self, causes: Sequence[Cause]) -> None:
-        """What came in and is not written, where another runner leads: ends are for it to know."""
-        self._again.clear()
-        for cause in causes:
-            if isinstance(cause, StepEnded):
-                if self._tending is not None:
-                    self._tending.ended(cause.attempt, cause.outcome)
-                else:
-                    self._untold.append(cause)
-            elif isinstance(cause, Entry) and cause.waiter is not None:
-                cause.waiter.set_exception(LeaseLost(f"the lead of {self.source} is lost"))
 
     def knocked(self) -> None:
         """Something was asked, or a lead was given up: whoever stands by need not wait to ask for it."""
@@ -245,7 +227,7 @@ class Partition:
         batch, self._writing.held = self._writing.held, None
         for waiter in batch.waiters if batch else ():
             waiter.set_exception(LeaseLost(f"the lead of {self.source} is lost"))
-        self._hand_over([*(batch.ends() if batch else ()), *self._again])
+        self._unwritten.hand_over(batch.ends() if batch else ())
         if self._tending is not None:
             self._tending.tend_at = 0
         self.machine = None
@@ -262,52 +244,21 @@ class Partition:
         log.error(
             "what was decided for %s cannot be written: it is read again, and decided anew", self.source
         )
-        alone = [batch.alone] if batch.alone is not None else []
-        others = [cause for cause in batch.causes if cause is not batch.alone]
-        if alone and self._writes_others():
-            alone = what_is_left(alone[0], error)
-        self._again = deque([*alone, *self._again, *others])
+        self._unwritten.give_up(batch, error)
         self.release()
-        self._unproved = True
         self._outage.ask_again(2 * _ASK_LEAD_EVERY)
 
-    def _writes_others(self) -> bool:
-        """Whether the store writes anything at all: else what it does not write is not at fault."""
-        try:
-            self._prove()
-        except StoreError:
-            return False
-        return True
-
-    def _prove(self) -> None:
-        """Write something of no account. StoreError."""
-        self._store.ask(Request(sign_id(self.source, ""), self.source, "here", state="done"))
-        self._unproved = False
-
     def _handle_again(self, now: Moment) -> None:
-        """What came in with a batch that was given up, each alone: one of them may be what cannot be written."""
-        while self._again and self.machine is not None and self._writing.held is None:
-            cause = self._again.popleft()
-            if self._answered(cause):
+        """What came in with a batch that was given up."""
+        while self.machine is not None and self._writing.held is None:
+            try:
+                batch = self._unwritten.next(self.machine, now)
+            except StoreError as error:
+                self._outage.failed(error)
                 continue
-            batch = Batch(causes=[cause], alone=cause)
-            if isinstance(cause, Save):
-                batch.actions.append(cause)
-            else:
-                feed_all(self.machine, now, [cause], batch)
+            if batch is None:
+                return
             self._writing.perform(self.machine, now, batch)
-
-    def _answered(self, cause: Cause) -> bool:
-        """Whether it is a request that somebody has answered meanwhile."""
-        if not isinstance(cause, Entry) or not isinstance(cause.what, Asked):
-            return False
-        try:
-            request = self._store.answer(cause.what.request.id)
-        except StoreError as error:
-            # It stands in the store, and is read there again.
-            self._outage.failed(error)
-            return True
-        return request is None or request.state != "asked"
 
     # ── a turn ──────────────────────────────────────────────────────────────────────────────
 
@@ -347,7 +298,7 @@ class Partition:
                 self._writing.again(self.machine, now)
             if self._writing.held is not None and self.machine is not None:
                 self._outage.enforce_deadlines(self.machine, now)
-        if self._again:
+        if self._unwritten:
             self._handle_again(now)
         return self.machine is not None and self._writing.held is None
 
