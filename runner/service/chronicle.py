@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.clock import Clock
 from runner.config import Config
 from runner.core.action import Announce
 from runner.core.machine import Machine
-from runner.core.run import Delivery, Job, Occurrence, Run, RunKey, Status, StepRun
+from runner.core.run import Delivery, Incident, Job, Occurrence, Run, RunKey, Status, StepRun
 from runner.duration import say_duration
 from runner.moment import SECOND, Moment, iso, to_datetime
 from runner.service.place import Place
@@ -233,3 +234,10 @@ def _zone(name: str) -> tzinfo:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def clock_set(change: Incident | None) -> dict[str, Any] | None:
+    """The last time that the clock was set while this runner led."""
+    if change is None or change.closed_at is None:
+        return None
+    return {"at": iso(change.closed_at), "was": iso(change.since), "text": change.detail}

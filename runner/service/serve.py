@@ -19,13 +19,13 @@ from runner.config import Config
 from runner.core.action import Announce
 from runner.core.event import Event, Notice, Settings
 from runner.core.machine import Machine
-from runner.core.run import Incident, Request, Status
+from runner.core.run import Request, Status
 from runner.errors import ConfigError, LeaseLost, RunnerError, StoreError, StoreUnknown
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
 from runner.service import memory
-from runner.service.chronicle import Chronicle
+from runner.service.chronicle import Chronicle, clock_set
 from runner.service.commit import commit_of
 from runner.service.control import Control
 from runner.service.drain import Drain, Options
@@ -436,17 +436,10 @@ class Service:
             },
             "store": {"ok": not trouble, "error": trouble},
             "disk": {"ok": not self.house.room.trouble, "error": self.house.room.trouble},
-            "clock": _clock(machine.clock_set if machine is not None else None),
+            "clock": clock_set(machine.clock_set if machine is not None else None),
             "leading": machine is not None,
             "jobs": len(machine.jobs) if machine is not None else 0,
             "running": [run.id for run in runs if run.status is Status.RUNNING],
             "waiting": [run.id for run in runs if run.status is not Status.RUNNING],
             "draining": self._draining,
         }
-
-
-def _clock(change: Incident | None) -> dict[str, Any] | None:
-    """The last time that the clock was set while this runner led."""
-    if change is None or change.closed_at is None:
-        return None
-    return {"at": iso(change.closed_at), "was": iso(change.since), "text": change.detail}
