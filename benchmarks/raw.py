@@ -93,14 +93,14 @@ def shims(where: Path, count: int, at_once: int) -> float:
     numbers = (0, 1, 2, *shim.READ_FDS, *shim.WRITE_FDS, shim.LOCK_FD)
     argvs: list[tuple[str, ...]] = []
     for number in range(count):
-        place = where / str(number)
-        place.mkdir()
-        order = (str(place), str(where), "", os.devnull, os.devnull, "", ("true",))
+        name = f"{number:032x}"
+        marker = str(where / name)
+        order = (name, marker, f"{marker}.{shim.STOP}", str(where), "", os.devnull, os.devnull, "", ("true",))
         argvs.append(tuple(shim.argv(*order)))
     rate = _loop(argvs, at_once, [(os.POSIX_SPAWN_DUP2, null, number) for number in numbers])
     os.close(null)
     for number in range(count):
-        said = (where / str(number) / shim.MARKER).read_text().split()
+        said = (where / f"{number:032x}").read_text().split()
         check(said[1:] == ["0"], f"a bare shim said {said}")
     return rate
 

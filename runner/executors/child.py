@@ -14,6 +14,7 @@ from typing import Protocol
 
 from runner.core.run import AttemptKey, Outcome
 from runner.executors.capture import Log
+from runner.executors.marks import Marks
 from runner.executors.room import Room
 from runner.executors.spawn import Order
 from runner.moment import Moment, Span
@@ -39,7 +40,7 @@ class Mask(Protocol):
 class Ended:
     """What is known of a command that ended. `exit_code` None: nobody saw its end."""
 
-    directory: str
+    marks: Marks
     exit_code: int | None
     started_at: Moment
     ended_at: Moment

@@ -17,11 +17,12 @@ from runner.executors.base import Task
 from runner.executors.capture import piece_path, pieces
 from runner.executors.child import Ended, Launch
 from runner.executors.limits import Groups
+from runner.executors.marks import Marks, write_private
 from runner.executors.native import Inherited
 from runner.executors.output import path_of
-from runner.executors.place import attempt_dir, attempt_id, run_id, scratch_dir
+from runner.executors.place import attempt_id, attempt_path, run_id
 from runner.executors.rendering import SHELLS, Rendering
-from runner.executors.spawn import Order, write_private
+from runner.executors.spawn import Order
 from runner.executors.users import Other
 from runner.secrets import MaskingStream, Secrets
 from runner.spec import Command
@@ -45,26 +46,26 @@ class Commands:
 
     def launch(self, task: Task, work: Command) -> Launch:
         """Everything rendered and looked up. RunnerError says what is wrong with it."""
-        directory = attempt_dir(self.state_dir, task.attempt)
-        name = attempt_id(task.attempt)
+        path = attempt_path(self.state_dir, task.attempt)
         rendering = self.rendering(task)
         env = self.environment(task, rendering)
-        argv, files, lifted = arguments(work, directory, rendering)
+        argv, files, lifted = arguments(work, path, rendering)
         env |= lifted
-        env |= environment.about(task, self.state_dir)
+        marks = Marks.of(path, files=bool(files))
+        env |= environment.about(task, rendering.run_dir, marks)
         other = Other.of(work.user)
         if other is not None:
             argv, files = self._as(other, task, env, argv, files)
-        argv = self.groups.wrap(name, work.limits, argv)
+        argv = self.groups.wrap(marks.name, work.limits, argv)
         working_dir = self.directory(work.working_dir, rendering)
         patterns = tuple(rendering.text(pattern) for pattern in task.step.artifacts)
         inherited = self.inherited(clean=work.clean_env)
-        order = Order(directory, argv, inherited, env, str(working_dir), files, task.until)
+        order = Order(marks, argv, inherited, env, str(working_dir), files, task.until)
         return self._launch(task, work, order, patterns, working_dir)
 
     def resume(self, task: Task, work: Command) -> Launch:
         """Of an attempt that began in an earlier process: enough to watch it, stop it and judge its end."""
-        order = Order.begun(attempt_dir(self.state_dir, task.attempt))
+        order = Order.begun(attempt_path(self.state_dir, task.attempt))
         rendering = Rendering(task, self.state_dir, None)
         try:
             working_dir = self.directory(work.working_dir, rendering)
@@ -93,7 +94,7 @@ class Commands:
     ) -> tuple[tuple[str, ...], dict[str, bytes]]:
         """The command as another user, with its files where that user may reach them."""
         shared = other.directory(attempt_id(task.attempt))
-        own = attempt_dir(self.state_dir, task.attempt)
+        own = attempt_path(self.state_dir, task.attempt)
         for name, data in files.items():
             write_private(f"{shared}/{name}", data)
             other.own(f"{shared}/{name}")
@@ -104,11 +105,12 @@ class Commands:
 
     def rendering(self, task: Task) -> Rendering:
         """What the task's texts are made with; the run's private directory is there from now on."""
+        rendering = Rendering(task, self.state_dir, self._secrets)
         try:
-            os.mkdir(scratch_dir(self.state_dir, task.run.key), 0o700)
+            os.mkdir(rendering.run_dir, 0o700)
         except FileExistsError:
             pass
-        return Rendering(task, self.state_dir, self._secrets)
+        return rendering
 
     def mask(self) -> Callable[[], MaskingStream] | None:
         if self._secrets is None or not self._secrets.names:
@@ -159,8 +161,9 @@ class Commands:
                 if task.step.artifacts_for is not None:
                     artifacts.keep_until(target, end.ended_at + task.step.artifacts_for)
             if not error:
-                shared = Other.shared(attempt_id(task.attempt)) if Other.of(work.user) else end.directory
-                found = outputs.read(f"{shared}/{environment.OUTPUT}")
+                shared = Other.shared(attempt_id(task.attempt)) if Other.of(work.user) else None
+                said = f"{shared}/{environment.OUTPUT}" if shared else end.marks.file(environment.OUTPUT)
+                found = outputs.read(said)
         except (RunnerError, OSError) as trouble:
             error = error or str(trouble)
         self._clear(task, work)

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 
 from runner.errors import ExecutorError
 from runner.executors.base import Task
-from runner.executors.place import attempt_dir, attempt_id, scratch_dir
+from runner.executors.marks import Marks
 from runner.executors.tree import MARK
 from runner.moment import Moment, iso
 
@@ -52,7 +52,7 @@ def _local(slot: Moment, timezone: str) -> str:
     return iso(slot, ZoneInfo(timezone))
 
 
-def about(task: Task, state_dir: Path) -> dict[str, str]:
+def about(task: Task, run_dir: str, marks: Marks) -> dict[str, str]:
     """`RUNNER_*`: which job, run, step and attempt this is, and where its private files are."""
     run = task.run
     return {
@@ -62,7 +62,7 @@ def about(task: Task, state_dir: Path) -> dict[str, str]:
         "RUNNER_ATTEMPT": str(task.state.attempt),
         "RUNNER_SCHEDULED_AT": _local(run.key.slot, run.spec.timezone),
         "RUNNER_COMMIT": run.commit,
-        "RUNNER_RUN_DIR": scratch_dir(state_dir, run.key),
-        "RUNNER_OUTPUT": f"{attempt_dir(state_dir, task.attempt)}/{OUTPUT}",
-        MARK: attempt_id(task.attempt),
+        "RUNNER_RUN_DIR": run_dir,
+        "RUNNER_OUTPUT": marks.file(OUTPUT),
+        MARK: marks.name,
     }

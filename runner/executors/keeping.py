@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from pathlib import Path
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Run
 from runner.core.timing import PROMPT
-from runner.executors import spawn
-from runner.executors.place import attempt_dir, run_id, scratch_dir
-from runner.executors.shim import MARKER
+from runner.executors import environment
+from runner.executors.marks import MARKER, Marks, changed_at
+from runner.executors.place import attempt_path, run_id, scratch_dir
+from runner.executors.shim import STOP
 from runner.executors.users import Other
 from runner.moment import DAY, HOUR, SECOND, Moment
 from runner.spec import Command
@@ -24,10 +26,11 @@ from runner.spec import Command
 _log = logging.getLogger("runner.executors")
 
 FORGOTTEN = DAY
-"""A directory nobody touched for so long, and whose lock is free, belongs to a run that ended in a crash."""
+"""Marks nobody touched for so long, and whose lock is free, are of a run that ended in a crash."""
 KEPT = 2 * PROMPT
-"""A run's directories stay so long after its end: were the database replaced by an older copy of itself, what is on
+"""A run's marks stay so long after its end: were the database replaced by an older copy of itself, what is on
 time would be due once more, and finds here that it has begun, and how it ended."""
+_NAME = re.compile(r"[0-9a-f]{32}\Z")
 _PAUSE = 0.2
 """Seconds from one look to the next while there is better to do."""
 
@@ -36,7 +39,7 @@ _TURNS = 25
 
 
 class Keeper:
-    """One quiet thread. Until a run's end is stored, its directories are what recovery knows of it.
+    """One quiet thread. Until a run's end is stored, its marks are what recovery knows of it.
 
     `busy`: whether commands wait to be started.
     """
@@ -54,7 +57,7 @@ class Keeper:
         self._thread.start()
 
     def forget(self, run: Run) -> None:
-        """The run's end is stored: its directories may go."""
+        """The run's end is stored: its marks and its directory may go."""
         self._runs.put((self._clock.elapsed(), run))
 
     def close(self) -> None:
@@ -88,25 +91,45 @@ class Keeper:
     def _remove(self, run: Run) -> None:
         for state in run.steps.values():
             for attempt in range(1, state.attempt + 1):
-                _remove(attempt_dir(self._state_dir, AttemptKey(run.key, state.id, attempt)), MARKER)
+                _remove_marks(attempt_path(self._state_dir, AttemptKey(run.key, state.id, attempt)))
         _remove(scratch_dir(self._state_dir, run.key))
         if any(isinstance(step.work, Command) and step.work.user for step in run.spec.steps):
             _remove(Other.shared(run_id(run.key)))
 
 
 def sweep(state_dir: Path, before: int) -> int:
-    """Remove directories last touched before this moment that no shim holds; says how many."""
-    count = 0
+    """Remove what was last touched before this moment and no shim holds; says how many attempts and runs it was of."""
+    names: set[str] = set()
     for kind in ("runs", "scratch"):
         with contextlib.suppress(OSError), os.scandir(state_dir / kind) as entries:
             for entry in entries:
-                changed = spawn.changed_at(entry.path)
-                if not entry.is_dir(follow_symlinks=False) or changed is None or changed >= before:
+                # An attempt's other files have its name, and more.
+                name = entry.name.partition(".")[0]
+                changed = changed_at(entry.path)
+                if not _NAME.match(name) or changed is None or changed >= before:
                     continue
-                if not spawn.locked(entry.path):
+                if kind == "runs" and Marks.of(f"{state_dir}/{kind}/{name}").alive():
+                    continue
+                if entry.is_dir(follow_symlinks=False):
                     _remove(entry.path)
-                    count += 1
-    return count
+                else:
+                    os.unlink(entry.path)
+                names.add(name)
+    return len(names)
+
+
+def _remove_marks(path: str) -> None:
+    if os.path.isdir(path):
+        _remove(path, MARKER)
+        return
+    # The marker last: until then the attempt has begun.
+    for name in (f"{path}.{environment.OUTPUT}", f"{path}.{STOP}", path):
+        try:
+            os.unlink(name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            _log.warning("%s could not be removed: %s", name, error.strerror)
 
 
 def _remove(path: str, usual: str = "") -> None:

@@ -13,14 +13,15 @@ from typing import Any, Literal
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome, Run, Status
 from runner.errors import ExecutorError
-from runner.executors import calls, declared, spawn, tree
+from runner.executors import calls, declared, tree
 from runner.executors.base import Done, Found, Task
 from runner.executors.boots import Boots
 from runner.executors.child import Launch
 from runner.executors.command import Commands
 from runner.executors.keeping import Keeper
+from runner.executors.marks import Marks
 from runner.executors.meanwhile import Meanwhile
-from runner.executors.place import attempt_dir, attempt_id
+from runner.executors.place import attempt_id, attempt_path
 from runner.executors.processes import Processes
 from runner.executors.room import Room
 from runner.executors.threads import Function, Stop, Threads, nobody
@@ -115,7 +116,6 @@ class LocalExecutor:
         gone: set[AttemptKey] = set()
         for task in tasks:
             key = task.attempt
-            directory = attempt_dir(self._state_dir, key)
             if self._in_thread(task.step.work):
                 (alive if self._opened_threads().knows(key) else gone).add(key)
                 continue
@@ -123,12 +123,13 @@ class LocalExecutor:
                 alive.add(key)
                 continue
             try:
-                if spawn.marker(directory) is None and not spawn.locked(directory):
+                marks = Marks.of(attempt_path(self._state_dir, key))
+                if marks.pid() is None and not marks.alive():
                     if self._boots.earlier(key.run.job):
                         gone.add(key)
                         self._boots.recovered(key.run.job)
                     continue
-                if spawn.exit_code(directory) is not None:
+                if marks.exit_code() is not None:
                     self._meanwhile.expect(key)
                 outcome = self._opened().adopt(key, self._resume(task), task.state.started_at)
             except Exception as error:

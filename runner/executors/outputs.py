@@ -18,6 +18,8 @@ _HINT = "write name=value, or name<<END, the lines, END"
 
 def read(path: str) -> dict[str, str]:
     """The outputs; later lines win. Nothing where there is no file. ExecutorError names the bad line."""
+    if not os.access(path, os.F_OK, follow_symlinks=False):
+        return {}
     try:
         # Opened without following links: the file stands where the command may write.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

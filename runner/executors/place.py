@@ -22,8 +22,8 @@ def run_id(key: RunKey) -> str:
     return _digest(key.job.source, key.job.id, str(key.slot), key.nonce)
 
 
-def attempt_dir(state_dir: Path, key: AttemptKey) -> str:
-    """The private directory of an attempt: start marker, lock, exit code, pipes, outputs.
+def attempt_path(state_dir: Path, key: AttemptKey) -> str:
+    """Where an attempt keeps its marks while it is under way; marks.py says in which form.
 
     A text, and so are the others here: a Path costs more to make than a pipe, and each command needs several.
     """

@@ -13,11 +13,12 @@ from typing import Literal
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome
 from runner.errors import ExecutorError
-from runner.executors import shim, spawn, verdict
+from runner.executors import spawn, verdict
 from runner.executors.capture import Log
 from runner.executors.child import Child, Launch
 from runner.executors.ends import Ends
 from runner.executors.loop import Loop
+from runner.executors.marks import AlreadyBegun, Marks, shares
 from runner.executors.place import attempt_id, log_file
 from runner.executors.room import Room
 from runner.executors.starters import Starters
@@ -60,6 +61,7 @@ class Processes:
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         runs = state_dir / "runs"
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shares(str(runs))
         (state_dir / "scratch").mkdir(exist_ok=True, mode=0o700)
         self._watch = Watch(name, state_dir, clock, self._loop, done, self._again)
         self._ends = Ends(str(runs / f".ended-{spawn.file_name(name)}"), self._loop, self._told)
@@ -111,25 +113,25 @@ class Processes:
 
         One that has ended and whose shim is gone too is told at once, as the outcome.
         """
-        directory = launch.order.directory
+        marks = launch.order.marks
         self._ends.listen()
-        if not spawn.locked(directory):
+        if not marks.alive():
             child = self._child(key, launch, 0, [-1, -1])
             child.adopted = True
             child.started_at = started_at or child.started_at
-            child.exit_code = spawn.exit_code(directory)
-            child.ended_at = spawn.changed_at(f"{directory}/{shim.MARKER}")
-            child.stopping = verdict.asked_to_stop(directory)
+            child.exit_code = marks.exit_code()
+            child.ended_at = marks.changed_at()
+            child.stopping = marks.asked_to_stop()
             return self._watch.outcome(child)
-        pid = self._shim_of(directory)
+        pid = self._shim_of(marks)
         try:
-            pipes = spawn.reopen_pipes(directory, pid)
+            pipes = spawn.reopen_pipes(marks, pid)
         except FileNotFoundError:
             return self.adopt(key, launch, started_at)
         child = self._child(key, launch, pid, pipes)
         child.adopted, child.own = True, spawn.is_ours(pid)
         child.started_at = started_at or child.started_at
-        child.stopping = verdict.asked_to_stop(directory)
+        child.stopping = marks.asked_to_stop()
         self._hand_over(child)
         return None
 
@@ -147,10 +149,10 @@ class Processes:
         self._ends.close()
         os.close(self._null)
 
-    def _shim_of(self, directory: str) -> int:
+    def _shim_of(self, marks: Marks) -> int:
         """The pid of a shim that holds the lock; it may be so young that it has not written it yet."""
         for _ in range(200):
-            pid = spawn.marker(directory)
+            pid = marks.pid()
             if pid:
                 return pid
             threading.Event().wait(0.01)
@@ -176,7 +178,7 @@ class Processes:
             self._ends.listen()
             try:
                 child = self._spawn(key, launch)
-            except spawn.AlreadyBegun:
+            except AlreadyBegun:
                 return self.adopt(key, launch)
             except spawn.Revoked:
                 _log.warning("%s is not begun: the lead of its jobs is another runner's, or may be", key)

@@ -21,7 +21,8 @@ class Rendering:
     """What one task's expressions may read: its context, `run.dir`, and secrets looked up as they are used."""
 
     def __init__(self, task: Task, state_dir: Path, secrets: Secrets | None) -> None:
-        run = {**task.context.get("run", {}), "dir": scratch_dir(state_dir, task.run.key)}
+        self.run_dir = scratch_dir(state_dir, task.run.key)
+        run = {**task.context.get("run", {}), "dir": self.run_dir}
         self.context: dict[str, Any] = {**task.context, "run": run}
         if secrets is not None:
             self.context["secrets"] = secrets.view()

@@ -18,10 +18,9 @@ inherited) let the shim outlive a signal to the whole group.
 
 from __future__ import annotations
 
-MARKER = "started"
-"""The shim's pid, and after the end, on a second line, the exit code."""
 STOP = "stop"
-"""Why it shall end: written before the signal is sent, which a shell loses in the instant of its fork."""
+"""The file that says why it shall end: written before the signal is sent, which a shell loses in the instant of its
+fork."""
 READ_FDS = (4, 5)
 """The reading ends of stdout and stderr, kept open so that a command never writes to nobody."""
 WRITE_FDS = (6, 7)
@@ -30,32 +29,34 @@ TOO_LATE = 76
 LOCK_FD = 8
 
 TEXT = r"""
-d=$1 w=$2 n=$3 e=$4 r=$5 t=$6; shift 6
+i=$1 b=$2 s=$3 w=$4 n=$5 e=$6 r=$7 t=$8; shift 8
 if [ -n "$t" ]; then
   read u _ </proc/uptime || exit 76
   [ "${u%.*}${u#*.}" -lt "$t" ] || exit 76
 fi
 set -C
-{ echo "$$" >"$d/started"; } 2>/dev/null || exit 75
+{ echo "$$" >"$b"; } 2>/dev/null || exit 75
 set +C
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
-m=${d##*/}; m=${m%????????????????????}
+m=${i%????????????????????}
 (
   { ulimit -w "$((0x$m + 1))" || ulimit -x "$((0x$m + 1))"; } 2>/dev/null
-  [ -e "$d/stop" ] && exit 143
+  [ -e "$s" ] && exit 143
   [ -z "$n" ] || ulimit -Sn "$n"
   cd "$w" || exit 126
   exec "$@"
 ) >&6 2>&7 3<&- 4<&- 5<&- 6>&- 7>&- 8<&- 9<&-
 c=$?
-echo "$c" >>"$d/started"
-echo "${d##*/} $c" >"$e"
+echo "$c" >>"$b"
+echo "$i $c" >"$e"
 : <"$r"
 """
 
 
 def argv(
-    directory: str,
+    name: str,
+    marker: str,
+    stop: str,
     working_dir: str,
     descriptors: str,
     ended: str,
@@ -63,9 +64,12 @@ def argv(
     deadline: str,
     command: tuple[str, ...],
 ) -> list[str]:
-    """The shim's argument list. `ended`: the pipe it tells its end to; `rest`: the one it then waits on.
+    """The shim's argument list.
+
+    `marker`: the file it makes, with its pid, and after the end, on a second line, the exit code; `stop`: the one that
+    says it shall not begin. `ended`: the pipe it tells its end to; `rest`: the one it then waits on.
 
     `deadline`: hundredths of a second of the machine's uptime, or nothing; later the command is not begun.
     """
-    given = [directory, working_dir, descriptors, ended, rest, deadline]
+    given = [name, marker, stop, working_dir, descriptors, ended, rest, deadline]
     return ["/bin/sh", "-c", TEXT, "runner-shim", *given, *command]

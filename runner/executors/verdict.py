@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 
 from runner.core.run import Outcome, Status
-from runner.executors import shim, spawn
+from runner.executors import spawn
 from runner.executors.child import Child, Ended
 
 _TOO_LONG = (
@@ -26,7 +26,7 @@ def outcome(child: Child, ended_at: int, tail: str) -> Outcome:
     elif child.exit_code is None:
         status, error = Status.INTERRUPTED, "nobody saw its end: its shim was killed"
     else:
-        end = Ended(child.launch.order.directory, child.exit_code, child.started_at, ended_at, tail)
+        end = Ended(child.launch.order.marks, child.exit_code, child.started_at, ended_at, tail)
         return _with_lost_output(child.launch.judge(end), child.spoiled)
     return Outcome(
         status,
@@ -62,12 +62,3 @@ def unstarted(reason: str) -> Outcome:
     """Cancelled while it waited for its start."""
     status = Status.TIMED_OUT if reason == "timeout" else Status.CANCELLED
     return Outcome(status, error=f"stopped before it began: {reason}")
-
-
-def asked_to_stop(directory: str) -> str:
-    """Why an earlier process stopped it, where one did."""
-    try:
-        with open(f"{directory}/{shim.STOP}", encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError):
-        return ""

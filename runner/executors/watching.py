@@ -13,9 +13,10 @@ from pathlib import Path
 
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome
-from runner.executors import shim, spawn, verdict
+from runner.executors import shim, verdict
 from runner.executors.child import Child
 from runner.executors.loop import Loop
+from runner.executors.marks import write_private
 from runner.executors.output import path_of, tail
 from runner.executors.stopping import Stopper
 from runner.executors.terms import Terms
@@ -79,9 +80,7 @@ class Watch:
         if child.ended_at is not None:
             return
         child.exit_code = code
-        changed = (
-            None if not child.adopted else spawn.changed_at(f"{child.launch.order.directory}/{shim.MARKER}")
-        )
+        changed = child.launch.order.marks.changed_at() if child.adopted else None
         child.ended_at = self._clock.now() if changed is None else changed
         if not child.gone:
             with contextlib.suppress(ProcessLookupError):
@@ -104,7 +103,7 @@ class Watch:
         if not child.stopping:
             child.stopping = reason
             with contextlib.suppress(OSError):
-                spawn.write_private(f"{child.launch.order.directory}/{shim.STOP}", reason.encode())
+                write_private(child.launch.order.marks.file(shim.STOP), reason.encode())
         self._stopper.stop(child)
 
     def stop_all(self, empty: threading.Event) -> None:
@@ -171,7 +170,7 @@ class Watch:
             return
         if child.own:
             ended = self._reaped(child)
-        elif ended := not spawn.locked(child.launch.order.directory):
+        elif ended := not child.launch.order.marks.alive():
             self._shim_is_gone(child)
         if not ended:
             self._loop.later(POLL // 20, partial(self._look, child))
@@ -200,7 +199,7 @@ class Watch:
         elif child.refused:
             self._refused(child)
         else:
-            self.ended(child, spawn.exit_code(child.launch.order.directory))
+            self.ended(child, child.launch.order.marks.exit_code())
 
     def _refused(self, child: Child) -> None:
         """The shim came too late to begin: again, as long as this runner leads; else the one that does begins it."""
@@ -223,7 +222,7 @@ class Watch:
         """It may have told its end to a runner that is no more."""
         if child.finished or child.ended_at is not None:
             return
-        code = spawn.exit_code(child.launch.order.directory)
+        code = child.launch.order.marks.exit_code()
         if code is not None:
             self.ended(child, code)
         else:

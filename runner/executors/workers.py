@@ -21,7 +21,8 @@ from runner.executors.base import Task
 from runner.executors.calls import LIMIT
 from runner.executors.child import Ended, Launch
 from runner.executors.command import Commands, exit_error
-from runner.executors.place import attempt_dir
+from runner.executors.marks import Marks
+from runner.executors.place import attempt_path
 from runner.executors.rendering import Rendering
 from runner.executors.spawn import Order
 from runner.moment import SECOND
@@ -39,18 +40,18 @@ class Workers:
     def launch(self, task: Task, work: Call) -> Launch:
         rendering = self._commands.rendering(task)
         env = self._commands.environment(task, rendering)
-        env |= environment.about(task, self._commands.state_dir)
-        directory = attempt_dir(self._commands.state_dir, task.attempt)
+        marks = Marks.of(attempt_path(self._commands.state_dir, task.attempt), files=True)
+        env |= environment.about(task, rendering.run_dir, marks)
         # -P: not the directory of that file on sys.path, whose modules would hide others.
-        argv = (sys.executable, "-P", callee.__file__, directory)
+        argv = (sys.executable, "-P", callee.__file__, marks.path)
         working_dir = str(self._commands.directory(work.working_dir, rendering))
         files = {callee.CALL: self._call(work, rendering)}
         inherited = self._commands.inherited(clean=False)
-        return self._launch(Order(directory, argv, inherited, env, working_dir, files, task.until))
+        return self._launch(Order(marks, argv, inherited, env, working_dir, files, task.until))
 
     def resume(self, task: Task) -> Launch:
         """Of an attempt that began in an earlier process."""
-        return self._launch(Order.begun(attempt_dir(self._commands.state_dir, task.attempt)))
+        return self._launch(Order.begun(attempt_path(self._commands.state_dir, task.attempt)))
 
     def _launch(self, order: Order) -> Launch:
         return Launch(order, signal.SIGTERM, GRACE, partial(_judge), self._commands.mask())
@@ -82,12 +83,12 @@ def _judge(end: Ended) -> Outcome:
     found: dict[str, Any] = {}
     error = trace = ""
     try:
-        result = _result(f"{end.directory}/{callee.RESULT}")
+        result = _result(end.marks.file(callee.RESULT))
         error, trace = str(result.get("error", "")), str(result.get("traceback", ""))
         if "done" not in result and not end.exit_code:
             error = "its process ended without a result"
         if not error:
-            found = {**outputs.read(f"{end.directory}/{environment.OUTPUT}"), **result.get("value", {})}
+            found = {**outputs.read(end.marks.file(environment.OUTPUT)), **result.get("value", {})}
     except (RunnerError, OSError, ValueError) as trouble:
         error = str(trouble)
     if not error and end.exit_code:

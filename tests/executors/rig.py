@@ -14,6 +14,8 @@ from runner.core.context import context as core_context
 from runner.core.run import AttemptKey, Outcome, Run, RunKey, StepRun
 from runner.executors.base import Task
 from runner.executors.local import LocalExecutor
+from runner.executors.marks import Marks
+from runner.executors.place import attempt_path
 from runner.moment import SECOND
 from runner.spec import Command, JobKey, JobSpec, Step, Work
 
@@ -55,6 +57,11 @@ class Open:
 
     def close(self, *, leave: bool = False) -> None:
         self.executor.close(leave=leave)
+
+
+def marks(state_dir: Path, task: Task) -> Marks:
+    """What the attempt left on disk until now."""
+    return Marks.of(attempt_path(state_dir, task.attempt))
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -12,26 +12,24 @@ from pathlib import Path
 import pytest
 
 from runner.core.run import Status
-from runner.executors import spawn
 from runner.executors.base import Found
 from runner.executors.output import path_of, read
-from runner.executors.place import attempt_dir
 from tests.executors.lone_runner import tasks
-from tests.executors.rig import Open, wait_until
-from tests.executors.test_stopping import sleepers, wait_for
+from tests.executors.rig import Open, marks, wait_until
+from tests.executors.test_stopping import sleepers
 
 HERE = Path(__file__).parent
 Lone = Callable[[str, int], subprocess.Popen[str]]
 
 
-@pytest.fixture
-def lone(tmp_path: Path) -> Iterator[Lone]:
-    """Starts commands in a process of their own that has said so."""
+@pytest.fixture(params=["file", "directory"])
+def lone(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lone]:
+    """Starts commands in a process of their own that has said so; each keeps its marks in this form."""
     begun: list[subprocess.Popen[str]] = []
 
     def start(script: str, count: int = 1) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "lone_runner.py"), str(tmp_path), script, str(count)],
+            [sys.executable, str(HERE / "lone_runner.py"), str(tmp_path), script, str(count), request.param],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -49,8 +47,7 @@ def lone(tmp_path: Path) -> Iterator[Lone]:
 
 
 def begun(state_dir: Path, script: str, count: int = 1) -> None:
-    for one in tasks(script, count):
-        wait_for(Path(attempt_dir(state_dir, one.attempt)) / "started")
+    wait_until(lambda: all(marks(state_dir, one).pid() for one in tasks(script, count)))
 
 
 def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: Path) -> None:
@@ -99,8 +96,7 @@ def test_one_that_ended_meanwhile_has_all_its_output(lone: Lone, tmp_path: Path)
     process.wait()
     (tmp_path / "go").touch()
     [one] = tasks(script, 1)
-    directory = attempt_dir(tmp_path, one.attempt)
-    wait_until(lambda: spawn.exit_code(str(directory)) is not None)
+    wait_until(lambda: marks(tmp_path, one).exit_code() is not None)
     opened = Open(tmp_path)
     try:
         found = opened.executor.recover([one])
@@ -119,8 +115,8 @@ def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
     process.kill()
     process.wait()
     [one] = tasks(script, 1)
-    os.kill(spawn.marker(attempt_dir(tmp_path, one.attempt)) or 0, signal.SIGKILL)
-    wait_until(lambda: not spawn.locked(attempt_dir(tmp_path, one.attempt)))
+    os.kill(marks(tmp_path, one).pid() or 0, signal.SIGKILL)
+    wait_until(lambda: not marks(tmp_path, one).alive())
     opened = Open(tmp_path)
     try:
         found = opened.executor.recover([one])
@@ -163,7 +159,7 @@ def test_left_to_the_next_runner(tmp_path: Path) -> None:
     [one] = tasks(script, 1)
     first = Open(tmp_path)
     first.executor.start(one)
-    wait_for(Path(attempt_dir(tmp_path, one.attempt)) / "started")
+    begun(tmp_path, script)
     first.close(leave=True)
     assert first.told.empty()
     (tmp_path / "go").touch()
@@ -187,7 +183,7 @@ def test_no_output_is_lost_or_repeated_when_runners_are_killed(lone: Lone, tmp_p
         process.kill()
         process.wait()
         process = lone(script, 1)
-    wait_until(lambda: spawn.exit_code(attempt_dir(tmp_path, one.attempt)) is not None)
+    wait_until(lambda: marks(tmp_path, one).exit_code() is not None)
     process.kill()
     process.wait()
     opened = Open(tmp_path)

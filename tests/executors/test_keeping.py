@@ -8,7 +8,7 @@ from runner.core.run import Run, Status
 from runner.executors.base import Keeps
 from runner.executors.keeping import sweep
 from runner.executors.output import path_of, read
-from runner.executors.place import attempt_dir, scratch_dir
+from runner.executors.place import attempt_path, scratch_dir
 from runner.moment import SECOND
 from tests.executors.rig import Open, sh, task
 from tests.executors.test_stopping import wait_for
@@ -26,12 +26,12 @@ def test_a_stored_run_leaves_only_its_log(tmp_path: Path) -> None:
     for one in (first, second):
         opened.executor.start(one)
         opened.next()
-    assert Path(attempt_dir(tmp_path, first.attempt)).is_dir()
+    assert Path(attempt_path(tmp_path, first.attempt)).is_file()
     assert (Path(scratch_dir(tmp_path, first.run.key)) / "file").exists()
     opened.executor.forget(ended(first.run, 2))
     opened.close()
-    assert not Path(attempt_dir(tmp_path, first.attempt)).exists()
-    assert not Path(attempt_dir(tmp_path, second.attempt)).exists()
+    assert not Path(attempt_path(tmp_path, first.attempt)).exists()
+    assert not Path(attempt_path(tmp_path, second.attempt)).exists()
     assert not Path(scratch_dir(tmp_path, first.run.key)).exists()
     assert read(path_of(tmp_path, first.attempt)) == b"out\n"
 
@@ -42,10 +42,10 @@ def test_what_a_crash_left_is_swept_but_nothing_alive(tmp_path: Path) -> None:
     opened.executor.start(dead)
     opened.next()
     opened.executor.start(alive)
-    wait_for(Path(attempt_dir(tmp_path, alive.attempt)) / "started")
+    wait_for(Path(attempt_path(tmp_path, alive.attempt)))
     for one in (dead, alive):
-        os.utime(Path(attempt_dir(tmp_path, one.attempt)), (1000, 1000))
+        os.utime(Path(attempt_path(tmp_path, one.attempt)), (1000, 1000))
     assert sweep(tmp_path, 2000 * SECOND) == 1
-    assert not Path(attempt_dir(tmp_path, dead.attempt)).exists()
-    assert Path(attempt_dir(tmp_path, alive.attempt)).is_dir()
+    assert not Path(attempt_path(tmp_path, dead.attempt)).exists()
+    assert Path(attempt_path(tmp_path, alive.attempt)).is_file()
     opened.close()

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from runner.core.run import Status
-from runner.executors import spawn
-from runner.executors.place import attempt_dir
 from runner.moment import MILLISECOND, SECOND
-from tests.executors.rig import Open, sh, task
+from tests.executors.rig import Open, marks, sh, task
 
 MARK = f"61.{os.getpid()}"
 """Tests of several workers look at the same processes."""
@@ -113,7 +111,7 @@ def test_a_killed_shim(local: Open) -> None:
     one = task(sh(f"touch ready; sleep {MARK}; true"))
     local.executor.start(one)
     wait_for(local.state_dir / "ready")
-    pid = spawn.marker(attempt_dir(local.state_dir, one.attempt))
+    pid = marks(local.state_dir, one).pid()
     assert pid
     os.kill(pid, signal.SIGKILL)
     outcome = local.next()

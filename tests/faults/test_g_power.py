@@ -4,6 +4,7 @@ may be after a power loss at any instant; the real runner then begins on it."""
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -86,7 +87,7 @@ def cuts(done: list[Deed], count: int, dice: random.Random) -> list[int]:
     marks = [
         number
         for number, deed in enumerate(done)
-        if deed.what in "sS" or deed.path.endswith(("/starts", "/started"))
+        if deed.what in "sS" or re.search(r"/(starts|runs/[0-9a-f]{32})\Z", deed.path)
     ]
     near = [dice.choice(marks) + dice.randint(0, 2) for _ in range(count // 2)]
     anywhere = [dice.randint(1, len(done)) for _ in range(count - len(near))]
