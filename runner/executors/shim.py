@@ -24,6 +24,7 @@ fork."""
 READ_FDS = (4, 5)
 """The reading ends of stdout and stderr, kept open so that a command never writes to nobody."""
 WRITE_FDS = (6, 7)
+"""The writing ends: closed before the end is told, so that a runner hears of both at once."""
 TOO_LATE = 76
 """What it ends with where its deadline had passed before it began."""
 LOCK_FD = 8
@@ -48,6 +49,7 @@ m=${i%????????????????????}
 ) >&6 2>&7 3<&- 4<&- 5<&- 6>&- 7>&- 8<&- 9<&-
 c=$?
 echo "$c" >>"$b"
+exec 6>&- 7>&-
 echo "$i $c" >"$e"
 : <"$r"
 """

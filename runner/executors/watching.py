@@ -32,7 +32,7 @@ YOUNG = SECOND // 2
 that tells of it costs more than a pipe."""
 
 DYING = 10 * MILLISECOND
-"""A shim that has let go of its pipes is gone an instant later, and looked for so soon."""
+"""A shim that has let go of its pipes is gone soon: so long after it is looked for."""
 
 
 class Watch:
@@ -141,8 +141,8 @@ class Watch:
         self._loop.unwatch(child.pipes[index])
         child.close_pipe(index)
         if max(child.pipes) < 0:
-            # Its shim let go of its pipes an instant before it is gone: mostly it is by now.
-            if child.own and not child.gone and not self._reaped(child):
+            # Its shim tells its end next, and is killed then; or it is gone, and tells nothing.
+            if child.own and not child.gone:
                 self._dying.put(child)
             self._settle(child)
 
