@@ -7,7 +7,6 @@ state directory is part of the name, and the machine's own id, should the direct
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import os
@@ -55,18 +54,30 @@ def _own_id(state: Path, *, used: bool) -> str:
     path = state / "host.id"
     try:
         if not used and not path.exists():
-            new = state / f".host.id.{secrets.token_hex(4)}"
-            new.touch(0o600)
-            new.write_text(f"{secrets.token_hex(8)}\n")
-            try:
-                # Whole or not at all, and the first one stays: another process may do the same just now.
-                with contextlib.suppress(FileExistsError):
-                    os.link(new, path)
-            finally:
-                new.unlink()
+            _make_id(state, path)
         return path.read_text().strip()
     except OSError:
         return ""
+
+
+def _make_id(state: Path, path: Path) -> None:
+    directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # The first one stays: another process may do the same just now.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        if path.exists():
+            return
+        new = state / ".host.id.new"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secrets.token_hex(8)}\n")
+            file.flush()
+            os.fsync(descriptor)
+        # Whole or not at all, and there after a power loss: what is on record then bears the name that it makes.
+        new.replace(path)
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _machine_id() -> str:
