@@ -30,6 +30,9 @@ FORGOTTEN = DAY
 KEPT = 2 * PROMPT
 """A run's marks stay so long after its end: were the database replaced by an older copy of itself, what is on
 time would be due once more, and finds here that it has begun, and how it ended."""
+CLOSING = SECOND
+"""So long it may take to remove the rest when a runner stops: a slow disk must not keep a stop waiting. What is left
+is swept when it is FORGOTTEN."""
 _NAME = re.compile(r"[0-9a-f]{32}\Z")
 _PAUSE = 0.2
 """Seconds from one look to the next while there is better to do."""
@@ -52,6 +55,7 @@ class Keeper:
         self._clock = clock
         self._runs: queue.SimpleQueue[tuple[Moment, Run] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._close_by = 0
         self._sweep_at = clock.elapsed() + HOUR
         self._thread = threading.Thread(target=self._work, name=f"runner-keeper-{name}", daemon=True)
         self._thread.start()
@@ -61,7 +65,8 @@ class Keeper:
         self._runs.put((self._clock.elapsed(), run))
 
     def close(self) -> None:
-        """Finish what was asked for."""
+        """Finish what was asked for, as far as CLOSING goes."""
+        self._close_by = self._clock.elapsed() + CLOSING
         self._closing.set()
         self._runs.put(None)
         self._thread.join()
@@ -75,7 +80,7 @@ class Keeper:
             if found is not None:
                 self._rest(found[0] + KEPT)
                 self._remove(found[1])
-            if self._closing.is_set() and self._runs.empty():
+            if self._closing.is_set() and (self._runs.empty() or self._clock.elapsed() >= self._close_by):
                 return
             if self._clock.elapsed() >= self._sweep_at:
                 self._sweep_at += DAY

@@ -4,12 +4,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from runner.core.run import Run, Status
+from runner.clock import VirtualClock
+from runner.core.run import AttemptKey, Run, Status
 from runner.executors.base import Keeps
-from runner.executors.keeping import sweep
+from runner.executors.keeping import CLOSING, Keeper, sweep
 from runner.executors.output import path_of, read
 from runner.executors.place import attempt_path, scratch_dir
-from runner.moment import SECOND
+from runner.moment import SECOND, Span
 from tests.executors.rig import Open, sh, task
 from tests.executors.test_stopping import wait_for
 
@@ -49,3 +50,26 @@ def test_what_a_crash_left_is_swept_but_nothing_alive(tmp_path: Path) -> None:
     assert not Path(attempt_path(tmp_path, dead.attempt)).exists()
     assert Path(attempt_path(tmp_path, alive.attempt)).is_file()
     opened.close()
+
+
+class SlowDisk(VirtualClock):
+    """Each look at the time takes a tenth of what a stop may spend on removals."""
+
+    def elapsed(self) -> Span:
+        self.advance(CLOSING // 10)
+        return super().elapsed()
+
+
+def test_a_stop_does_not_wait_for_a_slow_disk(tmp_path: Path) -> None:
+    keeper = Keeper("slow", tmp_path, SlowDisk(0))
+    runs = [ended(task(sh("true"), job=f"job{number}").run, 1) for number in range(200)]
+    places = [Path(attempt_path(tmp_path, AttemptKey(run.key, "main", 1))) for run in runs]
+    places[0].parent.mkdir(parents=True)
+    for place in places:
+        place.touch()
+    for run in runs:
+        keeper.forget(run)
+    keeper.close()
+    left = [place for place in places if place.exists()]
+    assert 0 < len(left) < len(places)
+    assert sweep(tmp_path, 2**60) == len(left)
