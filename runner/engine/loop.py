@@ -279,7 +279,8 @@ class Engine:
                     mine += partition.read_requests()
                 if moment is not None and written and self._clock.now() + partition.takes > moment:
                     self._begin(written, moment)
-                partition.turn(now, mine, tick=not self._paused, later=moment is not None)
+                later = moment is not None
+                partition.turn(now, mine, tick=not self._paused, later=later, asked=polling)
                 if moment is not None:
                     written.append((alias, partition))
         if moment is not None:

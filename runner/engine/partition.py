@@ -307,16 +307,28 @@ class Partition:
         """How long a write takes here."""
         return self._writing.takes
 
-    def turn(self, now: Moment, entries: Sequence[Arrival], *, tick: bool, later: bool = False) -> None:
+    def turn(
+        self,
+        now: Moment,
+        entries: Sequence[Arrival],
+        *,
+        tick: bool,
+        later: bool = False,
+        asked: bool = False,
+    ) -> None:
         """Handle what came in, and what time has brought; then write, act, tell.
 
-        `later`: decide and write it, ahead of its moment; `begin` does the rest.
+        `later`: decide and write it, ahead of its moment; `begin` does the rest. `asked`: what others asked was read
+        just now, and is among the entries: until its answer is written, it would be found, and done, once more.
         """
         machine = self.machine
         if machine is None:
             return
-        unread = [] if self._read_all else self.read_requests()
-        batch = Batch(causes=[*entries, *unread, *self._look_abroad(machine)])
+        looks = self._looks_abroad(machine)
+        unread = self.read_requests() if not asked and (looks or not self._read_all) else []
+        # Their last words first: who has said how it ended is not lost with it.
+        silent = self._silent_abroad(machine) if looks else []
+        batch = Batch(causes=[*entries, *unread, *silent])
         with seldom if len(batch.causes) > _MANY or machine.crowd() > _MANY else _AS_USUAL:
             feed_all(machine, now, batch.causes, batch)
             moment = machine.wakeup()
@@ -356,15 +368,20 @@ class Partition:
 
     # ── what others do and ask ──────────────────────────────────────────────────────────────
 
-    def _look_abroad(self, machine: Machine) -> list[Arrival]:
-        """Every other second, as long as other hosts run something of ours: their word, or their silence."""
+    def _looks_abroad(self, machine: Machine) -> bool:
+        """Whether it is time to: every other second, as long as other hosts run something of ours."""
         leading = self._leading
         if leading is None or leading.look_at is None or self._elapsed() < leading.look_at:
+            return False
+        leading.look_at = self._elapsed() + LOOK_EVERY if leading.elsewhere(machine.runs.values()) else None
+        return True
+
+    def _silent_abroad(self, machine: Machine) -> list[StepEnded]:
+        """The ends of what ran on hosts of which nothing is heard any more."""
+        if self._leading is None:
             return []
-        runs = list(machine.runs.values())
-        leading.look_at = self._elapsed() + LOOK_EVERY if leading.elsewhere(runs) else None
         try:
-            return [*self.read_requests(), *(Entry(event) for event in leading.look(runs))]
+            return self._leading.look(list(machine.runs.values()))
         except StoreError as error:
             self._outage.failed(error)
             return []
