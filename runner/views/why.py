@@ -57,8 +57,10 @@ def answer(
     previous = explain.previous(trigger, at) if trigger is not None else None
     following = trigger.next_after(at) if trigger is not None else None
     run = _run_at(runs, at)
-    named = planned or (trigger is not None and any(one.slot == at for one in trigger.passed(at - 1, at)))
-    occurrence = next((one for one in others if one.state != "ran" and _covers(one, at, named)), None)
+    kept_off = trigger is not None and any(one.slot == at for one in trigger.passed(at - 1, at))
+    occurrence = next(
+        (one for one in others if one.state != "ran" and _covers(one, at, planned, kept_off)), None
+    )
     verdict: Verdict
     if run is not None:
         verdict = "ran" if run.status.final else "running"
@@ -144,8 +146,12 @@ def _run_at(runs: Sequence[Run], at: Moment) -> Run | None:
     return next(within, None)
 
 
-def _covers(one: Occurrence, at: Moment, named: bool) -> bool:
-    return one.slot == at or (named and one.last is not None and one.slot <= at <= one.last)
+def _covers(one: Occurrence, at: Moment, planned: bool, kept_off: bool) -> bool:
+    """A range of days off is of what the calendar keeps from running, any other one of what it does not."""
+    if one.last is None or one.slot == at:
+        return one.slot == at
+    counted = kept_off and not planned if one.reason == "calendar" else planned
+    return counted and one.slot <= at <= one.last
 
 
 def _not_by_schedule(run: Run, planned: bool, words: Sequence[str]) -> tuple[str, ...]:

@@ -218,3 +218,24 @@ def test_a_time_amid_a_range_of_days_off_is_skipped_and_one_that_nobody_named_is
         one, "2026-11-22T12:15:00", others=[record]
     )
     assert ": not planned" in said(one, "2026-11-22T12:20:00", others=[record])
+
+
+def test_a_time_amid_two_ranges_is_of_the_one_that_counted_it() -> None:
+    """Half hours on working days, full hours on all days; nobody served them from Friday to Sunday."""
+    calendars = {"off": Calendar("off", weekend=frozenset({5, 6}))}
+    trigger = build(
+        [{"cron": "*/30 * * * *", "calendar": "off"}, "0 * * * *"],
+        timezone="Europe/Oslo",
+        job_id="x",
+        calendars=calendars,
+    )
+    one = job(replace(spec("x"), trigger=trigger))
+    friday, saturday, until = at("2026-11-20T12:00:00"), at("2026-11-21T00:30:00"), at("2026-11-22T08:00:00")
+    down = Occurrence(one.key, friday, "missed", "downtime", last=until, count=56)
+    off = Occurrence(
+        one.key, saturday, "skipped", "calendar", last=at("2026-11-21T23:30:00"), count=24, detail="a Saturday"
+    )
+    for others in ([off, down], [down, off]):
+        assert "missed: 56 times" in said(one, "2026-11-21T12:00:00", others=others)
+        assert "skipped: 24 times" in said(one, "2026-11-21T12:30:00", others=others)
+    assert ": unknown" in said(one, "2026-11-21T12:00:00", others=[off])
