@@ -233,7 +233,13 @@ def test_a_time_amid_two_ranges_is_of_the_one_that_counted_it() -> None:
     friday, saturday, until = at("2026-11-20T12:00:00"), at("2026-11-21T00:30:00"), at("2026-11-22T08:00:00")
     down = Occurrence(one.key, friday, "missed", "downtime", last=until, count=56)
     off = Occurrence(
-        one.key, saturday, "skipped", "calendar", last=at("2026-11-21T23:30:00"), count=24, detail="a Saturday"
+        one.key,
+        saturday,
+        "skipped",
+        "calendar",
+        last=at("2026-11-21T23:30:00"),
+        count=24,
+        detail="a Saturday",
     )
     for others in ([off, down], [down, off]):
         assert "missed: 56 times" in said(one, "2026-11-21T12:00:00", others=others)
