@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 MACHINE = Path("/etc/machine-id")
@@ -52,9 +53,12 @@ def _own_id(state: Path, *, used: bool) -> str:
     """The id in a state directory, made with it. None in one that was `used` before there were ids: attempts that are
     under way there bear the name without one."""
     path = state / "host.id"
-    try:
-        if not used and not path.exists():
+    if not used and not path.exists():
+        # What is there counts: a file system on which a directory cannot be synced has the file all the same, and the
+        # next process would find it.
+        with suppress(OSError):
             _make_id(state, path)
+    try:
         return path.read_text().strip()
     except OSError:
         return ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -62,4 +65,17 @@ def test_a_directory_that_was_used_before_keeps_its_name(state: Path) -> None:
     shutil.rmtree(state)
     state.mkdir()
     (state / "host.lock").touch(0o600)
+    assert Host(state).name == name
+
+
+def test_it_is_the_same_where_a_directory_cannot_be_synced(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def files_only(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    name = Host(state).name
     assert Host(state).name == name
