@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import ParamSpec, TypeVar
 
 from runner.core.action import Change
@@ -24,11 +25,21 @@ def _guarded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise StoreFault(f"{type(error).__name__}: {error}") from error
 
 
+def _takes(function: Callable[..., object], number: int) -> bool:
+    """Whether it can be called with so many arguments."""
+    try:
+        signature(function).bind(*range(number))
+    except TypeError:
+        return False
+    return True
+
+
 class Guarded:
     """What the engine asks of a store, in the store's own words. `StoreFault` has the error itself as its cause."""
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
+        self._chooses = _takes(store.hold, 4)
 
     def load(self, source: str) -> Loaded:
         return _guarded(self._store.load, source)
@@ -40,7 +51,7 @@ class Guarded:
         _guarded(self._store.write, changes, fence)
 
     def hold(self, source: str, owner: str, now: Moment, lease: Span) -> Fence | None:
-        if lease == LEASE:
+        if lease == LEASE or not self._chooses:
             # A store made before leads could last longer is not asked for more than it knows of.
             return _guarded(self._store.hold, source, owner, now)
         return _guarded(self._store.hold, source, owner, now, lease)
