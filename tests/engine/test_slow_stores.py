@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from runner.clock import VirtualClock
 from runner.core.action import Change
 from runner.core.event import Added
-from runner.jobstores.base import LEASE, Fence, Loaded
+from runner.jobstores.base import LEASE, Fence, JobStore, Loaded
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import MINUTE, SECOND, Moment, Span
 from tests.engine.engine_rig import Rig, job
@@ -75,7 +76,7 @@ class Older(MemoryJobStore):
 def test_a_store_that_knows_of_no_longer_lease_is_not_asked_for_one(loads: Span) -> None:
     store = Older()
     store.loads = loads
-    rig = Rig(store)
+    rig = Rig(cast(JobStore, store))
     store.clock = rig.clock
     rig.until(lambda: rig.partition().leading)
     # Another runner led for a moment.

@@ -68,7 +68,9 @@ def test_a_directory_that_was_used_before_keeps_its_name(state: Path) -> None:
     assert Host(state).name == name
 
 
-def test_it_is_the_same_where_a_directory_cannot_be_synced(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_same_where_a_directory_cannot_be_synced(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fsync = os.fsync
 
     def files_only(descriptor: int) -> None:
