@@ -402,6 +402,10 @@ class Partition:
         """Write down the house's own answer to a request."""
         save = Save(request)
         self._writing.perform(self.machine, now, Batch([save], causes=[save]))
+        if self.machine is None and self._writing.held is not None:
+            # Nobody tries that again: who takes the lead begins with what is on record, where it is not answered.
+            self._writing.held = None
+            self._asked.forget()
 
     @property
     def live(self) -> int:

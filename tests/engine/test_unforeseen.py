@@ -10,6 +10,7 @@ import pytest
 from runner.core.action import Change
 from runner.core.event import Added, CancelAsked, Fired
 from runner.core.run import AttemptKey, Outcome, Request, RunKey, Status
+from runner.frozen import replace
 from runner.history.read import History
 from runner.jobstores.base import LEASE, Fence, Loaded
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -273,3 +274,28 @@ def test_a_request_that_can_never_be_done_is_refused_and_holds_up_nobody(rig: Ri
     rig.until(answered)
     rig.later(MINUTE)
     assert [str(attempt.run) for attempt in rig.executor.started] == [FIRST]
+
+
+def test_what_the_house_answers_while_its_lead_is_given_up_is_taken_again(rig: Rig, store: Faulty) -> None:
+    taken: list[Request] = []
+
+    def takes(request: Request) -> bool:
+        taken.append(request)
+        return True
+
+    rig.post(Added(job()))
+    rig.partition()._asked._takes = takes
+    store.ask(Request("r1", SOURCE, "reload", asked_at=NOON))
+    rig.engine.poke()
+    rig.engine.turn()
+    (request,) = taken
+    store.bad = always
+    rig.later(MINUTE)
+    rig.until(lambda: not rig.partition().leading)
+    rig.engine.answer(replace(request, state="done"))
+    rig.later(SECOND // 4)
+    store.bad = never
+    rig.until(lambda: len(taken) == 2)
+    rig.engine.answer(replace(request, state="done"))
+    rig.engine.turn()
+    assert store.asked(SOURCE) == []
