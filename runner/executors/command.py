@@ -109,7 +109,7 @@ class Commands:
         try:
             os.mkdir(rendering.run_dir, 0o700)
         except FileExistsError:
-            pass
+            os.utime(rendering.run_dir)  # By this it is known to be in use (keeping.py).
         return rendering
 
     def mask(self) -> Callable[[], MaskingStream] | None:

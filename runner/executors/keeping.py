@@ -27,6 +27,8 @@ _log = logging.getLogger("runner.executors")
 
 FORGOTTEN = DAY
 """Marks nobody touched for so long, and whose lock is free, are of a run that ended in a crash."""
+UNTOUCHED = 7 * DAY
+"""A run's directory stays so long where no attempt began in it: between two attempts nothing says that a run lives."""
 KEPT = 2 * PROMPT
 """A run's marks stay so long after its end: were the database replaced by an older copy of itself, what is on
 time would be due once more, and finds here that it has begun, and how it ended."""
@@ -84,7 +86,7 @@ class Keeper:
                 return
             if self._clock.elapsed() >= self._sweep_at:
                 self._sweep_at += DAY
-                sweep(self._state_dir, self._clock.now() - FORGOTTEN)
+                sweep(self._state_dir, self._clock.now())
 
     def _rest(self, until: Moment) -> None:
         """Until it is time, and commands that are about to start go first, for a while: removals delay a start."""
@@ -102,25 +104,46 @@ class Keeper:
             _remove(Other.shared(run_id(run.key)))
 
 
-def sweep(state_dir: Path, before: int) -> int:
-    """Remove what was last touched before this moment and no shim holds; says how many attempts and runs it was of."""
+def sweep(state_dir: Path, now: Moment) -> int:
+    """Remove what a crash left: marks no shim holds, then directories of runs; says how many attempts and runs."""
+    marks, alive_since = _sweep_marks(state_dir, now - FORGOTTEN)
+    # A directory does not say whose it is; but it is made, or touched, as an attempt of its run is about to begin.
+    return marks + _sweep_scratch(state_dir, min(now - UNTOUCHED, alive_since - FORGOTTEN))
+
+
+def _sweep_marks(state_dir: Path, before: Moment) -> tuple[int, Moment]:
+    """How many attempts it removed the marks of, and when the oldest that lives was marked."""
     names: set[str] = set()
-    for kind in ("runs", "scratch"):
-        with contextlib.suppress(OSError), os.scandir(state_dir / kind) as entries:
-            for entry in entries:
-                # An attempt's other files have its name, and more.
-                name = entry.name.partition(".")[0]
-                changed = changed_at(entry.path)
-                if not _NAME.match(name) or changed is None or changed >= before:
-                    continue
-                if kind == "runs" and Marks.of(f"{state_dir}/{kind}/{name}").alive():
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    _remove(entry.path)
-                else:
-                    os.unlink(entry.path)
-                names.add(name)
-    return len(names)
+    alive_since = before
+    for entry in _entries(state_dir / "runs"):
+        # An attempt's other files have its name, and more.
+        name = entry.name.partition(".")[0]
+        changed = changed_at(entry.path)
+        if not _NAME.match(name) or changed is None:
+            continue
+        marks = Marks.of(f"{state_dir}/runs/{name}")
+        if marks.alive():
+            alive_since = min(alive_since, marks.changed_at() or changed)
+        elif changed < before:
+            (_remove if entry.is_dir(follow_symlinks=False) else _unlink)(entry.path)
+            names.add(name)
+    return len(names), alive_since
+
+
+def _sweep_scratch(state_dir: Path, before: Moment) -> int:
+    count = 0
+    for entry in _entries(state_dir / "scratch"):
+        changed = changed_at(entry.path)
+        if _NAME.match(entry.name) and changed is not None and changed < before:
+            _remove(entry.path)
+            count += 1
+    return count
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        return list(entries)
+    return []
 
 
 def _remove_marks(path: str) -> None:
@@ -129,12 +152,16 @@ def _remove_marks(path: str) -> None:
         return
     # The marker last: until then the attempt has begun.
     for name in (f"{path}.{environment.OUTPUT}", f"{path}.{STOP}", path):
-        try:
-            os.unlink(name)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            _log.warning("%s could not be removed: %s", name, error.strerror)
+        _unlink(name)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        _log.warning("%s could not be removed: %s", path, error.strerror)
 
 
 def _remove(path: str, usual: str = "") -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from runner.clock import VirtualClock
 from runner.core.run import AttemptKey, Run, Status
 from runner.executors.base import Keeps
-from runner.executors.keeping import CLOSING, Keeper, sweep
+from runner.executors.keeping import CLOSING, FORGOTTEN, UNTOUCHED, Keeper, sweep
 from runner.executors.output import path_of, read
 from runner.executors.place import attempt_path, scratch_dir
-from runner.moment import SECOND, Span
+from runner.moment import DAY, SECOND, Span
 from tests.executors.rig import Open, sh, task
 from tests.executors.test_stopping import wait_for
 
@@ -44,11 +44,20 @@ def test_what_a_crash_left_is_swept_but_nothing_alive(tmp_path: Path) -> None:
     opened.next()
     opened.executor.start(alive)
     wait_for(Path(attempt_path(tmp_path, alive.attempt)))
+    dead_place, alive_place = (Path(scratch_dir(tmp_path, one.run.key)) for one in (dead, alive))
+    began = 10 * DAY // SECOND
     for one in (dead, alive):
-        os.utime(Path(attempt_path(tmp_path, one.attempt)), (1000, 1000))
-    assert sweep(tmp_path, 2000 * SECOND) == 1
+        os.utime(Path(attempt_path(tmp_path, one.attempt)), (began, began))
+    os.utime(dead_place, (began - 100_000, began - 100_000))
+    os.utime(alive_place, (began - 1, began - 1))
+    assert sweep(tmp_path, began * SECOND + FORGOTTEN) == 0
+    assert sweep(tmp_path, (began + 1) * SECOND + FORGOTTEN) == 1
     assert not Path(attempt_path(tmp_path, dead.attempt)).exists()
     assert Path(attempt_path(tmp_path, alive.attempt)).is_file()
+    assert dead_place.is_dir()
+    # Nothing says that it is the living one's but its age.
+    assert sweep(tmp_path, began * SECOND + UNTOUCHED) == 1
+    assert (dead_place.is_dir(), alive_place.is_dir()) == (False, True)
     opened.close()
 
 

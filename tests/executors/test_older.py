@@ -86,12 +86,12 @@ def test_without_its_shim_it_was_interrupted(upgrade: Upgrade, tmp_path: Path) -
     script = "sleep 68.5; true"
     now = upgrade(script)
     [one] = tasks(script, 1)
-    assert sweep(tmp_path, 1 << 62) == 0
+    assert sweep(tmp_path, 1 << 61) == 0
     os.kill(marks(tmp_path, one).pid() or 0, signal.SIGKILL)
     wait_until(lambda: not marks(tmp_path, one).alive())
     assert now.executor.recover([one]) == Found(gone=frozenset([one.attempt]))
     wait_until(lambda: not sleepers("68.5"))
-    assert sweep(tmp_path, 1 << 62) == 1
+    assert sweep(tmp_path, 1 << 61) == 1
     assert marks(tmp_path, one).pid() is None
 
 
