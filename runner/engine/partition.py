@@ -87,7 +87,8 @@ class Partition:
         self._asked = Requests(guarded, source, on_request)
         self._stopping = False
         self._read_all = False
-        """Whether requests were read since the lead was taken: who wrote them may have told another process."""
+        """False where requests may be there of which nobody tells again: who wrote them told an earlier leader, or this
+        one when it could not read them."""
         self._unwritten = Unwritten(guarded, source, self._tending)
 
     # ── leading ─────────────────────────────────────────────────────────────────────────────
@@ -300,7 +301,11 @@ class Partition:
                 self._outage.enforce_deadlines(self.machine, now)
         if self._unwritten:
             self._handle_again(now)
-        return self.machine is not None and self._writing.held is None
+        is_ready = self.machine is not None and self._writing.held is None
+        if not is_ready:
+            # Nobody knocks a second time.
+            self._read_all = False
+        return is_ready
 
     @property
     def takes(self) -> Span:
@@ -325,7 +330,8 @@ class Partition:
         if machine is None:
             return
         looks = self._looks_abroad(machine)
-        unread = self.read_requests() if not asked and (looks or not self._read_all) else []
+        wanted = looks or (not self._read_all and not self._outage.waits())
+        unread = self.read_requests() if wanted and not asked else []
         # Their last words first: who has said how it ended is not lost with it.
         silent = self._silent_abroad(machine) if looks else []
         batch = Batch(causes=[*entries, *unread, *silent])
@@ -388,14 +394,20 @@ class Partition:
 
     def read_requests(self) -> list[Entry]:
         """What other processes asked of this source. Those the house takes upon itself it answers later."""
-        if self.machine is None or self._writing.held is not None:
+        if self.machine is None:
+            return []
+        if self._writing.held is not None:
+            self._read_all = False
             return []
         try:
             found = self._asked.read()
         except StoreError as error:
+            self._read_all = False
             self._outage.failed(error)
             return []
-        self._read_all = True
+        if not self._read_all:
+            self._read_all = True
+            self._outage.over()
         return found
 
     def answer(self, now: Moment, request: Request) -> None:
