@@ -113,6 +113,16 @@ class Hands:
                 except Exception:
                     log.exception("executor %s could not forget %s", name, run.id)
 
+    def catch_up(self, most: float) -> None:
+        """Have what has ended by now told first: this process stood still, and nobody read it. `most` seconds each."""
+        for name, executor in self.executors.items():
+            catch_up = getattr(executor, "catch_up", None)
+            if catch_up is not None:
+                try:
+                    catch_up(most)
+                except Exception:
+                    log.exception("executor %s could not read what has ended", name)
+
     def deliver(self, delivery: Delivery) -> None:
         try:
             self.send(delivery)

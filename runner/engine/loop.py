@@ -32,6 +32,10 @@ _STEP: Span = 5 * SECOND
 
 
 _BREATH: Span = 100 * MILLISECOND
+_OVERSLEPT: Span = 100 * MILLISECOND
+"""Who wakes so much later than it meant to was stopped, or the machine suspended."""
+_READ_WITHIN = 1.0
+"""Seconds that are spent on reading what ended meanwhile."""
 
 
 class _Sparing:
@@ -240,6 +244,9 @@ class Engine:
     def _turn(self, ahead: bool) -> None:
         self._do_chores()
         self._breathe_until = None
+        if self._waking_at is not None and self._clock.elapsed() - self._waking_at > _OVERSLEPT:
+            # What ended meanwhile is in nobody's way: no time may be skipped, and nothing stopped, because of it.
+            self._hands.catch_up(_READ_WITHIN)
         self.turned_at = self._clock.elapsed()
         now = self._clock.now()
         by = self._step(now)

@@ -156,6 +156,11 @@ class LocalExecutor:
                 tree.kill(pids)
         return Found(frozenset(alive), ended, frozenset(gone))
 
+    def catch_up(self, most: float) -> None:
+        """Return once all is told that has ended by now, after `most` seconds at the latest."""
+        if self._processes is not None:
+            self._processes.catch_up(most)
+
     def forget(self, run: Run) -> None:
         """The run's end is stored: its private directories are removed soon. Its log stays."""
         if self._keeper is not None:

@@ -135,6 +135,11 @@ class Processes:
         self._hand_over(child)
         return None
 
+    def catch_up(self, most: float) -> None:
+        """Return once all is told that has ended by now, after `most` seconds at the latest."""
+        if not self._closing.is_set():
+            self._watch.told(most)
+
     def close(self, *, leave: bool) -> None:
         """Stop every command, or leave them to the next process; returns when that is done."""
         self._closing.set()

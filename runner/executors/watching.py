@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from runner.executors.marks import write_private
 from runner.executors.output import path_of, tail
 from runner.executors.stopping import Stopper
 from runner.executors.terms import Terms
-from runner.moment import MILLISECOND, SECOND
+from runner.moment import MILLISECOND, SECOND, Moment
 
 Done = Callable[[AttemptKey, Outcome], None]
 
@@ -31,6 +31,10 @@ YOUNG = SECOND // 2
 """So long the death of a shim of ours is known by its pipes alone. Most commands have ended by then, and a descriptor
 that tells of it costs more than a pipe."""
 
+READ_LATE = 100 * MILLISECOND
+"""An end is read so long after it at most, unless the runner was stopped, or the machine suspended."""
+_BEHIND = 20 * MILLISECOND
+"""The time of a file is so far behind the clock at most."""
 DYING = 10 * MILLISECOND
 """A shim that has let go of its pipes is gone soon: so long after it is looked for."""
 
@@ -51,6 +55,7 @@ class Watch:
         self._done = done
         self._again = again
         self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
+        self._judging: set[Future[None]] = set()
         self._stopper = Stopper(loop, clock, self._finish)
         self._shims: dict[int, Child] = {}
         """Our own children that are not reaped yet."""
@@ -80,8 +85,7 @@ class Watch:
         if child.ended_at is not None:
             return
         child.exit_code = code
-        changed = child.launch.order.marks.changed_at() if child.adopted else None
-        child.ended_at = self._clock.now() if changed is None else changed
+        child.ended_at = self._time_of_end(child)
         if not child.gone:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
@@ -93,8 +97,36 @@ class Watch:
             return
         if max(child.pipes) < 0:
             self._settle(child)
+        elif not child.adopted and self._clock.now() - child.ended_at >= LATE_OUTPUT:
+            # The time for more output went by while nobody read. What lies in the pipes is in this turn of the loop.
+            self._loop.later(0, partial(self._finish, child))
         else:
             self._late.put(child)
+
+    def _time_of_end(self, child: Child) -> Moment:
+        """When it ended, which was long ago where the runner stood still, or was not there."""
+        now, marks = self._clock.now(), child.launch.order.marks
+        changed = marks.changed_at() if child.adopted or child.exit_code is not None else None
+        if changed is None:
+            return now
+        if child.adopted:
+            return changed
+        if now - changed < READ_LATE or changed < child.started_at - _BEHIND:
+            return now
+        # A full disk took no end: then it was last written when the command began.
+        return changed if marks.exit_code() is not None else now
+
+    def told(self, most: float) -> None:
+        """Wait until the outcomes are told of all that has ended by now, `most` seconds at most. Not on the loop."""
+        deadline = self._clock.elapsed() + int(most * SECOND)
+        # What the loop does now it may have begun before some of them ended, and the next turn puts off what the one
+        # after it does.
+        for _ in range(3):
+            passed = threading.Event()
+            self._loop.call(partial(self._loop.later, 0, passed.set))
+            if not passed.wait(most):
+                return
+        wait(list(self._judging), max(0, deadline - self._clock.elapsed()) / SECOND)
 
     def stop(self, child: Child, reason: str) -> None:
         """Have its tree stopped; an end that came before stands."""
@@ -245,7 +277,9 @@ class Watch:
         child.drain(self._clock.now())
         child.close(self._clock.now())
         if child.launch.slow:
-            self._judges.submit(self._judge, child)
+            judged = self._judges.submit(self._judge, child)
+            self._judging.add(judged)
+            judged.add_done_callback(self._judging.discard)
         else:
             self._judge(child)
 
