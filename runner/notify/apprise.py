@@ -52,6 +52,13 @@ class AppriseNotifier:
             raise RunnerError(f"{self._service} did not take the message" + _because(said))
 
 
+def load() -> None:
+    """Load now what the first message would: Apprise, and what it knows of each service."""
+    import apprise
+
+    apprise.Apprise.instantiate("json://localhost", asset=_asset())
+
+
 def _asset() -> Any:
     """Apprise's settings: it sends in the caller's thread, which the outbox watches.
 

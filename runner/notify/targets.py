@@ -35,13 +35,18 @@ def notifier_for(url: str, log: Log) -> Notifier:
     return AppriseNotifier(url)
 
 
+def uses_apprise(url: str) -> bool:
+    """Whether a message to this address goes through Apprise, as far as can be told before `${{ }}` in it is read."""
+    scheme = url.partition(":")[0].lower()
+    return scheme not in _BUILT_IN and not entry_points(group="runner.notifiers", name=scheme)
+
+
 def check(url: str) -> str:
     """What is wrong with an address, as far as can be told without sending; empty where nothing is.
 
     One that holds `${{ }}` is known only when it is used.
     """
-    scheme = url.partition(":")[0].lower()
-    if "${{" in url or scheme in _BUILT_IN or entry_points(group="runner.notifiers", name=scheme):
+    if "${{" in url or not uses_apprise(url):
         return ""
     from runner.notify.apprise import AppriseNotifier
 

@@ -25,6 +25,7 @@ from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, iso
 from runner.notify.heartbeat import Pulse
 from runner.service import memory
+from runner.service.beforehand import load_soon
 from runner.service.chronicle import Chronicle, clock_set
 from runner.service.commit import commit_of
 from runner.service.control import Control
@@ -261,6 +262,7 @@ class Service:
         """Follow another configuration from now on, and from the next lead on. Clock thread only."""
         self._first.config = loaded
         self._may_shrink = self._options.allow_shrink or allow_shrink
+        load_soon(loaded)
         return self.house.adopt(loaded, commit)
 
     def _swap(self, swap: Swap) -> None:
@@ -364,6 +366,7 @@ class Service:
             self._control = Control(self._place.socket, self.house.engine.poke)
             self._control.open()
         self._chronicle.leading(self.house.partition.machine)
+        load_soon(self.house.config)
         self._tell_of_file()
         self._vitals.systemd.ready(self._word())
         self._vitals.look()
