@@ -23,8 +23,8 @@ log = logging.getLogger("runner.engine")
 
 
 class Unwritten:
-    """`untold`: ends that only this process knows of. `proved`: False once a batch was given up, until the store has
-    shown that it can be written at all."""
+    """`again`: what is to be handled again, one by one. `untold`: ends that only this process knows of. `proved`:
+    False once a batch was given up, until the store has shown that it can be written at all."""
 
     def __init__(self, store: Guarded, source: str, tending: Tending | None) -> None:
         self.untold: list[StepEnded] = []
@@ -32,21 +32,17 @@ class Unwritten:
         self._store = store
         self._source = source
         self._tending = tending
-        self._again: deque[Cause] = deque()
-
-    def __bool__(self) -> bool:
-        """Whether anything is to be handled again."""
-        return bool(self._again)
+        self.again: deque[Cause] = deque()
 
     @property
     def attempts(self) -> set[AttemptKey]:
         """Those whose ends are to be handled again."""
-        return {cause.attempt for cause in self._again if isinstance(cause, StepEnded)}
+        return {cause.attempt for cause in self.again if isinstance(cause, StepEnded)}
 
     def hand_over(self, ends: Iterable[StepEnded] = ()) -> None:
         """Another runner leads: ends, and those that are kept, are for it to know; who waits is told."""
-        causes = [*ends, *self._again]
-        self._again.clear()
+        causes = [*ends, *self.again]
+        self.again.clear()
         for cause in causes:
             if isinstance(cause, StepEnded):
                 if self._tending is not None:
@@ -62,7 +58,7 @@ class Unwritten:
         others = [cause for cause in batch.causes if cause is not batch.alone]
         if alone and self._writes_others():
             alone = _what_is_left(alone[0], error)
-        self._again = deque([*alone, *self._again, *others])
+        self.again = deque([*alone, *self.again, *others])
         self.proved = False
 
     def _writes_others(self) -> bool:
@@ -80,8 +76,8 @@ class Unwritten:
 
     def next(self, machine: Machine, now: Moment) -> Batch | None:
         """What follows from the next one alone: it may be what cannot be written. None: there is none. StoreError."""
-        while self._again:
-            cause = self._again.popleft()
+        while self.again:
+            cause = self.again.popleft()
             if self._answered(cause):
                 continue
             batch = Batch(causes=[cause], alone=cause)

@@ -22,7 +22,11 @@ def _guarded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     except StoreError:
         raise
     except Exception as error:
-        raise StoreFault(f"{type(error).__name__}: {error}") from error
+        raise _fault(error) from error
+
+
+def _fault(error: Exception) -> StoreFault:
+    return StoreFault(f"{type(error).__name__}: {error}")
 
 
 def _takes(function: Callable[..., object], number: int) -> bool:
@@ -48,7 +52,13 @@ class Guarded:
         return _guarded(self._store.live_of, source)
 
     def write(self, changes: Sequence[Change], fence: Fence | None) -> None:
-        _guarded(self._store.write, changes, fence)
+        # Asked in each turn: spelled out, it takes no call more than what it guards.
+        try:
+            self._store.write(changes, fence)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise _fault(error) from error
 
     def hold(self, source: str, owner: str, now: Moment, lease: Span) -> Fence | None:
         if lease == LEASE or not self._chooses:

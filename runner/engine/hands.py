@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import partial
 from typing import cast
 
 from runner.core.action import Announce, Cancel, Start
@@ -68,17 +67,17 @@ class Hands:
         for start in starts:
             wanted = start.step.executor or start.run.spec.executor
             if wanted != name:
-                self._hand_over(name, tasks, done)
+                if tasks:
+                    self._hand_over(name, tasks, done)
                 name, tasks = wanted, []
             try:
                 tasks.append(_task(start, until))
             except Exception as error:
                 _not_started(name, start.attempt, error, done)
-        self._hand_over(name, tasks, done)
+        if tasks:
+            self._hand_over(name, tasks, done)
 
     def _hand_over(self, name: str, tasks: Sequence[Task], done: Done) -> None:
-        if not tasks:
-            return
         executor = self.executors.get(name)
         if executor is None:
             known = ", ".join(sorted(self.executors)) or "none"
@@ -87,10 +86,17 @@ class Hands:
                 done(task.attempt, Outcome(Status.FAILED, error=error))
             return
         if takes_many(type(executor)):
-            _try(partial(cast(TakesMany, executor).start_all, tasks), name, tasks, done)
-        else:
-            for task in tasks:
-                _try(partial(executor.start, task), name, (task,), done)
+            try:
+                cast(TakesMany, executor).start_all(tasks)
+            except Exception as error:
+                for task in tasks:
+                    _not_started(name, task.attempt, error, done)
+            return
+        for task in tasks:
+            try:
+                executor.start(task)
+            except Exception as error:
+                _not_started(name, task.attempt, error, done)
 
     def cancel(self, cancel: Cancel) -> None:
         executor = self.executors.get(cancel.executor)
@@ -173,14 +179,6 @@ class Hands:
                 executor.close(leave=leave)
             except Exception:
                 log.exception("executor %s did not close", name)
-
-
-def _try(begin: Callable[[], None], name: str, tasks: Sequence[Task], done: Done) -> None:
-    try:
-        begin()
-    except Exception as error:
-        for task in tasks:
-            _not_started(name, task.attempt, error, done)
 
 
 def _not_started(name: str, attempt: AttemptKey, error: Exception, done: Done) -> None:

@@ -24,6 +24,10 @@ _LONGEST: Span = 16 * LEASE
 """No takeover asks for a longer lease: after its crash the next runner would wait as long."""
 
 
+def _never() -> Span | None:
+    return 0
+
+
 class Lead:
     """`fence` is what the writes are made under; None where this process does not lead."""
 
@@ -38,7 +42,10 @@ class Lead:
         self._host = host
         self._good_until: Span | None = None
         """Until when the lead is ours for certain; None for a lock that lasts as long as we do."""
-        self._renew_at: Span | None = None
+        self.renew_at: Span | None = None
+        """When it has to be renewed; None: never."""
+        self.until: Until = _never
+        """Until when an attempt decided now may begin: as long as this very lead is ours."""
         self._taken_at: Span | None = None
         """While it is being taken over: since when."""
         self._takeover: Span = LEASE
@@ -65,8 +72,8 @@ class Lead:
         if self._taken_at is None:
             return
         took, self._taken_at = self._elapsed() - self._taken_at, None
-        if self._takeover > LEASE and self._renew_at is not None:
-            self._renew_at = self._elapsed()
+        if self._takeover > LEASE and self.renew_at is not None:
+            self.renew_at = self._elapsed()
         self._takeover = min(max(LEASE, 2 * took), _LONGEST)
 
     def renew(self, now: Moment) -> Fence | None:
@@ -79,10 +86,12 @@ class Lead:
         return fence
 
     def _took(self, fence: Fence, asked_at: Span, now: Moment) -> None:
+        if self.fence is None or self.fence.number != fence.number:
+            self.until = self._as_long_as(fence.number)
         self.fence = fence
         ends = fence.until is not None
         self._good_until = asked_at + (fence.until - now) - MARGIN if fence.until is not None else None
-        self._renew_at = asked_at + _RENEW_AFTER if ends else None
+        self.renew_at = asked_at + _RENEW_AFTER if ends else None
 
     @property
     def ends(self) -> bool:
@@ -90,19 +99,11 @@ class Lead:
         return self._good_until is not None
 
     @property
-    def renew_at(self) -> Span | None:
-        """When it has to be renewed; None: never."""
-        return self._renew_at
-
-    @property
     def over(self) -> bool:
         """Whether another runner may lead by now: nothing begins unless it is renewed."""
         return self._good_until is not None and self._elapsed() >= self._good_until
 
-    def until(self) -> Until:
-        """Until when an attempt decided now may begin: as long as this very lead is ours."""
-        number = self.fence.number if self.fence is not None else None
-
+    def _as_long_as(self, number: int) -> Until:
         def until() -> Span | None:
             fence = self.fence
             return self._good_until if fence is not None and fence.number == number else 0
@@ -115,12 +116,12 @@ class Lead:
             took, self._taken_at = self._elapsed() - self._taken_at, None
             self._takeover = min(2 * max(self._takeover, took), _LONGEST)
         self.fence = None
-        self._good_until = self._renew_at = None
+        self._good_until = self.renew_at = None
 
     def release(self) -> None:
         """Let others lead."""
         fence, self.fence = self.fence, None
-        self._good_until = self._renew_at = self._taken_at = None
+        self._good_until = self.renew_at = self._taken_at = None
         if fence is not None:
             try:
                 self._store.release(fence)

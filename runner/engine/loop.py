@@ -38,26 +38,6 @@ _READ_WITHIN = 1.0
 """Seconds that are spent on reading what ended meanwhile."""
 
 
-class _Sparing:
-    """Tells the engine of what is raised within. Entered twice a turn, which a generator's frame would slow down."""
-
-    __slots__ = ("_alias", "_engine", "_entries")
-
-    def __init__(self, engine: Engine, alias: str, entries: Sequence[Arrival] = ()) -> None:
-        self._engine = engine
-        self._alias = alias
-        self._entries = entries
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self._engine.fault(self._alias, self._entries, error)
-        return True
-
-
 class Engine:
     """Turns the partitions' machines. `run` is the clock thread's; everything else may be called from anywhere."""
 
@@ -244,24 +224,28 @@ class Engine:
     def _turn(self, ahead: bool) -> None:
         self._do_chores()
         self._breathe_until = None
-        if self._waking_at is not None and self._clock.elapsed() - self._waking_at > _OVERSLEPT:
+        there = self._clock.elapsed()
+        if self._waking_at is not None and there - self._waking_at > _OVERSLEPT:
             # What ended meanwhile is in nobody's way: no time may be skipped, and nothing stopped, because of it.
             self._hands.catch_up(_READ_WITHIN)
-        self.turned_at = self._clock.elapsed()
+            there = self._clock.elapsed()
+        self.turned_at = there
         now = self._clock.now()
-        by = self._step(now)
+        by = self._step(now - there)
         while self._calls:
             self._calls.popleft()(now)
         poked = self._poked
-        polling = self._polling()
+        polling = self._polling(there)
         partitions = list(self._partitions.items())
         ready: set[str] = set()
         for alias, partition in partitions:
-            with _Sparing(self, alias):
+            try:
                 if poked:
                     partition.knocked()
                 if partition.ready(now, tick=not self._paused, ends=partial(self._take_ends, alias)):
                     ready.add(alias)
+            except Exception as error:
+                self._fault(alias, (), error)
         # Only now: who has just taken a lead, or written what was held back, starts it without waiting for a moment.
         moment, head_start = self._ahead() if ahead and not by else (None, 0)
         if moment is not None and now < moment <= now + head_start and not self._inbox:
@@ -279,7 +263,7 @@ class Engine:
                 left = partition.pass_on(now, mine)
                 self._inbox.extendleft(reversed(left))
                 continue
-            with _Sparing(self, alias, mine):
+            try:
                 if by:
                     partition.stepped(now, by)
                 if polling:
@@ -290,6 +274,8 @@ class Engine:
                 partition.turn(now, mine, tick=not self._paused, later=later, asked=polling)
                 if moment is not None:
                     written.append((alias, partition))
+            except Exception as error:
+                self._fault(alias, mine, error)
         if moment is not None:
             self._begin(written, moment)
         for alias, orphans in entries.items():
@@ -301,11 +287,13 @@ class Engine:
         """The moment has come for what these have written."""
         self._wait_for(moment)
         for alias, partition in written:
-            with _Sparing(self, alias):
+            try:
                 partition.begin(moment)
+            except Exception as error:
+                self._fault(alias, (), error)
         written.clear()
 
-    def fault(self, alias: str, entries: Sequence[Arrival], error: Exception) -> None:
+    def _fault(self, alias: str, entries: Sequence[Arrival], error: Exception) -> None:
         """A fault of the engine's own with one store: it must not cost the others their turn, nor their entries."""
         log.error("a turn of the store %r failed; the loop goes on", alias, exc_info=error)
         self._breathe_until = self._clock.elapsed() + _BREATH
@@ -337,17 +325,15 @@ class Engine:
             mine.append(entry)
         return entries
 
-    def _step(self, now: Moment) -> Span:
+    def _step(self, offset: Span) -> Span:
         """By how much the wall clock was set since the last turn; 0 where it only drifted."""
-        offset = now - self._clock.elapsed()
         before, self._offset = self._offset, offset
         if before is None or abs(offset - before) < _STEP:
             return 0
         log.warning("the wall clock was set by %+.1f s", (offset - before) / SECOND)
         return offset - before
 
-    def _polling(self) -> bool:
-        there = self._clock.elapsed()
+    def _polling(self, there: Span) -> bool:
         due = self._poll_at is not None and there >= self._poll_at
         if not (self._poked or due):
             return False

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 
 from runner.collector import seldom
 from runner.core.action import Announce, Save
@@ -16,7 +15,7 @@ from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Outcome, Request
 from runner.engine.abroad import LOOK_EVERY, Host, Leading, Tending, told_of, under_way
 from runner.engine.anew import Unwritten
-from runner.engine.batch import Arrival, Batch, Entry, Plan
+from runner.engine.batch import Arrival, Batch, Cause, Entry, Plan
 from runner.engine.feeding import feed, feed_all
 from runner.engine.guarded import Guarded
 from runner.engine.hands import Hands
@@ -35,7 +34,7 @@ log = logging.getLogger("runner.engine")
 _ASK_LEAD_EVERY: Span = 500 * MILLISECOND
 _MANY = 100
 """Where a turn decides more than this, the collector is held back: for one run that takes as long as to decide it."""
-_AS_USUAL = nullcontext()
+_TICK = Entry(Tick())
 
 
 class Partition:
@@ -292,14 +291,14 @@ class Partition:
         if self.machine is None:
             if not self.refused and not self._stopping and not self._outage.waits():
                 self.lead(now, tick=tick, ends=ends)
-        else:
+        elif self._lead.renew_at is not None:
             self._renew(now)
         if self._writing.held is not None:
             if self.machine is not None and not self._outage.waits():
                 self._writing.again(self.machine, now)
             if self._writing.held is not None and self.machine is not None:
                 self._outage.enforce_deadlines(self.machine, now)
-        if self._unwritten:
+        if self._unwritten.again:
             self._handle_again(now)
         is_ready = self.machine is not None and self._writing.held is None
         if not is_ready:
@@ -329,19 +328,28 @@ class Partition:
         machine = self.machine
         if machine is None:
             return
-        looks = self._looks_abroad(machine)
-        wanted = looks or (not self._read_all and not self._outage.waits())
-        unread = self.read_requests() if wanted and not asked else []
-        # Their last words first: who has said how it ended is not lost with it.
-        silent = self._silent_abroad(machine) if looks else []
-        batch = Batch(causes=[*entries, *unread, *silent])
-        with seldom if len(batch.causes) > _MANY or machine.crowd() > _MANY else _AS_USUAL:
-            feed_all(machine, now, batch.causes, batch)
-            moment = machine.wakeup()
-            if tick and moment is not None and moment <= now:
-                feed(machine, now, Entry(Tick()), batch)
-            if batch.actions or batch.waiters:
-                self._writing.perform(machine, now, batch, later=later)
+        causes: list[Cause] = [*entries]
+        looks = self._leading is not None and self._looks_abroad(machine, self._leading)
+        if not asked and (looks or (not self._read_all and not self._outage.waits())):
+            causes += self.read_requests()
+        if looks:
+            # Their last words first: who has said how it ended is not lost with it.
+            causes += self._silent_abroad(machine)
+        if len(causes) > _MANY or machine.crowd() > _MANY:
+            with seldom:
+                self._decide(machine, now, causes, tick, later)
+        else:
+            self._decide(machine, now, causes, tick, later)
+
+    def _decide(self, machine: Machine, now: Moment, causes: list[Cause], tick: bool, later: bool) -> None:
+        batch = Batch(causes=causes)
+        if causes:
+            feed_all(machine, now, causes, batch)
+        moment = machine.wakeup()
+        if tick and moment is not None and moment <= now:
+            feed(machine, now, _TICK, batch)
+        if batch.actions or batch.waiters:
+            self._writing.perform(machine, now, batch, later=later)
 
     def begin(self, now: Moment) -> None:
         """Act on what a turn has only written."""
@@ -374,10 +382,9 @@ class Partition:
 
     # ── what others do and ask ──────────────────────────────────────────────────────────────
 
-    def _looks_abroad(self, machine: Machine) -> bool:
+    def _looks_abroad(self, machine: Machine, leading: Leading) -> bool:
         """Whether it is time to: every other second, as long as other hosts run something of ours."""
-        leading = self._leading
-        if leading is None or leading.look_at is None or self._elapsed() < leading.look_at:
+        if leading.look_at is None or self._elapsed() < leading.look_at:
             return False
         leading.look_at = self._elapsed() + LOOK_EVERY if leading.elsewhere(machine.runs.values()) else None
         return True

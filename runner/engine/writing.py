@@ -72,7 +72,8 @@ class Writing:
 
         `later`: only write it; `act` does the rest.
         """
-        self.act(now)
+        if self._written is not None:
+            self.act(now)
         if self.held is not None:
             # Whoever does not ask whether this is `ready`: a change of settings, a call on the clock thread. What is
             # older comes first, and both are written together.
@@ -131,7 +132,7 @@ class Writing:
         if self._lead.over:
             self._act_late(now, batch)
         else:
-            self._act_on(batch)
+            batch.act(self._hands, self._done, self._lead.until)
         self._lead.through()
 
     def again(self, machine: Machine, now: Moment) -> None:
@@ -140,9 +141,6 @@ class Writing:
             held, self.held = self.held, None
             self.perform(machine, now, held)
 
-    def _act_on(self, batch: Batch) -> None:
-        batch.act(self._hands, self._done, self._lead.until())
-
     def _act_late(self, now: Moment, batch: Batch) -> None:
         """What is written was written in time. What it starts begins only where the lead can still be renewed."""
         batch.answer()
@@ -150,7 +148,7 @@ class Writing:
         self._renew(now)
         if self.held is not None and not self._outage.trouble:
             held, self.held = self.held, None
-            self._act_on(held)
+            held.act(self._hands, self._done, self._lead.until)
 
     def _drop(
         self, machine: Machine | None, now: Moment, batch: Batch, error: RunExists, later: bool
