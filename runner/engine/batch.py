@@ -87,7 +87,8 @@ class Batch:
         if hands.keeping:
             for run in self._ended():
                 hands.forget(run)
-        self.answer()
+        if self.waiters:
+            self.answer()
         for announce in news:
             hands.tell(announce)
 

@@ -50,7 +50,8 @@ class Outage:
         self.retry_at = self._elapsed() + after
 
     def failed(self, error: StoreError) -> None:
-        """The store failed, once more."""
+        """The store failed, once more, and just now: to tell people may take a while."""
+        there = self._elapsed()
         kind = (type(error), type(error.__cause__))
         if not self.trouble or kind != self._kind:
             self._kind = kind
@@ -65,7 +66,7 @@ class Outage:
             self._hands.tell(Announce("store.failed", (self._alias, str(error))))
         self.trouble = str(error)
         wait, self._backoff = self._backoff, min(self._backoff * 2, _LAST_RETRY)
-        self.ask_again(self._retry_every or wait)
+        self.retry_at = there + (self._retry_every or wait)
 
     def over(self) -> None:
         """The store works."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.clock import VirtualClock
 from runner.events import EVENT_ALL
-from runner.moment import SECOND, from_datetime
+from runner.moment import SECOND, Moment, from_datetime
 from runner.schedulers.background import BackgroundScheduler
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -58,19 +58,28 @@ class Moved:
         """Let time pass, second by second, with a turn of the clock thread for each."""
         whole, rest = divmod(seconds, 1)
         for span in [1.0] * int(whole) + ([rest] if rest else []):
-            self.clock.advance(round(span * SECOND))
+            self._advance(span)
             self.turn()
 
     def jump(self, seconds: float) -> None:
         """Let time pass at once, as if the process had slept."""
-        self.clock.advance(round(seconds * SECOND))
+        self._advance(seconds)
         self.turn()
 
+    def _advance(self, seconds: float) -> None:
+        # Between two turns: what one turn decides, and when it is to be tried again, is all of one time.
+        with self.scheduler._house.engine._turning:
+            self.clock.advance(round(seconds * SECOND))
+
     def turn(self) -> None:
-        """Return when the clock thread has seen the time."""
+        """Return when the clock thread has seen the time, and the turn in which it did is over."""
         turned = threading.Event()
         engine = self.scheduler._house.engine
-        engine.call(lambda now: engine.call(lambda _: turned.set()))
-        engine.poke()
+
+        def seen(_: Moment) -> None:
+            engine.tidy(turned.set)
+            engine.poke()
+
+        engine.call(seen)
         engine.poke()
         assert turned.wait(10)
