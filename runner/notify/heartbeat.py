@@ -20,6 +20,8 @@ from runner.secrets import Secrets
 
 Beat = Literal["start", "success", "fail"]
 Ping = Callable[[str, Beat, str], None]
+HEARS = frozenset({"run.started", "run.ended"})
+"""The announcements, by name, that watchers are pinged at."""
 _TIMEOUT = 10.0
 _TRIES = 3
 _MOST_WAITING = 1_000
@@ -89,8 +91,8 @@ class Pulse:
         self._busy: dict[str, threading.Thread] = {}
 
     def hear(self, announce: Announce) -> None:
-        """Take note of `run.started` and `run.ended` of jobs that have a heartbeat; returns at once."""
-        if announce.name not in ("run.started", "run.ended") or not isinstance(announce.value, Run):
+        """Take note of those in `HEARS`, of jobs that have a heartbeat; returns at once."""
+        if announce.name not in HEARS or not isinstance(announce.value, Run):
             return
         run = announce.value
         if run.spec.heartbeat is None:

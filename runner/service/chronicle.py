@@ -48,6 +48,11 @@ class Chronicle:
             "lease.lost": lambda _: report.say("lease.lost", "another runner leads now; standing by", "bad"),
         }
 
+    @property
+    def hears(self) -> frozenset[str]:
+        """The announcements, by name, that something is said of."""
+        return frozenset(self._say)
+
     def hear(self, announce: Announce) -> None:
         say = self._say.get(announce.name)
         if say is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from runner.clock import Clock
 from runner.config import Config
@@ -42,6 +42,7 @@ class House:
         *,
         clock: Clock,
         announce: Callable[[Announce], None],
+        hears: Callable[[], Container[str]] | None = None,
         say: Callable[[str], None],
         early: Plan | None = None,
         prepare: Plan | None = None,
@@ -57,7 +58,7 @@ class House:
         self.host = Host(place.state)
         self.room = Room(place.state, clock, config.storage.keep_free)
         self.secrets = Secrets(config.secrets, place.home, environ)
-        self.hands = Hands(announce=announce)
+        self.hands = Hands(announce=announce, hears=hears)
         self.engine = Engine(self.hands, clock, poll_requests=None)
         self.outbox = Outbox(
             config.channels,

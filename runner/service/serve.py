@@ -23,7 +23,7 @@ from runner.core.run import Request, Status
 from runner.errors import ConfigError, LeaseLost, RunnerError, StoreError, StoreUnknown
 from runner.jobstores.base import JobStore
 from runner.moment import SECOND, Moment, iso
-from runner.notify.heartbeat import Pulse
+from runner.notify.heartbeat import HEARS, Pulse
 from runner.service import memory
 from runner.service.beforehand import load_soon
 from runner.service.chronicle import Chronicle, clock_set
@@ -76,6 +76,7 @@ class Service:
         self._reloading = threading.Lock()
         self._cache = cache or config.Cache()
         self._chronicle = Chronicle(report, clock, self._zone_of)
+        heard = self._chronicle.hears | HEARS
         self._pulse: Pulse | None = None
         self._store_trouble = ""
         self._since: Moment = clock.now()
@@ -95,6 +96,7 @@ class Service:
             store,
             clock=clock,
             announce=self._heard,
+            hears=lambda: heard,
             say=lambda text: report.say("alert", text, "warn"),
             early=self._meanwhile,
             prepare=self._first,
