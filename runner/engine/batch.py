@@ -53,6 +53,8 @@ class Batch:
         self.actions += other.actions
         self.waiters += other.waiters
         self.causes += other.causes
+        if other.causes:
+            self.alone = None
 
     def changes(self) -> list[Change]:
         """What must be written before anything else happens."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.core.action import Change
+from runner.core.action import Change, Save
 from runner.core.event import Added, CancelAsked, Fired
-from runner.core.run import AttemptKey, Outcome, Request, RunKey, Status
+from runner.core.run import AttemptKey, Outcome, Request, Run, RunKey, Status
 from runner.frozen import replace
 from runner.history.read import History
 from runner.jobstores.base import LEASE, Fence, Loaded
@@ -299,3 +299,33 @@ def test_what_the_house_answers_while_its_lead_is_given_up_is_taken_again(rig: R
     rig.engine.answer(replace(request, state="done"))
     rig.engine.turn()
     assert store.asked(SOURCE) == []
+
+
+def test_an_end_is_not_blamed_for_what_was_held_back_with_it(rig: Rig, store: Faulty) -> None:
+    """It is tried alone; then an answer that can never be written joins it."""
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    (attempt,) = rig.executor.started
+
+    def holding_a_run(changes: Sequence[Change]) -> BaseException | None:
+        runs = [one for one in changes if isinstance(one, Save) and isinstance(one.record, Run)]
+        return TypeError("not now") if runs else None
+
+    store.bad = holding_a_run
+    rig.executor.end(attempt, Outcome(Status.SUCCEEDED, exit_code=0, outputs={"rows": "7"}))
+    rig.engine.turn()
+    writing = rig.partition()._writing
+    rig.until(lambda: writing.held is not None and writing.held.alone is not None, every=SECOND // 20)
+
+    def with_the_answer(changes: Sequence[Change]) -> BaseException | None:
+        asked = [one.record for one in changes if isinstance(one, Save) and isinstance(one.record, Request)]
+        return TypeError("no codec for it") if any(one.verb == "status" for one in asked) else None
+
+    rig.engine.answer(Request("r1", SOURCE, "status", asked_at=NOON, state="done"))
+    store.bad = with_the_answer
+    rig.engine.turn()
+    rig.until(lambda: bool(rig.ended()))
+    (run,) = rig.ended()
+    outcome = run.steps["main"].outcome
+    assert outcome is not None
+    assert outcome.outputs == {"rows": "7"}
