@@ -58,9 +58,11 @@ def answer(
     following = trigger.next_after(at) if trigger is not None else None
     run = _run_at(runs, at)
     kept_off = trigger is not None and any(one.slot == at for one in trigger.passed(at - 1, at))
-    occurrence = next(
-        (one for one in others if one.state != "ran" and _covers(one, at, planned, kept_off)), None
-    )
+    covering = [one for one in others if one.state != "ran" and _covers(one, at, planned, kept_off)]
+    # A time may be amid both kinds of ranges; a calendar may have been edited since it kept this one off.
+    by_calendar = kept_off and not planned
+    counted = (one for one in covering if one.slot == at or (one.reason == "calendar") == by_calendar)
+    occurrence = next(counted, next(iter(covering), None))
     verdict: Verdict
     if run is not None:
         verdict = "ran" if run.status.final else "running"
@@ -150,8 +152,8 @@ def _covers(one: Occurrence, at: Moment, planned: bool, kept_off: bool) -> bool:
     """A range of days off is of what the calendar keeps from running, any other one of what it does not."""
     if one.last is None or one.slot == at:
         return one.slot == at
-    counted = kept_off and not planned if one.reason == "calendar" else planned
-    return counted and one.slot <= at <= one.last
+    named = planned or (kept_off and one.reason == "calendar")
+    return named and one.slot <= at <= one.last
 
 
 def _not_by_schedule(run: Run, planned: bool, words: Sequence[str]) -> tuple[str, ...]:

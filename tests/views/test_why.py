@@ -244,4 +244,14 @@ def test_a_time_amid_two_ranges_is_of_the_one_that_counted_it() -> None:
     for others in ([off, down], [down, off]):
         assert "missed: 56 times" in said(one, "2026-11-21T12:00:00", others=others)
         assert "skipped: 24 times" in said(one, "2026-11-21T12:30:00", others=others)
-    assert ": unknown" in said(one, "2026-11-21T12:00:00", others=[off])
+    paused = Occurrence(one.key, friday, "skipped", "paused", last=until, count=56)
+    assert ": not planned" in said(one, "2026-11-21T12:30:00", others=[paused])
+
+
+def test_a_day_that_was_off_then_is_explained_though_it_is_worked_by_the_calendar_of_now() -> None:
+    one = job(
+        replace(spec("x"), trigger=build("0 * * * *", timezone="Europe/Oslo", job_id="x", calendars={}))
+    )
+    first, last = at("2026-11-21T00:00:00"), at("2026-11-21T23:00:00")
+    off = Occurrence(one.key, first, "skipped", "calendar", last=last, count=24, detail="a Saturday")
+    assert "skipped: 24 times" in said(one, "2026-11-21T12:00:00", others=[off])
