@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from runner.executors import spawn
-from runner.executors.loop import Loop
+from runner.executors.loop import Loop, guarded
 
 
 class Ends:
@@ -46,4 +46,4 @@ class Ends:
             for line in os.read(self._pipe, 1 << 16).decode("ascii", "replace").splitlines():
                 name, _, code = line.partition(" ")
                 if code.isdigit():
-                    self._told(name, int(code))
+                    guarded(partial(self._told, name, int(code)))

@@ -122,12 +122,23 @@ def _sweep_marks(state_dir: Path, before: Moment) -> tuple[int, Moment]:
         if not _NAME.match(name) or changed is None:
             continue
         marks = Marks.of(f"{state_dir}/runs/{name}")
-        if marks.alive():
+        if _held(marks):
             alive_since = min(alive_since, marks.changed_at() or changed)
         elif changed < before:
-            (_remove if entry.is_dir(follow_symlinks=False) else _unlink)(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                _remove(entry.path)
+            elif not _unlink(entry.path):
+                continue
             names.add(name)
     return len(names), alive_since
+
+
+def _held(marks: Marks) -> bool:
+    """Whether a shim has the lock, or nobody can tell: a machine may have no descriptor left."""
+    try:
+        return marks.alive()
+    except OSError:
+        return True
 
 
 def _sweep_scratch(state_dir: Path, before: Moment) -> int:
@@ -155,13 +166,16 @@ def _remove_marks(path: str) -> None:
         _unlink(name)
 
 
-def _unlink(path: str) -> None:
+def _unlink(path: str) -> bool:
+    """Whether it was there and is gone now."""
     try:
         os.unlink(path)
     except FileNotFoundError:
-        pass
+        return False
     except OSError as error:
         _log.warning("%s could not be removed: %s", path, error.strerror)
+        return False
+    return True
 
 
 def _remove(path: str, usual: str = "") -> None:

@@ -101,7 +101,7 @@ class Loop:
             os.read(self._read, 4096)
         self._rung = False
         while self._calls:
-            _guarded(self._calls.popleft())
+            guarded(self._calls.popleft())
 
     def _turn(self) -> None:
         while not self._stopping:
@@ -113,10 +113,10 @@ class Loop:
             for descriptor, events, functions in ready:
                 # An earlier handler of this turn may have unwatched it, and closed what it stood for.
                 if functions is not None and handlers.get(descriptor) is functions:
-                    _guarded(functions[events == select.POLLHUP])
+                    guarded(functions[events == select.POLLHUP])
             now = self._clock.elapsed()
             while self._timers and self._timers[0][0] <= now:
-                _guarded(heapq.heappop(self._timers)[2])
+                guarded(heapq.heappop(self._timers)[2])
         self._poll.close()
         os.close(self._read)
         os.close(self._write)
@@ -128,7 +128,8 @@ class Loop:
         return math.ceil(max(0, self._timers[0][0] - self._clock.elapsed()) / MILLISECOND) / 1000
 
 
-def _guarded(function: Callable[[], None]) -> None:
+def guarded(function: Callable[[], None]) -> None:
+    """Call it; what it raises is logged, and ends nothing else."""
     try:
         function()
     except Exception:

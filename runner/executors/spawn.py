@@ -114,9 +114,11 @@ def _high(descriptor: int) -> int:
     """The same above those the shim uses: one of them must not be overwritten before it is copied."""
     if descriptor > shim.LOCK_FD:
         return descriptor
-    higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, shim.LOCK_FD + 1)
-    os.close(descriptor)
-    return higher
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, shim.LOCK_FD + 1)
+    finally:
+        # Also where there is none above: a lock that nobody gives back would be taken for a shim's.
+        os.close(descriptor)
 
 
 def _make_pipe(path: str) -> tuple[int, int]:

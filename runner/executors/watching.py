@@ -15,7 +15,7 @@ from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome
 from runner.executors import shim, verdict
 from runner.executors.child import Child
-from runner.executors.loop import Loop
+from runner.executors.loop import Loop, guarded
 from runner.executors.marks import write_private
 from runner.executors.output import path_of, tail
 from runner.executors.stopping import Stopper
@@ -151,6 +151,7 @@ class Watch:
         if child.log.written and child.lost and not child.trouble:
             # It is the log that people read: where the end of the output was dropped, it ends with the word for it.
             child.note_lost(ended_at)
+            child.log.close()
         return verdict.outcome(child, ended_at, tail(path_of(self._state_dir, child.key)) if wrote else "")
 
     def close(self) -> None:
@@ -271,17 +272,21 @@ class Watch:
         if child.finished:
             return
         self._forget(child)
-        for pipe in child.pipes:
-            if pipe >= 0:
-                self._loop.unwatch(pipe)
-        child.drain(self._clock.now())
-        child.close(self._clock.now())
+        # Its end is told whatever becomes of its output.
+        guarded(partial(self._put_away, child))
         if child.launch.slow:
             judged = self._judges.submit(self._judge, child)
             self._judging.add(judged)
             judged.add_done_callback(self._judging.discard)
         else:
             self._judge(child)
+
+    def _put_away(self, child: Child) -> None:
+        for pipe in child.pipes:
+            if pipe >= 0:
+                self._loop.unwatch(pipe)
+        child.drain(self._clock.now())
+        child.close(self._clock.now())
 
     def _forget(self, child: Child) -> None:
         child.finished = True

@@ -3,11 +3,15 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from runner.clock import VirtualClock
 from runner.core.run import AttemptKey, Run, Status
 from runner.executors.base import Keeps
 from runner.executors.keeping import CLOSING, FORGOTTEN, UNTOUCHED, Keeper, sweep
+from runner.executors.marks import Marks
 from runner.executors.output import path_of, read
 from runner.executors.place import attempt_path, scratch_dir
 from runner.moment import DAY, SECOND, Span
@@ -82,3 +86,43 @@ def test_a_stop_does_not_wait_for_a_slow_disk(tmp_path: Path) -> None:
     left = [place for place in places if place.exists()]
     assert 0 < len(left) < len(places)
     assert sweep(tmp_path, 2**60) == len(left)
+
+
+def test_what_cannot_be_removed_or_is_gone_already_ends_no_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another executor of the same directory sweeps at the same time, and one file may be immutable."""
+    places = [Path(attempt_path(tmp_path, task(sh("true"), job=f"job{n}").attempt)) for n in range(6)]
+    places[0].parent.mkdir(parents=True)
+    for place in places:
+        place.touch()
+    unlink, asked = os.unlink, []
+
+    def trouble(path: str, *more: Any, **named: Any) -> None:
+        asked.append(path)
+        if len(asked) == 1:
+            raise PermissionError(1, "Operation not permitted", path)
+        unlink(path, *more, **named)
+        if len(asked) == 2:
+            raise FileNotFoundError(2, "No such file or directory", path)
+
+    monkeypatch.setattr(os, "unlink", trouble)
+    assert sweep(tmp_path, 2**60) == 4
+    assert [str(place) for place in places if place.exists()] == asked[:1]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{asked[0]} could not be removed: Operation not permitted"
+    ]
+
+
+def test_where_nobody_can_tell_what_lives_its_marks_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Marks) -> bool:
+        raise OSError(24, "Too many open files")
+
+    place = Path(attempt_path(tmp_path, task(sh("true")).attempt))
+    place.parent.mkdir(parents=True)
+    place.touch()
+    monkeypatch.setattr(Marks, "alive", full)
+    assert sweep(tmp_path, 2**60) == 0
+    assert place.exists()

@@ -49,3 +49,22 @@ def test_each_is_due_after_the_same_time_and_one_timer_serves_all() -> None:
     terms.put(cast(Any, "fourth"))
     turns.move(SECOND)
     assert (acted, turns.timers) == (["first", "third", "fourth"], [])
+
+
+def test_one_that_fails_leaves_the_others_their_term() -> None:
+    clock = VirtualClock(0)
+    turns = Turns(clock)
+    acted: list[str] = []
+
+    def act(name: str) -> None:
+        acted.append(name)
+        if name == "first":
+            raise RuntimeError("nobody foresaw it")
+
+    terms = Terms(cast(Any, turns), clock, SECOND, cast(Any, act), lambda _: False)
+    for name in ("first", "second"):
+        terms.put(cast(Any, name))
+    turns.move(SECOND)
+    terms.put(cast(Any, "third"))
+    turns.move(SECOND)
+    assert acted == ["first", "second", "third"]
