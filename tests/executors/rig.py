@@ -20,6 +20,9 @@ from runner.moment import SECOND
 from runner.spec import Command, JobKey, JobSpec, Step, Work
 
 SLOT = 1_774_000_000 * SECOND
+SOURCE = os.environ.setdefault("TESTED_SOURCE", f"/etc/{os.getpid()}/jobs.yaml")
+"""The same in the processes that a test starts, another in each process of tests: who belongs to an attempt is known by
+its name alone, and tests of two of them that stop the same attempt would kill each other's commands."""
 
 
 def task(
@@ -27,8 +30,8 @@ def task(
 ) -> Task:
     step_fields = {name: spec.pop(name) for name in ("env", "artifacts") if name in spec}
     step = Step("main", work, **step_fields)
-    job_spec = JobSpec(job, (step,), source="/etc/jobs.yaml", **spec)
-    run = Run(RunKey(JobKey("default", "/etc/jobs.yaml", job), SLOT), job_spec)
+    job_spec = JobSpec(job, (step,), source=SOURCE, **spec)
+    run = Run(RunKey(JobKey("default", SOURCE, job), SLOT), job_spec)
     state = StepRun("main", attempt=attempt)
     return Task(run, step, state, {**core_context(run, state), **(context or {})})
 

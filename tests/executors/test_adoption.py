@@ -16,7 +16,7 @@ from runner.executors.base import Found
 from runner.executors.output import path_of, read
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, marks, wait_until
-from tests.executors.test_stopping import sleepers
+from tests.executors.test_stopping import MARK, sleepers
 
 HERE = Path(__file__).parent
 Lone = Callable[[str, int], subprocess.Popen[str]]
@@ -72,7 +72,7 @@ def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: P
 
 
 def test_one_taken_over_can_be_stopped(lone: Lone, tmp_path: Path) -> None:
-    script = "sleep 63.5; true"
+    script = f"sleep {MARK}; true"
     process = lone(script, 1)
     begun(tmp_path, script)
     process.kill()
@@ -85,7 +85,7 @@ def test_one_taken_over_can_be_stopped(lone: Lone, tmp_path: Path) -> None:
         assert opened.next().status is Status.TIMED_OUT
     finally:
         opened.close()
-    assert sleepers("63.5") == []
+    assert sleepers(MARK) == []
 
 
 def test_one_that_ended_meanwhile_has_all_its_output(lone: Lone, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_one_that_ended_meanwhile_has_all_its_output(lone: Lone, tmp_path: Path)
 
 
 def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
-    script = "sleep 63.5; true"
+    script = f"sleep {MARK}; true"
     process = lone(script, 1)
     begun(tmp_path, script)
     process.kill()
@@ -121,7 +121,7 @@ def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
     try:
         found = opened.executor.recover([one])
         assert found == Found(gone=frozenset([one.attempt]))
-        wait_until(lambda: not sleepers("63.5"))
+        wait_until(lambda: not sleepers(MARK))
     finally:
         opened.close()
 

@@ -18,7 +18,7 @@ from runner.executors.output import path_of, read
 from tests.executors import older
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, marks, wait_until
-from tests.executors.test_stopping import sleepers
+from tests.executors.test_stopping import MARK, sleepers
 
 Upgrade = Callable[[str], Open]
 WAIT = "while ! test -e go; do sleep 0.01; done"
@@ -73,24 +73,24 @@ def test_it_is_not_begun_a_second_time(upgrade: Upgrade, tmp_path: Path) -> None
 
 
 def test_it_can_be_stopped(upgrade: Upgrade) -> None:
-    script = "sleep 68.5; true"
+    script = f"sleep {MARK}; true"
     now = upgrade(script)
     [one] = tasks(script, 1)
     assert now.executor.recover([one]).alive == {one.attempt}
     now.executor.cancel(one.attempt, "timeout")
     assert now.next().status is Status.TIMED_OUT
-    assert sleepers("68.5") == []
+    assert sleepers(MARK) == []
 
 
 def test_without_its_shim_it_was_interrupted(upgrade: Upgrade, tmp_path: Path) -> None:
-    script = "sleep 68.5; true"
+    script = f"sleep {MARK}; true"
     now = upgrade(script)
     [one] = tasks(script, 1)
     assert sweep(tmp_path, 1 << 61) == 0
     os.kill(marks(tmp_path, one).pid() or 0, signal.SIGKILL)
     wait_until(lambda: not marks(tmp_path, one).alive())
     assert now.executor.recover([one]) == Found(gone=frozenset([one.attempt]))
-    wait_until(lambda: not sleepers("68.5"))
+    wait_until(lambda: not sleepers(MARK))
     assert sweep(tmp_path, 1 << 61) == 1
     assert marks(tmp_path, one).pid() is None
 
