@@ -275,7 +275,11 @@ class Processes:
             self._watch.ended(child, code)
 
     def _cancel(self, name: str, reason: str) -> None:
-        child = self._watch.children.get(name)
+        with self._lock:
+            child = self._watch.children.get(name)
+            if child is None and name in self._waiting:
+                # Its shim refused just as this was asked, and it waits to begin again.
+                self._waiting[name] = reason
         if child is not None:
             self._watch.stop(child, reason)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.core.run import Status
+from runner.executors.child import Child
 from runner.moment import MILLISECOND, SECOND
 from tests.executors.rig import Open, marks, sh, task
 
@@ -125,4 +126,23 @@ def test_close_stops_everything(local: Open) -> None:
         local.executor.start(task(sh(SLEEPER), job=f"job{number}"))
     local.close()
     assert {local.next().status for _ in range(5)} == {Status.CANCELLED}
+    assert sleepers(MARK) == []
+
+
+def test_a_stop_that_comes_just_as_a_shim_refuses_is_kept(
+    local: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was at work no more and not yet waiting to begin again: whoever asked then was heard by nobody."""
+    processes = local.executor._processes
+    assert processes is not None
+    long_past = iter(["1"])
+    monkeypatch.setattr(processes, "_deadline", lambda launch: next(long_past, ""))
+    again = processes._watch._again
+
+    def meanwhile(child: Child) -> None:
+        local.executor.cancel(child.key, "timeout")
+        again(child)
+
+    monkeypatch.setattr(processes._watch, "_again", meanwhile)
+    assert local.run(sh(SLEEPER)).status is Status.TIMED_OUT
     assert sleepers(MARK) == []
