@@ -92,7 +92,7 @@ class Vitals:
         self._say("closing takes too long: ending at once")
         os._exit(EXIT_STUCK)
 
-    def _beat(self) -> None:
+    def _beat(self) -> float | None:
         self.systemd.alive()
         status, problems = self._facts()
         with self._lock:
@@ -100,10 +100,11 @@ class Vitals:
         wanted = self._heartbeat()
         now = self._clock.elapsed()
         if wanted is None or problems:
-            return
+            return None
         if self._pinged is None or now - self._pinged >= wanted.every - SECOND // 10:
             self._pinged = now
             self._ping(wanted.url)
+        return max(SECOND // 10, self._pinged + wanted.every - now) / SECOND
 
     def _stuck(self) -> None:
         """Nothing of this process is to be trusted any more; what runs goes on behind its shims."""

@@ -15,10 +15,19 @@ Call = Callable[[Callable[[Moment], None]], None]
 
 
 class Watchdog:
-    """`beat` is called after each proof that the loop turns, `stuck` once there was none for `after` seconds."""
+    """`beat` is called after each proof that the loop turns, `stuck` once there was none for `after` seconds.
+
+    What `beat` returns is in how many seconds the next proof is wanted, `every` at the latest.
+    """
 
     def __init__(
-        self, call: Call, *, beat: Callable[[], None], stuck: Callable[[], None], every: float, after: float
+        self,
+        call: Call,
+        *,
+        beat: Callable[[], float | None],
+        stuck: Callable[[], None],
+        every: float,
+        after: float,
     ) -> None:
         self._call = call
         self._beat = beat
@@ -46,9 +55,8 @@ class Watchdog:
             if not self._turns():
                 self._stuck()
                 return
-            if not self._closing:
-                self._beat()
-            self._wake.wait(self._every)
+            wanted = None if self._closing else self._beat()
+            self._wake.wait(self._every if wanted is None else min(wanted, self._every))
 
     def _turns(self) -> bool:
         turned = threading.Event()

@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema
 
 from runner.duration import parse_duration
 from runner.errors import SpecError
-from runner.moment import Span
+from runner.moment import SECOND, Span
 
 EXPRESSION = "\\$\\{\\{"
 NAME = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
@@ -139,6 +139,14 @@ def _some(value: Any) -> Span:
     return found
 
 
+def _seconds(value: Any) -> Span:
+    """At least one second."""
+    found = _some(value)
+    if found < SECOND:
+        raise SpecError("must be a second at least", hint="write a number and a unit: 1s, 30s, 5m")
+    return found
+
+
 _parsed = lru_cache(maxsize=1024)(parse_duration)
 
 
@@ -185,6 +193,7 @@ _DURATION = {
 Duration = Annotated[Span, BeforeValidator(duration), Instead(_DURATION)]
 _SOME = {**_DURATION, "pattern": rf"^(?=.*([1-9]|{EXPRESSION}))({_DURATION['pattern']})"}
 SomeTime = Annotated[Span, BeforeValidator(_some), Instead(_SOME)]
+Seconds = Annotated[Span, BeforeValidator(_seconds), Instead(_SOME)]
 Truth = Annotated[bool, Strict()]
 """`no` and `off` are texts in YAML 1.2: nobody guesses what they mean."""
 Size = Annotated[

@@ -21,8 +21,8 @@ from runner.config.document.kinds import (
     Name,
     Names,
     Open,
+    Seconds,
     Size,
-    SomeTime,
     Text,
     Texts,
     Truth,
@@ -102,7 +102,7 @@ class HeartbeatModel(Model):
     """What an outside watcher hears as long as the runner is well."""
 
     url: Text = Field(description="asked every so often; may hold ${{ secrets.NAME }}")
-    every: SomeTime = Field(60_000_000, description="how often, a minute if not said")
+    every: Seconds = Field(60_000_000, description="how often, a minute if not said; a second at least")
 
 
 class StorageModel(Model):
