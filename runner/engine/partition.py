@@ -266,7 +266,8 @@ class Partition:
         """How long this partition needs no turn, unless something happens; None: for ever."""
         moment = self.moment() if tick else None
         retry_at = self._outage.retry_at
-        look_at = self._leading.look_at if self._leading is not None else None
+        acts = self.machine is not None and self._writing.held is None
+        look_at = self._leading.look_at if self._leading is not None and acts else None
         if retry_at is None and look_at is None and not self._lead.ends:
             # The usual one: a lead that lasts, and nothing in the way.
             return None if moment is None else max(0, moment - now)
@@ -396,6 +397,7 @@ class Partition:
         try:
             return self._leading.look(list(machine.runs.values()))
         except StoreError as error:
+            self._read_all = False
             self._outage.failed(error)
             return []
 

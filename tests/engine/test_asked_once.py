@@ -127,3 +127,35 @@ def test_a_store_that_could_not_be_read_once_is_back_once_it_can() -> None:
     rig.until(lambda: "store.back" in rig.names(), most=8)
     assert rig.partition().trouble == ""
     assert rig.partition().wait(rig.clock.now()) is None
+
+
+def test_who_leads_no_more_does_not_wake_to_look_at_other_hosts() -> None:
+    store = Leased()
+    first, second = two_hosts(store)
+    first.partition().release()
+    second.until(lambda: second.partition().leading)
+    store.take_away()
+    store.hold(SOURCE, "third", second.clock.now())
+    second.until(lambda: second.partition().standing_by)
+    second.clock.advance(LOOK_EVERY)
+    store.until = second.clock.now() + MINUTE
+    second.engine.turn()
+    assert second.partition().standing_by
+    wait = second.partition().wait(second.clock.now())
+    assert wait is not None
+    assert wait > 0
+
+
+def test_who_cannot_write_does_not_wake_to_look_at_other_hosts() -> None:
+    store = Leased()
+    first, second = two_hosts(store)
+    first.partition().release()
+    second.until(lambda: second.partition().leading)
+    second.later(SECOND // 10)
+    store.away = True
+    second.clock.advance_to((second.clock.now() // (60 * MINUTE) + 1) * 60 * MINUTE)
+    for _ in range(4):
+        second.later(LOOK_EVERY)
+        wait = second.partition().wait(second.clock.now())
+        assert wait is not None
+        assert wait > 0
