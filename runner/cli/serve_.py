@@ -51,7 +51,8 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     """Run the jobs of a file until stopped.
 
     An edit of the file is live within a second, or refused with the reason while the last good file keeps running.
-    SIGTERM or Ctrl-C stops: nothing new starts, what runs gets the grace; once more ends at once. SIGHUP reloads.
+    SIGTERM or Ctrl-C stops: nothing new starts, what runs gets the grace; once more ends at once. SIGHUP reloads,
+    or stops as well where the terminal it was started in was closed.
     """
     from typing import Literal, cast
 

@@ -38,6 +38,7 @@ from runner.service.reload import Shrunk, Swap, meanwhile, new_addresses
 from runner.service.report import Report
 from runner.service.signals import Signals
 from runner.service.systemd import Systemd
+from runner.service.terminal import Terminal
 from runner.service.vitals import Vitals
 from runner.service.watch import Watcher
 from runner.spec import JobKey
@@ -86,6 +87,8 @@ class Service:
         self._broken_since: Moment | None = None
         self._suspects: tuple[Path, ...] = ()
         self._draining = False
+        self._terminal = Terminal()
+        self._hung_up = False
         self._control: Control | None = None
         self._first = Swap(loaded, allow_shrink=True, rezone=True)
         """What this runner follows when it takes the lead."""
@@ -120,7 +123,7 @@ class Service:
     def run(self) -> int:
         """Serve until a signal, the watchdog or trouble ends it."""
         house = self.house
-        signals = Signals(_SIGNALS, lambda number: self._mail.put(_SIGNALS[number]))
+        signals = Signals(_SIGNALS, self._signalled)
         signals.open()
         engine = threading.Thread(target=house.engine.run, name="runner-clock", daemon=True)
         watcher = Watcher(self._watched, self._file_changed)
@@ -143,6 +146,17 @@ class Service:
             self._end(engine)
             signals.close()
         return code
+
+    def _signalled(self, number: int) -> None:
+        word = _SIGNALS[number]
+        if word == "reload" and self._terminal.gone:
+            # The shell hands on what the system has told already: only the first one asks to stop.
+            if not self._hung_up:
+                self._hung_up = True
+                self._report.say("terminal.gone", "the terminal was closed: stopping", "warn")
+                self._mail.put("stop")
+            return
+        self._mail.put(word)
 
     def _housekeeper(self) -> Housekeeper:
         made = Housekeeper(lambda: self._store, self._place.state, self._clock, lambda: self.house.config)
