@@ -8,6 +8,7 @@ post calls to each other. Functions and listeners run on the program's hub.
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -97,6 +98,16 @@ def _leave() -> None:
         each.end()
 
 
+def _forked() -> None:
+    """A child of a fork has none of its parent's threads: whoever asks one is told so, and nobody waits for its end."""
+    for each in list(_LIVE):
+        each.over = True
+    _LIVE.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def answered(there: Hub, function: Callable[[], T], home: Hub) -> T:
     """Call it in a greenlet of another hub, and wait for the answer in this one."""
     mine = home if home.here else Hub()
@@ -117,6 +128,14 @@ def answered(there: Hub, function: Callable[[], T], home: Hub) -> T:
     finally:
         if mine is not home:
             mine.close()
+
+
+def on(program: Hub, function: Callable[[], None]) -> None:
+    """Call it on the program's hub, and wait for that."""
+    if program.here:
+        function()
+    else:
+        answered(program, function, program)
 
 
 class Carried:
@@ -159,10 +178,7 @@ class Carried:
 
     def _there(self, function: Callable[[], None]) -> None:
         """Whoever starts or ends a scheduler waits for that, and the program's hub turns meanwhile."""
-        if self._program.here:
-            function()
-        else:
-            answered(self._program, function, self._program)
+        on(self._program, function)
 
 
 class ApartHouse(House):
@@ -174,14 +190,17 @@ class ApartHouse(House):
 
     _apart: Apart | None = None
     _program: Hub
+    _carried_host: QueueHost | None = None
 
     def meet(self, host: Host) -> None:
+        super().meet(host)
         self._program = Hub()
         if any(_lent(store) for store in self.stores.values()):
             return
         self._apart = Apart()
         if isinstance(host, QueueHost):
             host.carried_by(self._program.post, self._run_waiting)
+            self._carried_host = host
 
     def _run_waiting(self) -> None:
         if self._program.here:
@@ -189,11 +208,19 @@ class ApartHouse(House):
 
     def _there(self, function: Callable[[], T]) -> T:
         apart = self._apart
-        return function() if apart is None else apart.call(function, self._program)
+        if apart is None:
+            return function()
+        self._check_process()
+        return apart.call(function, self._program)
 
     def _left(self) -> None:
         """The house has been left: nothing is carried any more."""
         self._apart = None
+        host, self._carried_host = self._carried_host, None
+        if host is not None:
+            # What is under way arrives before anything that is posted from here on.
+            on(self._program, self._program.run_waiting)
+            host.carried_by(None, None)
         # Its hub closes it, whoever leaves.
         self._program.close() if self._program.here else self._program.post(self._program.close)
         for alias, executor in self.hands.executors.items():
@@ -217,7 +244,7 @@ class ApartHouse(House):
     def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
         apart = self._apart
         if apart is not None and apart.over:
-            # The interpreter is ending, and has ended our thread first.
+            # The interpreter is ending, and has ended our thread first; or this is the child of a fork.
             self._engine = self._thread = None
         else:
             aliases = frozenset(alias for alias in self.hands.executors if mine(alias))

@@ -50,6 +50,22 @@ class GeventScheduler(BaseScheduler):
         return gevent.spawn(self._over.wait)
 
     def shutdown(self, wait: bool = True) -> None:
+        """See BaseScheduler.shutdown. Once begun it comes to its end, whatever becomes of the greenlet that asked."""
+        if gevent.getcurrent() is gevent.get_hub():
+            return self._shut(wait)
+        # The one that asks may be a run of ours, which is killed as its executor ends; or it may have a timeout.
+        if (error := gevent.spawn(self._error_of_end, wait).get()) is not None:
+            raise error
+
+    def _error_of_end(self, wait: bool) -> BaseException | None:
+        # Returned, for what a greenlet raises is shown on stderr, too.
+        try:
+            self._shut(wait)
+        except BaseException as error:
+            return error
+        return None
+
+    def _shut(self, wait: bool) -> None:
         super().shutdown(wait)
         self._over.set()
 

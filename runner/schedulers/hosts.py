@@ -80,8 +80,11 @@ class QueueHost:
         host._own_thread = True
         return host
 
-    def carried_by(self, carry: Callable[[Call], object], flush: Call) -> None:
-        """Have `carry` bring calls to the thread, where greenlets are threads; `flush` makes those under way arrive."""
+    def carried_by(self, carry: Callable[[Call], object] | None, flush: Call | None) -> None:
+        """Have `carry` bring calls to the thread, where greenlets are threads; `flush` makes those under way arrive.
+
+        None: from now on they need nobody to bring them.
+        """
         self._carry, self._flush = carry, flush
 
     def post(self, call: Call) -> None:
@@ -103,7 +106,8 @@ class QueueHost:
             self._flush()
         if self.here:
             self._drain_here()
-        elif self._server is not None or self._thread is not None:
+        elif self._thread.is_alive() if self._thread is not None else self._server is not None:
+            # In the child of a fork its thread is not alive.
             reached = threading.Event()
             self.post(reached.set)
             reached.wait(10)

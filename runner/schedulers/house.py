@@ -81,6 +81,7 @@ class House:
         self._ended = threading.Event()
         self._waited_for = False
         """Whether somebody wants to know when runs end."""
+        self._process = os.getpid()
 
     def source_in(self, alias: str) -> str:
         """What the jobs of this scheduler belong to in a store: those of two names (`tablename`) in one database are
@@ -95,6 +96,15 @@ class House:
 
     def meet(self, host: Host) -> None:
         """Who runs the program's functions and listeners; told in its thread, before the start."""
+        self._process = os.getpid()
+
+    def _check_process(self) -> None:
+        """RunnerError in the child of a fork: the clock thread is the parent's, and would never answer."""
+        if self._engine is not None and os.getpid() != self._process:
+            raise RunnerError(
+                "this process was forked from the one that started the scheduler, and has none of its threads",
+                hint="start a scheduler after the fork, in the process that uses it",
+            )
 
     def start(self, *, paused: bool) -> None:
         """Open everything, read the stores and decide what came due meanwhile; then turn in a thread of its own."""
@@ -131,8 +141,13 @@ class House:
     def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
         """End. `wait`: until every run is over, but for those of executors that are `mine`: they need the caller."""
         engine = self.engine
+        if os.getpid() != self._process:
+            # The child of a fork: what was opened is the parent's, who goes on with it.
+            self._engine = self._thread = None
+            return
         self._tidy.close()
         if wait:
+            self._ended = threading.Event()
             self._waited_for = True
             engine.pause()
             while self._busy(mine):
@@ -291,6 +306,7 @@ class House:
     def act(self, alias: str, plan: Plan, wish: asking.Wish) -> None:
         """Have the plan done and written, here or by whoever leads; what it raises is raised here."""
         engine = self.engine
+        self._check_process()
         # Before anybody is asked: a batch that cannot be written would keep all others waiting behind it.
         self.stores[alias].check(wish.args.values())
         partition = engine.partitions[alias]

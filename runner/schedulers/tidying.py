@@ -26,8 +26,11 @@ class Tidy:
         self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        self._closing.clear()
-        self._thread = threading.Thread(target=self._work, name="runner-tidy", daemon=True)
+        # A new one: in a program that gevent patched, the last one may belong to the hub of the last start.
+        self._closing = threading.Event()
+        self._thread = threading.Thread(
+            target=self._work, args=[self._closing], name="runner-tidy", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -47,9 +50,9 @@ class Tidy:
         if failed is not None:
             raise failed
 
-    def _work(self) -> None:
+    def _work(self, closing: threading.Event) -> None:
         wait = FIRST
-        while not self._closing.wait(wait):
+        while not closing.wait(wait):
             wait = EVERY
             try:
                 self.round()
