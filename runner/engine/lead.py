@@ -46,7 +46,7 @@ class Lead:
         """When it has to be renewed; None: never."""
         self.until: Until = _never
         """Until when an attempt decided now may begin: as long as this very lead is ours."""
-        self._taken_at: Span | None = None
+        self.taken_at: Span | None = None
         """While it is being taken over: since when."""
         self._takeover: Span = LEASE
         """How long a lease a takeover asks for: longer than usual where an earlier one was lost, for it was slow."""
@@ -63,15 +63,15 @@ class Lead:
         asked_at = self._elapsed()
         fence = self._store.hold(self.source, self._owner, now, self._takeover)
         if fence is not None:
-            self._taken_at = asked_at
+            self.taken_at = asked_at
             self._took(fence, asked_at, now)
         return fence
 
     def through(self) -> None:
         """The takeover is over: what it had decided is written. From now on the lease is an usual one."""
-        if self._taken_at is None:
+        if self.taken_at is None:
             return
-        took, self._taken_at = self._elapsed() - self._taken_at, None
+        took, self.taken_at = self._elapsed() - self.taken_at, None
         if self._takeover > LEASE and self.renew_at is not None:
             self.renew_at = self._elapsed()
         self._takeover = min(max(LEASE, 2 * took), _LONGEST)
@@ -79,7 +79,7 @@ class Lead:
     def renew(self, now: Moment) -> Fence | None:
         """As `take`, for one that leads: None, or a fence of another number, where the lead was lost. StoreError."""
         asked_at = self._elapsed()
-        lease = LEASE if self._taken_at is None else self._takeover
+        lease = LEASE if self.taken_at is None else self._takeover
         fence = self._store.hold(self.source, self._owner, now, lease)
         if fence is not None and self.fence is not None and fence.number == self.fence.number:
             self._took(fence, asked_at, now)
@@ -112,8 +112,8 @@ class Lead:
 
     def lost(self) -> None:
         """Another runner led meanwhile, or could have. One that was lost before it was through took too long."""
-        if self._taken_at is not None:
-            took, self._taken_at = self._elapsed() - self._taken_at, None
+        if self.taken_at is not None:
+            took, self.taken_at = self._elapsed() - self.taken_at, None
             self._takeover = min(2 * max(self._takeover, took), _LONGEST)
         self.fence = None
         self._good_until = self.renew_at = None
@@ -121,7 +121,7 @@ class Lead:
     def release(self) -> None:
         """Let others lead."""
         fence, self.fence = self.fence, None
-        self._good_until = self.renew_at = self._taken_at = None
+        self._good_until = self.renew_at = self.taken_at = None
         if fence is not None:
             try:
                 self._store.release(fence)

@@ -32,7 +32,7 @@ class Outage:
         self.trouble = ""
         """What the store says while it fails; empty while it works."""
         self.retry_at: Span | None = None
-        """When the store is asked again, by `elapsed`; None: whenever there is something to ask."""
+        """When the store is asked again, by `elapsed`; None: whenever there is something to ask, and no trouble."""
         self._elapsed = elapsed
         self._alias = alias
         self._hands = hands

@@ -112,10 +112,13 @@ class Writing:
 
     def _wrote(self, now: Moment, batch: Batch, later: bool) -> None:
         self._faults = 0
-        self._outage.over()
-        self._written = batch
-        if not later:
-            self.act(now)
+        # Looked at here: every write comes by, and nearly none has an outage, or a takeover, to end.
+        if self._outage.retry_at is not None:
+            self._outage.over()
+        if later:
+            self._written = batch
+        else:
+            self._act(now, batch)
 
     def _stands(self, changes: Sequence[Change]) -> bool:
         """Whether it is on record all the same: a fault may come after the commit."""
@@ -127,13 +130,16 @@ class Writing:
     def act(self, now: Moment) -> None:
         """Start, stop and tell what is written."""
         batch, self._written = self._written, None
-        if batch is None:
-            return
+        if batch is not None:
+            self._act(now, batch)
+
+    def _act(self, now: Moment, batch: Batch) -> None:
         if self._lead.over:
             self._act_late(now, batch)
         else:
             batch.act(self._hands, self._done, self._lead.until)
-        self._lead.through()
+        if self._lead.taken_at is not None:
+            self._lead.through()
 
     def again(self, machine: Machine, now: Moment) -> None:
         """Try what is held back once more."""
