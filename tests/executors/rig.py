@@ -20,7 +20,8 @@ from runner.moment import SECOND
 from runner.spec import Command, JobKey, JobSpec, Step, Work
 
 SLOT = 1_774_000_000 * SECOND
-SOURCE = os.environ.setdefault("TESTED_SOURCE", f"/etc/{os.getpid()}/jobs.yaml")
+_TESTED_BY = os.environ.setdefault("TESTED_BY", str(os.getpid()))
+SOURCE = f"/etc/{_TESTED_BY}{os.environ.get('PYTEST_XDIST_WORKER', '')}/jobs.yaml"
 """The same in the processes that a test starts, another in each process of tests: who belongs to an attempt is known by
 its name alone, and tests of two of them that stop the same attempt would kill each other's commands."""
 
