@@ -16,7 +16,8 @@ from runner.moment import Span
 from runner.spec import Step, nothing
 
 Done = Callable[[AttemptKey, Outcome], None]
-"""Told exactly once per started attempt, from any thread."""
+"""Told exactly once per started attempt, from any thread; never of one that did not begin because its `until` was 0,
+which `recover` then leaves out."""
 
 
 Until = Callable[[], Span | None]

@@ -117,7 +117,8 @@ class LocalExecutor:
         for task in tasks:
             key = task.attempt
             if self._in_thread(task.step.work):
-                (alive if self._opened_threads().knows(key) else gone).add(key)
+                if not self._opened_threads().unbegun(key):
+                    (alive if self._opened_threads().knows(key) else gone).add(key)
                 continue
             if self._opened().holds(key):
                 alive.add(key)

@@ -74,6 +74,8 @@ class _Pool:
     def recover(self, tasks: Sequence[Task]) -> Found:
         """Threads and workers end with their process: what was begun in an earlier one is gone."""
         keys = frozenset(task.attempt for task in tasks)
+        if self._threads is not None:
+            keys -= {key for key in keys if self._threads.unbegun(key)}
         alive = frozenset(key for key in keys if self._threads is not None and self._threads.knows(key))
         return Found(alive=alive, gone=keys - alive)
 

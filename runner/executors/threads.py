@@ -48,15 +48,16 @@ Function = Callable[[Stop], Outcome]
 class Item(Stop):
     """Work for a thread, and what stops it."""
 
-    __slots__ = ("claimed", "function", "key", "until")
+    __slots__ = ("begun", "claimed", "function", "key", "until")
 
     def __init__(self, key: AttemptKey, function: Function, until: Until = always) -> None:
         super().__init__()
         self.key = key
         self.function = function
         self.until = until
+        self.begun = False
         self.claimed = False
-        """Whether somebody tells its outcome, or has told it."""
+        """Whether somebody tells its outcome, or has told it, or nobody ever will."""
 
 
 class Threads:
@@ -76,6 +77,8 @@ class Threads:
         self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._live: dict[AttemptKey, Item] = {}
         """Those whose outcome is still to be told."""
+        self._unbegun: set[AttemptKey] = set()
+        """Those that never began, for the lead was lost; of each lead no more than were told to begin at once."""
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._over = threading.Condition(self._lock)
@@ -98,6 +101,8 @@ class Threads:
                 elif len(self._threads) >= self._most or not self._add_thread():
                     self._waiting += 1
                 self._live[item.key] = item
+                if self._unbegun:
+                    self._unbegun.discard(item.key)
         for item in items:
             self._items.put(item)
 
@@ -108,6 +113,24 @@ class Threads:
     def knows(self, key: AttemptKey) -> bool:
         """Whether its outcome is still to be told."""
         return key in self._live
+
+    def unbegun(self, key: AttemptKey) -> bool:
+        """Whether it has not begun, and never will: the lead under which it was to begin is lost. Nobody is told."""
+        item = self._live.get(key)
+        if item is None:
+            return key in self._unbegun
+        if item.begun or item.until() != 0:
+            return False
+        with self._lock:
+            if item.begun or item.claimed:
+                return key in self._unbegun
+            item.claimed = True
+            self._unbegun.add(key)
+            self._live.pop(key, None)
+            if self._closing:
+                self._over.notify_all()
+        item.set()
+        return True
 
     def cancel(self, key: AttemptKey, reason: str) -> None:
         item = self._live.get(key)
@@ -156,7 +179,7 @@ class Threads:
                 return
             if not item.is_set():
                 outcome = self._outcome(item)
-                if self._claim(item):
+                if outcome is not None and self._claim(item):
                     self._tell(item, outcome)
             del item
             with self._lock:
@@ -165,21 +188,24 @@ class Threads:
                 else:
                     self._idle += 1
 
-    def _outcome(self, item: Item) -> Outcome:
+    def _outcome(self, item: Item) -> Outcome | None:
+        """None where it did not begin, and somebody knows."""
         try:
-            if not self._may_begin(item):
-                return Outcome(Status.INTERRUPTED, error="another runner took the lead before it began")
-            return item.function(item)
+            return item.function(item) if self._begins(item) else None
         except BaseException as error:
             return Outcome(Status.FAILED, error=said(error), exception=error)
 
-    def _may_begin(self, item: Item) -> bool:
+    def _begins(self, item: Item) -> bool:
         """Whether its runner leads still; where that is not sure, wait until it is."""
         while True:
             until = item.until()
             if until is None or until > self._clock.elapsed():
-                return True
-            if until == 0 or item.wait(0.1):
+                with self._lock:
+                    item.begun = not item.claimed
+                return item.begun
+            if until == 0 and self.unbegun(item.key):
+                return False
+            if item.wait(0.1):
                 return False
 
     def _claim(self, item: Item) -> bool:

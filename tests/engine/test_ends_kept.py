@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -10,9 +14,11 @@ from runner.core.action import Change
 from runner.core.event import Added
 from runner.core.run import Status
 from runner.errors import StoreError
+from runner.executors.pool import ThreadPoolExecutor
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import MINUTE, SECOND, Moment, Span
+from runner.spec import Call, Step
 from tests.engine.engine_rig import Rig, good, job
 
 
@@ -88,8 +94,6 @@ def test_an_end_that_was_not_written_when_the_lead_was_lost_is_told_later(rig: R
 
 
 def test_a_failure_that_would_be_retried_is_not_taken_for_an_interruption(store: Leased) -> None:
-    from dataclasses import replace
-
     from runner.core.run import Outcome
     from runner.spec import Retry
 
@@ -144,3 +148,48 @@ def test_who_is_told_to_stop_and_loses_the_lead_starts_nothing_more(rig: Rig, st
     for _ in range(4):
         rig.later(MINUTE)
     assert rig.executor.started == started
+
+
+class Gate:
+    """Functions that a test lets go on."""
+
+    began, goes_on = threading.Event(), threading.Event()
+    calls: ClassVar[list[str]] = []
+
+
+def held() -> None:
+    Gate.calls.append("held")
+    Gate.began.set()
+    assert Gate.goes_on.wait(20)
+
+
+def queued() -> None:
+    Gate.calls.append("queued")
+
+
+def test_what_waited_in_the_executor_when_the_lead_was_lost_is_begun_by_the_next_one(store: Leased) -> None:
+    rig = Rig(store)
+    pool = ThreadPoolExecutor(1, clock=rig.clock)
+    pool.open(rig.engine.done)
+    rig.hands.executors["default"] = pool
+    rig.engine.turn()
+    for function in (held, queued):
+        rig.post(Added(replace(job(function.__name__), steps=(Step("main", Call(function)),))))
+    rig.clock.advance(MINUTE)
+    rig.until(lambda: rig.names().count("run.started") == 2)
+    assert Gate.began.wait(20)
+    store.take_away()
+    led = rig.names().count("lease.taken")
+    rig.until(lambda: rig.names().count("lease.taken") > led)
+    Gate.goes_on.set()
+    deadline = time.monotonic() + 20
+    while len(rig.ended()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+        rig.engine.turn()
+    pool.close()
+    assert {run.spec.id: run.status for run in rig.ended()} == {
+        "held": Status.SUCCEEDED,
+        "queued": Status.SUCCEEDED,
+    }
+    assert Gate.calls == ["held", "queued"]
