@@ -52,7 +52,7 @@ class GeventScheduler(BaseScheduler):
     def shutdown(self, wait: bool = True) -> None:
         """See BaseScheduler.shutdown. Once begun it comes to its end, whatever becomes of the greenlet that asked."""
         if gevent.getcurrent() is gevent.get_hub():
-            return self._shut(wait)
+            return super().shutdown(wait)
         # The one that asks may be a run of ours, which is killed as its executor ends; or it may have a timeout.
         if (error := gevent.spawn(self._error_of_end, wait).get()) is not None:
             raise error
@@ -60,13 +60,13 @@ class GeventScheduler(BaseScheduler):
     def _error_of_end(self, wait: bool) -> BaseException | None:
         # Returned, for what a greenlet raises is shown on stderr, too.
         try:
-            self._shut(wait)
+            super().shutdown(wait)
         except BaseException as error:
             return error
         return None
 
-    def _shut(self, wait: bool) -> None:
-        super().shutdown(wait)
+    def _end(self, *, wait: bool) -> None:
+        super()._end(wait=wait)
         self._over.set()
 
     def _default_executor(self) -> Executor:

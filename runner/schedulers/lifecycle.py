@@ -21,7 +21,7 @@ from runner.core.run import Occurrence, Run
 from runner.events import EVENT_ALL, SchedulerEvent
 from runner.executors.base import Executor
 from runner.executors.coroutines import Coroutines
-from runner.executors.greenlets import threads_are_greenlets
+from runner.executors.greenlets import on_the_hub, spawn, threads_are_greenlets
 from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
 from runner.schedulers import (
@@ -187,12 +187,16 @@ class Lifecycle:
         self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
 
     def shutdown(self, wait: bool = True) -> None:
-        """End; with `wait` only when all that runs has ended. SchedulerNotRunningError where it does not run."""
+        """End; with `wait` only when all that runs has ended. SchedulerNotRunningError where it does not run.
+
+        In a program that gevent patched, a handler of a signal may not wait: there the end comes soon after it.
+        """
         with self._lock:
             if self.state == STATE_STOPPED:
                 raise SchedulerNotRunningError
             self.state = STATE_STOPPED
-        self._end(wait=wait)
+        end = partial(self._end, wait=wait)
+        spawn(end) if on_the_hub() else end()
 
     def _end(self, *, wait: bool) -> None:
         """Listeners hear of everything, the end itself included, before the host is left."""

@@ -12,6 +12,8 @@ if PATCHED == "patched":
     gevent.monkey.patch_all()
 
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 from runner.errors import RunnerError
 from runner.events import EVENT_JOB_EXECUTED, SchedulerEvent
 from runner.schedulers.background import BackgroundScheduler
+from runner.schedulers.blocking import BlockingScheduler
 
 if TYPE_CHECKING:
     from runner.schedulers.gevent import GeventScheduler
@@ -64,7 +67,7 @@ def in_a_fork() -> None:
         # Where threads are greenlets, those of the program are in the child, too.
         scheduler.add_listener(lambda event: None, EVENT_JOB_EXECUTED)
     scheduler.start()
-    scheduler.add_job(lambda: ran.append(1), "interval", seconds=0.05)
+    scheduler.add_job(lambda: ran.append(1), "interval", seconds=0.05, max_instances=1_000)
     until(lambda: ran)
     began = time.monotonic()
     for ends in (False, True):
@@ -88,6 +91,20 @@ def refusal(scheduler: BackgroundScheduler) -> str:
     except RunnerError as error:
         return str(error)
     return ""
+
+
+def by_a_signal() -> None:
+    """A handler of a signal ends it: where gevent patched the program, it is called on the hub, which cannot wait."""
+    for wait in (True, False):
+        scheduler = BlockingScheduler()
+        signal.signal(signal.SIGTERM, lambda *_, wait=wait, of=scheduler: of.shutdown(wait))
+        # The shell has the pause: the signal comes when nothing else goes on.
+        command = ["sh", "-c", f"sleep 0.3; kill -TERM {os.getpid()}"]
+        senders: list[subprocess.Popen[bytes]] = []
+        scheduler.add_job(lambda of=senders, command=command: of.append(subprocess.Popen(command)))
+        scheduler.start()
+        assert not scheduler.running
+        assert senders[0].wait(PATIENCE) == 0
 
 
 def by_its_own_run() -> None:
@@ -139,5 +156,5 @@ def with_a_timeout(scheduler: GeventScheduler) -> None:
 
 
 if __name__ == "__main__":
-    {"listener": with_a_listener, "fork": in_a_fork, "run": by_its_own_run}[CASE]()
+    {"listener": with_a_listener, "fork": in_a_fork, "run": by_its_own_run, "signal": by_a_signal}[CASE]()
     print("well")

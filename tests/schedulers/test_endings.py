@@ -1,4 +1,4 @@
-"""Schedulers that end from within, in the child of a fork, or with listeners that are still to be told."""
+"""Schedulers that end from within, by a signal, in the child of a fork, or with listeners that are still to be told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROGRAM = Path(__file__).with_name("ending_program.py")
 
 
 @pytest.mark.parametrize("patched", ["patched", "plain"])
-@pytest.mark.parametrize("case", ["listener", "fork", "run"])
+@pytest.mark.parametrize("case", ["listener", "fork", "run", "signal"])
 def test_it_ends_well(patched: str, case: str) -> None:
     done = subprocess.run(
         [sys.executable, str(PROGRAM), patched, case],
