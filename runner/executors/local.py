@@ -153,7 +153,7 @@ class LocalExecutor:
         if gone:
             # Nobody can tell how they would end, so nothing of them may go on. Their shims' pids mean nothing
             # any more (the machine may have been started anew): only the mark tells who belongs to them.
-            for pids in tree.members({attempt_id(key): 0 for key in gone}).values():
+            for pids in tree.members({attempt_id(key): 0 for key in gone}, self._state_dir).values():
                 tree.kill(pids)
         return Found(frozenset(alive), ended, frozenset(gone))
 

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from runner.clock import Clock
 from runner.executors import tree
@@ -26,7 +27,8 @@ STUCK = 3 * SECOND
 class Stopper:
     """Runs on the loop. `finish` is called for each command once its tree is gone."""
 
-    def __init__(self, loop: Loop, clock: Clock, finish: Callable[[Child], None]) -> None:
+    def __init__(self, state_dir: Path, loop: Loop, clock: Clock, finish: Callable[[Child], None]) -> None:
+        self._state_dir = state_dir
         self._loop = loop
         self._clock = clock
         self._finish = finish
@@ -60,7 +62,7 @@ class Stopper:
         self._loop.later(0, loop_later)
 
     def _signal_strays(self, child: Child, number: int) -> None:
-        for pid in tree.members({child.name: child.pid})[child.name]:
+        for pid in tree.members({child.name: child.pid}, self._state_dir)[child.name]:
             with contextlib.suppress(OSError):
                 if os.getpgid(pid) != child.pid:
                     os.kill(pid, number)
@@ -95,13 +97,13 @@ class Stopper:
     def _members(self, targets: dict[str, int]) -> dict[str, list[int]]:
         """Who is left of each. One that is about to be finished is looked at twice: a process that forks and ends
         between the listing of all processes and the look at itself hides its child."""
-        found = tree.members(targets)
+        found = tree.members(targets, self._state_dir)
         over = {
             name: pid
             for name, pid in targets.items()
             if not found[name] and self._stopping[name][0].ended_at is not None
         }
-        return {**found, **tree.members(over)} if over else found
+        return {**found, **tree.members(over, self._state_dir)} if over else found
 
     def _schedule_next(self) -> None:
         if not self._sweeping:

@@ -15,12 +15,18 @@ from pathlib import Path
 import psutil
 
 MARK = "RUNNER_ATTEMPT_ID"
+RUN_DIR = "RUNNER_RUN_DIR"
+SCRATCH = "scratch"
+"""The directory in the state directory where those of runs are (place.scratch_dir)."""
 
 _PROC = Path("/proc/self/environ").exists()
 
 
-def members(targets: Mapping[str, int]) -> dict[str, list[int]]:
-    """The live processes of each attempt, its shim not counted. `targets`: attempt id -> the shim's pid."""
+def members(targets: Mapping[str, int], state_dir: Path) -> dict[str, list[int]]:
+    """The live processes of each attempt, its shim not counted. `targets`: attempt id -> the shim's pid.
+
+    Attempts of another state directory may have the same ids: two copies of one program, say.
+    """
     table = _linux_table() if _PROC else _table()
     found: dict[str, list[int]] = {name: [] for name in targets}
     sessions = {shim: name for name, shim in targets.items() if shim > 0}
@@ -33,7 +39,10 @@ def members(targets: Mapping[str, int]) -> dict[str, list[int]]:
         elif pid not in owner:
             pending.append(pid)
     for pid in pending:
-        name = _marked(pid, targets) or (_limited(pid, numbers) if _PROC else None)
+        name = _marked(pid, targets)
+        if name is not None and _elsewhere(pid, state_dir):
+            continue
+        name = name or (_limited(pid, numbers) if _PROC else None)
         if name is not None:
             owner[pid] = name
     _add_descendants(owner, table)
@@ -106,16 +115,29 @@ def _limited(pid: int, numbers: Mapping[bytes, str]) -> str | None:
 
 
 def _marked(pid: int, targets: Mapping[str, int]) -> str | None:
-    try:
-        if _PROC:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                text = file.read()
-            at = text.find(f"{MARK}=".encode())
-            if at < 0:
-                return None
-            value = text[at + len(MARK) + 1 :].split(b"\0", 1)[0].decode("ascii", "replace")
-        else:
-            value = psutil.Process(pid).environ().get(MARK, "")
-    except (OSError, psutil.Error):
-        return None
+    value = _variable(pid, MARK)
     return value if value in targets else None
+
+
+def _elsewhere(pid: int, state_dir: Path) -> bool:
+    """Whether its environment names another state directory. Where that cannot be told, it does not."""
+    run_dir = Path(_variable(pid, RUN_DIR))
+    if run_dir.parent.name != SCRATCH:
+        return False
+    try:
+        return not run_dir.parents[1].samefile(state_dir)
+    except OSError:
+        return False
+
+
+def _variable(pid: int, name: str) -> str:
+    """Of a process's environment as it began; empty where there is none, or it may not be read."""
+    try:
+        if not _PROC:
+            return psutil.Process(pid).environ().get(name, "")
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            text = b"\0" + file.read()
+    except (OSError, psutil.Error):
+        return ""
+    _, found, rest = text.partition(b"\0" + name.encode() + b"=")
+    return os.fsdecode(rest.split(b"\0", 1)[0]) if found else ""

@@ -56,7 +56,7 @@ class Watch:
         self._again = again
         self._judges = ThreadPoolExecutor(2, thread_name_prefix=f"runner-judge-{name}")
         self._judging: set[Future[None]] = set()
-        self._stopper = Stopper(loop, clock, self._finish)
+        self._stopper = Stopper(state_dir, loop, clock, self._finish)
         self._shims: dict[int, Child] = {}
         """Our own children that are not reaped yet."""
         self._lock = threading.Lock()

@@ -146,3 +146,24 @@ def test_a_stop_that_comes_just_as_a_shim_refuses_is_kept(
     monkeypatch.setattr(processes._watch, "_again", meanwhile)
     assert local.run(sh(SLEEPER)).status is Status.TIMED_OUT
     assert sleepers(MARK) == []
+
+
+def test_an_attempt_of_the_same_name_elsewhere_goes_on(tmp_path: Path) -> None:
+    """Two copies of one program on a machine, each with a state directory of its own."""
+    one = task(sh(f"touch ready; while ! test -e go; do sleep 0.01; done; exit 7 # {MARK}"))
+    places = [tmp_path / "a", tmp_path / "b"]
+    for place in places:
+        place.mkdir()
+    stopped, other = opened = [Open(place) for place in places]
+    try:
+        for each in opened:
+            each.executor.start(one)
+            wait_for(each.state_dir / "ready")
+        stopped.executor.cancel(one.attempt, "timeout")
+        assert stopped.next().status is Status.TIMED_OUT
+        assert other.told.empty()
+        (tmp_path / "b" / "go").touch()
+        assert other.next().exit_code == 7
+    finally:
+        for each in opened:
+            each.close()
