@@ -181,8 +181,9 @@ def keep(kinds: Sequence[str]) -> int:
         with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
             file.write(text + "\n")
         draft.replace(where / "where.json")
-        told.wait()
-        (where / "where.json").unlink()
+        if servers:  # else what it says is read, and there is nothing to keep
+            told.wait()
+            (where / "where.json").unlink()
     return 0
 
 
@@ -214,7 +215,7 @@ def start(kinds: Sequence[str]) -> int:
         print(f"{kind}: {url}")
     for kind, why in there["missing"].items():
         print(f"{kind}: not running ({why})")
-    print("they stay until `make services-stop`")
+    print("they stay until `make services-stop`" if there["servers"] else "none runs")
     return 0
 
 

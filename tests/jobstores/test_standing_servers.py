@@ -102,6 +102,14 @@ def test_who_is_killed_takes_them_along(home: Path) -> None:
     assert answers(standing_servers.standing()["redis"])
 
 
+def test_where_none_starts_nothing_stays(home: Path) -> None:
+    for _ in range(2):
+        said = say("start", "a kind that is not there")
+        assert "a kind that is not there: not running" in said
+        assert "none runs" in said
+        until(lambda: standing_servers._is_free(home / "lock"))
+
+
 def test_each_has_a_database_of_its_own(home: Path) -> None:
     if "postgresql" not in (said := say("start", "postgresql")) or "not running" in said:
         pytest.skip(said)
