@@ -264,6 +264,8 @@ class Partition:
 
     def wait(self, now: Moment, *, tick: bool = True) -> Span | None:
         """How long this partition needs no turn, unless something happens; None: for ever."""
+        if self.machine is None and (self._stopping or self.refused):
+            return None
         moment = self.moment() if tick else None
         retry_at = self._outage.retry_at
         acts = self.machine is not None and self._writing.held is None

@@ -19,7 +19,7 @@ from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import MINUTE, SECOND, Moment, Span
 from runner.spec import Call, Step
-from tests.engine.engine_rig import Rig, good, job
+from tests.engine.engine_rig import SOURCE, Rig, good, job
 
 
 class Leased(MemoryJobStore):
@@ -193,3 +193,14 @@ def test_what_waited_in_the_executor_when_the_lead_was_lost_is_begun_by_the_next
         "queued": Status.SUCCEEDED,
     }
     assert Gate.calls == ["held", "queued"]
+
+
+def test_who_stops_and_has_lost_the_lead_waits_for_nothing(rig: Rig, store: Leased) -> None:
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    rig.partition().stop(rig.clock.now(), cancel=False)
+    store.take_away()
+    assert store.hold(SOURCE, "another", rig.clock.now()) is not None
+    rig.until(lambda: not rig.partition().leading)
+    rig.later(MINUTE)
+    assert rig.partition().wait(rig.clock.now()) is None
