@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -38,7 +37,7 @@ from runner.service.reload import Shrunk, Swap, meanwhile, new_addresses
 from runner.service.report import Report
 from runner.service.signals import Signals
 from runner.service.systemd import Systemd
-from runner.service.terminal import Terminal
+from runner.service.terminal import WORDS, Terminal
 from runner.service.vitals import Vitals
 from runner.service.watch import Watcher
 from runner.spec import JobKey
@@ -51,7 +50,6 @@ EXIT_CONFIG = 3
 _CHANGED = "the file changed"
 _SWAP_WITHIN = 60.0
 """Seconds; the clock thread takes a new configuration in its next turn."""
-_SIGNALS = {int(signal.SIGTERM): "stop", int(signal.SIGINT): "stop", int(signal.SIGHUP): "reload"}
 
 
 class Service:
@@ -87,8 +85,7 @@ class Service:
         self._broken_since: Moment | None = None
         self._suspects: tuple[Path, ...] = ()
         self._draining = False
-        self._terminal = Terminal()
-        self._hung_up = False
+        self._terminal = Terminal(report)
         self._control: Control | None = None
         self._first = Swap(loaded, allow_shrink=True, rezone=True)
         """What this runner follows when it takes the lead."""
@@ -123,7 +120,7 @@ class Service:
     def run(self) -> int:
         """Serve until a signal, the watchdog or trouble ends it."""
         house = self.house
-        signals = Signals(_SIGNALS, self._signalled)
+        signals = Signals(WORDS, partial(self._terminal.hear, self._mail.put))
         signals.open()
         engine = threading.Thread(target=house.engine.run, name="runner-clock", daemon=True)
         watcher = Watcher(self._watched, self._file_changed)
@@ -146,17 +143,6 @@ class Service:
             self._end(engine)
             signals.close()
         return code
-
-    def _signalled(self, number: int) -> None:
-        word = _SIGNALS[number]
-        if word == "reload" and self._terminal.gone:
-            # The shell hands on what the system has told already: only the first one asks to stop.
-            if not self._hung_up:
-                self._hung_up = True
-                self._report.say("terminal.gone", "the terminal was closed: stopping", "warn")
-                self._mail.put("stop")
-            return
-        self._mail.put(word)
 
     def _housekeeper(self) -> Housekeeper:
         made = Housekeeper(lambda: self._store, self._place.state, self._clock, lambda: self.house.config)

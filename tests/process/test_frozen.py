@@ -15,10 +15,10 @@ Until = Callable[..., None]
 JOBS = """\
 jobs:
   tick:
-    schedule: "*/4 * * * * *"
+    schedule: "*/3 * * * * *"
     run: touch begun; while [ ! -e go ]; do sleep 0.05; done; [ -e done ] || touch done
 """
-FOUR = 4.0
+THREE = 3.0
 
 
 def test_a_command_that_ended_while_the_runner_was_frozen_is_in_nobodys_way(desk: Desk, until: Until) -> None:
@@ -27,7 +27,7 @@ def test_a_command_that_ended_while_the_runner_was_frozen_is_in_nobodys_way(desk
     # "started" is said before its process is there.
     until((desk.directory / "begun").exists, "the command")
     served.process.send_signal(signal.SIGSTOP)
-    due = (time.time() // FOUR + 1) * FOUR
+    due = (time.time() // THREE + 1) * THREE
     (desk.directory / "go").touch()
     done = desk.directory / "done"
     until(done.exists, "the end of the command")
