@@ -18,7 +18,7 @@ from runner.executors.base import Done, Found, Task
 from runner.executors.boots import Boots
 from runner.executors.child import Launch
 from runner.executors.command import Commands
-from runner.executors.keeping import Keeper
+from runner.executors.keeping import FORGOTTEN, Keeper
 from runner.executors.marks import Marks
 from runner.executors.meanwhile import Meanwhile
 from runner.executors.place import attempt_id, attempt_path
@@ -129,6 +129,8 @@ class LocalExecutor:
                     if self._boots.earlier(key.run.job):
                         gone.add(key)
                         self._boots.recovered(key.run.job)
+                    elif self._may_be_swept(task):
+                        gone.add(key)
                     continue
                 if marks.exit_code() is not None:
                     self._meanwhile.expect(key)
@@ -156,6 +158,11 @@ class LocalExecutor:
             for pids in tree.members({attempt_id(key): 0 for key in gone}, self._state_dir).values():
                 tree.kill(pids)
         return Found(frozenset(alive), ended, frozenset(gone))
+
+    def _may_be_swept(self, task: Task) -> bool:
+        """Whether its marks may be gone because they are old: another runner on this directory may have swept them."""
+        claimed_at = task.state.started_at
+        return claimed_at is not None and claimed_at < self._clock.now() - FORGOTTEN
 
     def catch_up(self, most: float) -> None:
         """Return once all is told that has ended by now, after `most` seconds at the latest."""

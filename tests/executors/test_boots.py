@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runner.clock import SystemClock
 from runner.core.run import Status
 from runner.executors import boots
+from runner.executors.keeping import FORGOTTEN
+from runner.moment import MINUTE, Moment
 from tests.executors.rig import Open, sh, task
 
 Boot = Callable[[str], None]
@@ -34,9 +38,10 @@ def ran(state_dir: Path) -> None:
         opened.close()
 
 
-def gone(state_dir: Path) -> bool:
-    """Whether an attempt on record, of which nothing is on the disk, counts as one that went down with the machine."""
+def gone(state_dir: Path, claimed_at: Moment | None = None) -> bool:
+    """Whether an attempt on record, of which nothing is on the disk, counts as one that may have begun."""
     one = task(sh("true"), job="other")
+    one = replace(one, state=replace(one.state, started_at=claimed_at))
     opened = Open(state_dir)
     try:
         found = opened.executor.recover([one])
@@ -49,6 +54,13 @@ def gone(state_dir: Path) -> bool:
 def test_the_same_boot_what_never_began_begins(boot: Boot, tmp_path: Path) -> None:
     ran(tmp_path)
     assert not gone(tmp_path)
+
+
+def test_marks_as_old_as_those_that_are_swept_may_have_been_there(boot: Boot, tmp_path: Path) -> None:
+    ran(tmp_path)
+    now = SystemClock().now()
+    assert not gone(tmp_path, now - FORGOTTEN + MINUTE)
+    assert gone(tmp_path, now - FORGOTTEN - MINUTE)
 
 
 def test_another_boot_it_may_have_begun(boot: Boot, tmp_path: Path) -> None:
