@@ -69,7 +69,8 @@ jobs:
     served.wait_for("mail succeeded")
     served.stop()
     (etl,), first = ends(desk, "etl"), ends(desk, "mail")[-1]
-    assert first["scheduled_at"] < etl["started_at"] < first["started_at"]
+    # A second may turn between the trigger and its end: the time it brings is held back like the one before.
+    assert first["scheduled_at"] < etl["ended_at"] <= first["started_at"]
 
 
 def hold(desk: Desk, name: str) -> str:
