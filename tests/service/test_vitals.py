@@ -49,7 +49,11 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 def serve(directory: Path, jobs: str = JOBS, program: str = "", **environ: str) -> subprocess.Popen[str]:
     (directory / "jobs.yaml").write_text(jobs)
-    command = [sys.executable, "-c", program] if program else [sys.executable, "-m", "runner", "serve"]
+    command = (
+        [sys.executable, "-c", program]
+        if program
+        else [sys.executable, "-m", "runner", "serve", "--grace", "2s"]
+    )
     return subprocess.Popen(
         command,
         cwd=directory,
