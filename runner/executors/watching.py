@@ -106,7 +106,7 @@ class Watch:
     def _time_of_end(self, child: Child) -> Moment:
         """When it ended, which was long ago where the runner stood still, or was not there."""
         now, marks = self._clock.now(), child.launch.order.marks
-        changed = marks.changed_at() if child.adopted or child.exit_code is not None else None
+        changed = marks.changed_at() if child.exit_code is not None else None
         if changed is None:
             return now
         if child.adopted:

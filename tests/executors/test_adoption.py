@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.clock import SystemClock
 from runner.core.run import Status
 from runner.executors.base import Found
 from runner.executors.output import path_of, read
@@ -124,6 +125,27 @@ def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
         wait_until(lambda: not sleepers(MARK))
     finally:
         opened.close()
+
+
+def test_a_shim_that_is_killed_after_it_was_taken_over_ended_then(lone: Lone, tmp_path: Path) -> None:
+    script = f"sleep {MARK}; true"
+    process = lone(script, 1)
+    begun(tmp_path, script)
+    process.kill()
+    process.wait()
+    [one] = tasks(script, 1)
+    opened = Open(tmp_path)
+    try:
+        assert opened.executor.recover([one]).alive == {one.attempt}
+        before = SystemClock().now()
+        os.kill(marks(tmp_path, one).pid() or 0, signal.SIGKILL)
+        outcome = opened.next()
+    finally:
+        opened.close()
+    assert outcome.status is Status.INTERRUPTED
+    assert outcome.ended_at is not None
+    # Not when it began, which is what its marks say.
+    assert outcome.ended_at >= before
 
 
 def test_what_never_began_is_in_none_of_the_three(tmp_path: Path) -> None:
