@@ -146,8 +146,11 @@ def test_case_25_clock_back(stage: Stage) -> None:
     clock.set(3600 - 3)
     wait_until(lambda: clock.now() * 1e6 > moment("2027-01-15T12:00:03Z") + 2e6, "it is noon again")
     scene.wait_start()
-    later, _, first = clock_set(scene)
-    assert (later, first) == ("forward by 59m 57s", "back by 1h")
+    # By the wall's time, which went back: which of the two ways forward is the later one there is chance.
+    first, *others = reversed(clock_set(scene))
+    assert first == "back by 1h"
+    assert len(others) == 2
+    assert "forward by 59m 57s" in others
     assert json.loads(scene.cli("status", "--json").stdout)["clock"]["text"].endswith("forward by 59m 57s")
     assert runner.stop() == 0
     book = read(scene)
