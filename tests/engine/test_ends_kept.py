@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 
+from runner.clock import VirtualClock
 from runner.core.action import Change
 from runner.core.event import Added
 from runner.core.run import Status
@@ -52,6 +53,23 @@ class Leased(MemoryJobStore):
         for source in list(self._leases):
             self._numbers[source] += 1
             del self._leases[source]
+
+
+class Slow(Leased):
+    """One write takes longer than the lease lasts; then comes what happens `afterwards`."""
+
+    takes: Span = 0
+    clock: VirtualClock
+
+    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        super().write(changes, fence)
+        if self.takes:
+            takes, self.takes = self.takes, 0
+            self.clock.advance(takes)
+            self.afterwards()
+
+    def afterwards(self) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import pytest
 
 from runner.clock import VirtualClock
-from runner.core.action import Change
 from runner.core.event import Added
 from runner.jobstores.base import LEASE, Fence, JobStore, Loaded
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import MINUTE, SECOND, Moment, Span
 from tests.engine.engine_rig import Rig, job
-from tests.engine.test_ends_kept import Leased
+from tests.engine.test_ends_kept import Slow
 
 
-class GoneAfterwards(Leased):
-    """A write takes longer than the lease lasts, and then the store is away."""
+class GoneAfterwards(Slow):
+    """Then the store is away."""
 
-    takes: Span = 0
-    clock: VirtualClock
-
-    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
-        super().write(changes, fence)
-        if self.takes:
-            takes, self.takes = self.takes, 0
-            self.clock.advance(takes)
-            self.away = True
+    def afterwards(self) -> None:
+        self.away = True
 
 
 def test_an_outage_then_is_said_once_and_its_end_once() -> None:

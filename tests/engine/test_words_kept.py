@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.clock import VirtualClock
 from runner.core.action import Change
 from runner.core.event import Added, Fired
 from runner.core.run import Request, Status
@@ -15,10 +14,10 @@ from runner.frozen import replace
 from runner.history.read import History
 from runner.jobstores.base import LEASE, Fence
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
-from runner.moment import MINUTE, SECOND, Span
+from runner.moment import MINUTE, SECOND
 from runner.spec import Concurrency, JobKey
 from tests.engine.engine_rig import NOON, SOURCE, Rig, good, job
-from tests.engine.test_ends_kept import Leased
+from tests.engine.test_ends_kept import Leased, Slow
 
 
 class AfterCommit(SQLAlchemyJobStore):
@@ -91,19 +90,12 @@ def test_an_end_that_was_written_and_then_denied_counts_once(store: AfterCommit)
     assert store.load(SOURCE).runs == ()
 
 
-class LateLead(Leased):
-    """Writes take longer than the lease; at the end of one, somebody else has taken it."""
+class LateLead(Slow):
+    """Then somebody else has taken the lead."""
 
-    takes: Span = 0
-    clock: VirtualClock
-
-    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
-        super().write(changes, fence)
-        if self.takes:
-            takes, self.takes = self.takes, 0
-            self.clock.advance(takes)
-            self.take_away()
-            super().hold(SOURCE, "other", self.clock.now())
+    def afterwards(self) -> None:
+        self.take_away()
+        super().hold(SOURCE, "other", self.clock.now())
 
 
 def test_who_asked_for_what_is_written_is_told_so_though_the_lead_is_lost_then() -> None:

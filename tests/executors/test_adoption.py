@@ -51,12 +51,17 @@ def begun(state_dir: Path, script: str, count: int = 1) -> None:
     wait_until(lambda: all(marks(state_dir, one).pid() for one in tasks(script, count)))
 
 
-def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: Path) -> None:
-    script = "echo before; while ! test -e go; do sleep 0.01; done; echo after; exit 7"
+def left_behind(lone: Lone, state_dir: Path, script: str) -> None:
+    """Its runner was killed as it was under way."""
     process = lone(script, 1)
-    begun(tmp_path, script)
+    begun(state_dir, script)
     process.kill()
     process.wait()
+
+
+def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: Path) -> None:
+    script = "echo before; while ! test -e go; do sleep 0.01; done; echo after; exit 7"
+    left_behind(lone, tmp_path, script)
     opened = Open(tmp_path)
     try:
         [one] = tasks(script, 1)
@@ -74,10 +79,7 @@ def test_a_command_outlives_its_runner_and_is_taken_over(lone: Lone, tmp_path: P
 
 def test_one_taken_over_can_be_stopped(lone: Lone, tmp_path: Path) -> None:
     script = f"sleep {MARK}; true"
-    process = lone(script, 1)
-    begun(tmp_path, script)
-    process.kill()
-    process.wait()
+    left_behind(lone, tmp_path, script)
     opened = Open(tmp_path)
     try:
         [one] = tasks(script, 1)
@@ -91,10 +93,7 @@ def test_one_taken_over_can_be_stopped(lone: Lone, tmp_path: Path) -> None:
 
 def test_one_that_ended_meanwhile_has_all_its_output(lone: Lone, tmp_path: Path) -> None:
     script = "while ! test -e go; do sleep 0.01; done; seq 1 5000; exit 4"
-    process = lone(script, 1)
-    begun(tmp_path, script)
-    process.kill()
-    process.wait()
+    left_behind(lone, tmp_path, script)
     (tmp_path / "go").touch()
     [one] = tasks(script, 1)
     wait_until(lambda: marks(tmp_path, one).exit_code() is not None)
@@ -111,10 +110,7 @@ def test_one_that_ended_meanwhile_has_all_its_output(lone: Lone, tmp_path: Path)
 
 def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
     script = f"sleep {MARK}; true"
-    process = lone(script, 1)
-    begun(tmp_path, script)
-    process.kill()
-    process.wait()
+    left_behind(lone, tmp_path, script)
     [one] = tasks(script, 1)
     os.kill(marks(tmp_path, one).pid() or 0, signal.SIGKILL)
     wait_until(lambda: not marks(tmp_path, one).alive())
@@ -129,10 +125,7 @@ def test_marker_without_exit_is_gone(lone: Lone, tmp_path: Path) -> None:
 
 def test_a_shim_that_is_killed_after_it_was_taken_over_ended_then(lone: Lone, tmp_path: Path) -> None:
     script = f"sleep {MARK}; true"
-    process = lone(script, 1)
-    begun(tmp_path, script)
-    process.kill()
-    process.wait()
+    left_behind(lone, tmp_path, script)
     [one] = tasks(script, 1)
     opened = Open(tmp_path)
     try:
