@@ -13,6 +13,7 @@ from runner.collector import SELDOM, Seldom, held
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
     enabled, thresholds = gc.isenabled(), gc.get_threshold()
+    gc.enable()
     yield
     gc.set_threshold(*thresholds)
     gc.enable() if enabled else gc.disable()

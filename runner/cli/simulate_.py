@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import gc
 import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli import completing, frame, reading
+from runner.collector import held
 
 if TYPE_CHECKING:
     from runner.config import Config
@@ -44,6 +44,7 @@ MOST_LINES = 200
 @click.option("--all", "everything", is_flag=True, help=f"list every event, even more than {MOST_LINES}")
 @frame.file_option
 @frame.json_option
+@held()  # Everything that is made stays until the end: to look for garbage among it takes half of the time.
 def command(
     job: str | None,
     start: str | None,
@@ -98,8 +99,6 @@ def command(
         outputs=_outputs(outputs, loaded, wanted),
     )
     off = [_off(text, now, zone, first, last) for text in down]
-    # Everything that is made stays until the end: to look for garbage among it takes half of the time.
-    gc.disable()
     with frame.progress(100, "simulating, per cent:") as step:
         played = stretch(
             specs, start=first, end=last, script=script, settings=settings(loaded), off=off, step=step

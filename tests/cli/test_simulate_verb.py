@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from tests.cli.verb_place import Place
@@ -41,6 +43,12 @@ def test_a_weekend_in_which_the_clocks_change(jobs: Place) -> None:
     jobs.write(JOBS.replace("  hourly: {schedule: 0 * * * *, run: ./hourly}\n", ""))
     said = jobs.call("simulate", *WEEKEND, "--fail", "etl.extract=2")
     assert (said.stdout, said.stderr) == (TABLE, "")
+
+
+def test_a_program_that_calls_it_keeps_its_garbage_collector(jobs: Place) -> None:
+    assert gc.isenabled()
+    jobs.call("simulate", *WEEKEND)
+    assert gc.isenabled()
 
 
 def test_as_json_every_occurrence_is_accounted_for(jobs: Place) -> None:

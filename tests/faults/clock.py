@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-_LIBRARIES = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/local/lib/faketime/libfaketime.so.1")
+_LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/local/lib/faketime/libfaketimeMT.so.1")
+"""The build with a lock. The other one reads its file in each thread at once, and now and then one of them is given
+the real time: 8 of 1,440,000 readings of four threads here, and none with the lock."""
 
 
 def library() -> str:
