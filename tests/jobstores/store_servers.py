@@ -288,10 +288,12 @@ def own_mongodb(kind: str = "secantus") -> Iterator[str]:
         pytest.skip(f"the server {kind} is not installed")
     with directory() as where:
         port = free_port()
-        options = {
-            "secantus": ["--port", str(port), "--storage-path", str(where / "data")],
-            "nx": ["--port", str(port), "--db", str(where / "data.db")],
-        }[kind]
+        # Without these a second server takes the machine's first for itself, and ends.
+        files: Words = ["--pid-file", where / "nx.pid", "--log-file", where / "nx.log"]
+        options: dict[str, Words] = {
+            "secantus": ["--port", str(port), "--storage-path", where / "data"],
+            "nx": ["--port", str(port), "--db", where / "data.db", *files],
+        }
 
         def answer() -> None:
             from pymongo import MongoClient
@@ -300,7 +302,7 @@ def own_mongodb(kind: str = "secantus") -> Iterator[str]:
             with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=500) as client:
                 client.admin.command("ping")
 
-        with running([command, *options], answer, where=where) as server:
+        with running([command, *options[kind]], answer, where=where) as server:
             yield Url.of(f"mongodb://127.0.0.1:{port}/", server)
 
 
