@@ -56,7 +56,8 @@ class Found:
 
 class Executor(Protocol):
     """Laws, checked by `runner.testing`'s contract suite: `start` returns at once; `done` is told exactly once
-    per started attempt; nothing is ever raised into the engine (trouble is a failed Outcome)."""
+    per started attempt; nothing is ever raised into the engine (trouble is a failed Outcome). Where a scheduler has
+    several stores, `start`, `cancel` and `recover` are called from a thread for each of them, at the same time."""
 
     @property
     def capacity(self) -> int | None:

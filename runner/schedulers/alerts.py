@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.clock import Clock
-from runner.core.event import Delivered
+from runner.core.event import Delivered, Event
 from runner.core.run import Delivery
 from runner.moment import Span
 from runner.spec import Notify, Rule
 
 if TYPE_CHECKING:
-    from runner.engine import Engine
     from runner.notify.outbox import Outbox
 
 log = logging.getLogger("runner.notify")
@@ -132,15 +131,15 @@ class Alerts:
         self._clock = clock
         self._outbox: Outbox | None = None
         self._stores: dict[str, str] = {}
-        self._engine: Callable[[], Engine | None] = lambda: None
+        self._post: Callable[[Event, str], None] = lambda event, store: None
 
-    def open(self, engine: Engine) -> None:
-        """Get ready to send for this engine."""
+    def open(self, post: Callable[[Event, str], None]) -> None:
+        """Get ready to send; `post` is told of a store what arrived."""
         if not self._channels:
             return
         from runner.notify.outbox import Outbox
 
-        self._engine = lambda: engine
+        self._post = post
         self._outbox = Outbox(
             self._channels, self._delivered, clock=self._clock, log=log.warning, zone=self._zone
         )
@@ -160,6 +159,6 @@ class Alerts:
             self._outbox = None
 
     def _delivered(self, id: str, ok: bool, error: str) -> None:
-        engine, store = self._engine(), self._stores.pop(id, None)
-        if engine is not None and store is not None:
-            engine.post(Delivered(id, "" if ok else error or "it did not arrive"), store)
+        store = self._stores.pop(id, None)
+        if store is not None:
+            self._post(Delivered(id, "" if ok else error or "it did not arrive"), store)

@@ -20,7 +20,7 @@ from gevent.monkey import get_original
 
 from runner.core.run import AttemptKey, Outcome, Run, Status
 from runner.core.run import Job as Record
-from runner.engine import Partition, Plan
+from runner.engine import Engine, Partition, Plan
 from runner.errors import RunnerError
 from runner.executors.base import Done, Executor, Found, Task
 from runner.executors.calls import said
@@ -245,7 +245,7 @@ class ApartHouse(House):
         apart = self._apart
         if apart is not None and apart.over:
             # The interpreter is ending, and has ended our thread first; or this is the child of a fork.
-            self._engine = self._thread = None
+            self._engines = None
         else:
             aliases = frozenset(alias for alias in self.hands.executors if mine(alias))
             self._there(partial(super().stop, wait=wait, mine=aliases.__contains__))
@@ -254,10 +254,10 @@ class ApartHouse(House):
         self._left()
 
     def abandon(self) -> None:
-        thread = self._thread
+        engines = self._engines
         super().abandon()
         if self._apart is not None:
-            self._apart.end(after=thread.join if thread is not None else lambda: None)
+            self._apart.end(after=engines.join if engines is not None else lambda: None)
             self._left()
 
     # ── stores and executors ────────────────────────────────────────────────────────────────
@@ -290,9 +290,9 @@ class ApartHouse(House):
     def act(self, alias: str, plan: Plan, wish: asking.Wish) -> None:
         self._there(partial(super().act, alias, plan, wish))
 
-    def _in_memory(self, partition: Partition, plan: Plan) -> bool:
+    def _in_memory(self, engine: Engine, partition: Partition, plan: Plan) -> bool:
         """Never in the caller's greenlet: the house is another thread's."""
-        return super()._in_memory(partition, plan) if self._apart is None else False
+        return super()._in_memory(engine, partition, plan) if self._apart is None else False
 
     def records(self, alias: str) -> Sequence[Record]:
         return self._there(partial(super().records, alias))

@@ -66,7 +66,7 @@ def write_down(store: JobStore, source: str, wish: Wish, clock: Clock) -> Reques
     return request
 
 
-def ask(store: JobStore, source: str, wish: Wish, clock: Clock, engine: Engine) -> None:
+def ask(store: JobStore, source: str, wish: Wish, clock: Clock) -> None:
     """Write the wish down and wait for the leader's answer; its refusal is raised as if it had been our own."""
     request = write_down(store, source, wish, clock)
     until, pause = clock.elapsed() + PATIENCE, threading.Event()

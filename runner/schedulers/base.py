@@ -222,7 +222,7 @@ class BaseScheduler(Lifecycle):
             raise
         finally:
             # What is told of this change is told in the turn that made it; only then may others be heard.
-            self._house.engine.tidy(lambda: self._mine.__delitem__(token))
+            self._house.engines.of(alias).tidy(lambda: self._mine.__delitem__(token))
         return mine
 
     def _store(self, alias: str) -> JobStore:

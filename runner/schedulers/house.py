@@ -1,4 +1,4 @@
-"""The engine of a scheduler with its stores and executors: started, asked, ended."""
+"""The engines of a scheduler with its stores and executors: started, asked, ended."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from runner.jobstores.memory import MemoryJobStore
 from runner.moment import SECOND, Moment, Span
 from runner.schedulers import asking
 from runner.schedulers.alerts import Alerts
+from runner.schedulers.engines import Engines
 from runner.schedulers.hosts import Host
 from runner.schedulers.tidying import Tidy
 from runner.spec import Call, JobKey
@@ -38,6 +39,8 @@ _UNTOLD = 10 * SECOND
 _PATIENCE = 5.0
 """How many seconds a change of a job waits for a store that fails or a lead that is held elsewhere."""
 
+_BUSY = "it is busy, and this clock thread must go on"
+
 _STARTS_NOTHING = frozenset({"add", "add_all"})
 """Changes that never begin or end a run by themselves."""
 
@@ -46,7 +49,7 @@ _LAST_WORDS = 5.0
 
 
 class House:
-    """`announce` is told what happens on the clock thread; `wants` names the announcements about usual
+    """`announce` is told what happens, on the clock thread of the store; `wants` names the announcements about usual
     runs that it wants just now.
 
     `stores` and `hands.executors` may be filled before `start`; later they come and go by the methods.
@@ -75,9 +78,7 @@ class House:
         self._tell = announce
         self._wants = wants
         self._allowed = allowed
-        self._engine: Engine | None = None
-        self._told: dict[str, bool] = {}
-        self._thread: threading.Thread | None = None
+        self._engines: Engines | None = None
         self._ended = threading.Event()
         self._waited_for = False
         """Whether somebody wants to know when runs end."""
@@ -100,97 +101,92 @@ class House:
 
     def _check_process(self) -> None:
         """RunnerError in the child of a fork: the clock thread is the parent's, and would never answer."""
-        if self._engine is not None and os.getpid() != self._process:
+        if self._engines is not None and os.getpid() != self._process:
             raise RunnerError(
                 "this process was forked from the one that started the scheduler, and has none of its threads",
                 hint="start a scheduler after the fork, in the process that uses it",
             )
 
     def start(self, *, paused: bool) -> None:
-        """Open everything, read the stores and decide what came due meanwhile; then turn in a thread of its own."""
+        """Open everything, read the stores and decide what came due meanwhile; then turn in threads of their own."""
         for store in self.stores.values():
             store.open()
-        engine = Engine(self.hands, self._clock, poll_requests=None)
-        self.hands.open(engine.done)
-        self._engine = engine
-        self._alerts.open(engine)
-        self._told = {alias: self._listen(store) for alias, store in self.stores.items()}
-        engine.poll_every(self._often())
+        engines = Engines(self.hands, self._clock, daemon=self._daemon)
+        if paused:
+            engines.pause()
+        self.hands.open(engines.done)
+        self._engines = engines
+        self._alerts.open(engines.post)
         for alias in self.stores:
             self._attach(alias)
-        if paused:
-            engine.pause()
-        engine.turn()
-        self._thread = threading.Thread(target=engine.run, name="runner-clock", daemon=self._daemon)
-        self._thread.start()
+        for engine in engines.each.values():
+            engine.turn()
+        for alias in self.stores:
+            engines.begin(alias)
         self._tidy.open()
 
-    def _listen(self, store: JobStore) -> bool:
-        """Whether the store tells of what others ask; where it cannot, or cannot now, it is asked each second."""
+    def _listen(self, store: JobStore, engine: Engine) -> Span | None:
+        """Hear of what others ask of a store; how often it is asked all the same.
+
+        A notice may be lost with its connection, so never none. A store that cannot tell, or cannot now, is asked each
+        second.
+        """
+        told = False
         try:
-            return store.listen(self.source_in(store.alias), self.engine.poke)
+            told = store.listen(self.source_in(store.alias), engine.poke)
         except StoreError as error:
             log.warning("the store %r: %s; it is asked each second", store.alias, error)
-            return False
-
-    def _often(self) -> Span | None:
-        """How often the stores are asked for requests. A notice may be lost with its connection, so never none."""
-        durable = [told for alias, told in self._told.items() if not is_memory(self.stores[alias])]
-        return (SECOND if not all(durable) else _UNTOLD) if durable else None
+        if is_memory(store):
+            return None
+        return _UNTOLD if told else SECOND
 
     def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
         """End. `wait`: until every run is over, but for those of executors that are `mine`: they need the caller."""
-        engine = self.engine
+        engines = self.engines
         if os.getpid() != self._process:
             # The child of a fork: what was opened is the parent's, who goes on with it.
-            self._engine = self._thread = None
+            self._engines = None
             return
         self._tidy.close()
         if wait:
             self._ended = threading.Event()
             self._waited_for = True
-            engine.pause()
+            engines.pause()
             while self._busy(mine):
                 self._ended.clear()
                 if self._busy(mine):
                     self._ended.wait(0.2)
-        stopped: Future[None] = Future()
-        engine.call(lambda now: _stop_all(engine, now, stopped))
-        if not engine.on_clock_thread:
-            stopped.result(30)
+        engines.stop()
         self.hands.close(leave=not wait)
         self._alerts.close(_LAST_WORDS if wait else 0)
-        engine.end()
-        thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(30)
-        for partition in list(engine.partitions.values()):
+        engines.end()
+        for partition in engines.partitions:
             partition.release()
         for store in self.stores.values():
             _empty(store, self.source_in(store.alias), self._clock.now())
             store.close()
-        self._engine = None
+        self._engines = None
         self._waited_for = False
 
     def abandon(self) -> None:
-        """The host is gone and will never shut us down: end the clock thread, whoever is on it."""
-        engine, self._engine = self._engine, None
+        """The host is gone and will never shut us down: end the clock threads, whoever is on one."""
+        engines, self._engines = self._engines, None
         self._tidy.close()
-        if engine is not None:
-            engine.end()
+        if engines is not None:
+            engines.end(wait=False)
 
     @property
-    def engine(self) -> Engine:
-        if self._engine is None:
+    def engines(self) -> Engines:
+        if self._engines is None:
             raise RunnerError("the scheduler is not running")
-        return self._engine
+        return self._engines
 
     @property
     def running(self) -> bool:
-        return self._engine is not None
+        return self._engines is not None
 
     def _busy(self, mine: Callable[[str], bool]) -> bool:
-        for partition in self.engine.partitions.values():
+        for partition in self.engines.partitions:
             machine = partition.machine
             for run in list(machine.runs.values()) if machine is not None else ():
                 if not mine(run.spec.executor) and run.status in (Status.RUNNING, Status.PENDING):
@@ -210,43 +206,30 @@ class House:
     def add_store(self, alias: str, store: JobStore) -> None:
         store.alias = alias
         self.stores[alias] = store
-        if self._engine is not None:
+        if self._engines is not None:
             store.open()
-            self._told[alias] = self._listen(store)
-            self._engine.poll_every(self._often())
             self._attach(alias)
-            self._settle()
+            self._engines.begin(alias)
+            self._settle(alias)
 
     def remove_store(self, alias: str, *, shutdown: bool) -> JobStore:
         store = self.stores.pop(alias)
-        self._told.pop(alias, None)
-        if self._engine is not None:
-            engine = self._engine
-            engine.poll_every(self._often())
-            gone: Future[None] = Future()
-
-            def detach(now: Moment) -> None:
-                partition = engine.detach(alias)
-                partition.release()
-                gone.set_result(None)
-
-            engine.call(detach)
-            if not engine.on_clock_thread:
-                gone.result(30)
+        if self._engines is not None:
+            self._engines.remove(alias)
             if shutdown:
                 store.close()
         return store
 
     def add_executor(self, alias: str, executor: Executor) -> None:
         self.hands.executors[alias] = executor
-        if self._engine is not None:
-            executor.open(self._engine.done)
-            self._engine.configure(self._settings())
+        if self._engines is not None:
+            executor.open(self._engines.done)
+            self._engines.configure(self._settings())
 
     def remove_executor(self, alias: str, *, shutdown: bool) -> Executor:
         executor = self.hands.executors.pop(alias)
-        if self._engine is not None:
-            self._engine.configure(self._settings())
+        if self._engines is not None:
+            self._engines.configure(self._settings())
             if shutdown:
                 executor.close(leave=True)
         return executor
@@ -255,9 +238,9 @@ class House:
         return Settings(executors=self.hands.capacities)
 
     def _attach(self, alias: str) -> None:
-        engine = self.engine
+        store, engine = self.stores[alias], self.engines.make(alias)
         partition = Partition(
-            self.stores[alias],
+            store,
             self.source_in(alias),
             owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
             settings=self._settings(),
@@ -269,13 +252,12 @@ class House:
             retry_every=self._retry_every,
         )
         engine.attach(alias, partition)
+        engine.poll_every(self._listen(store, engine))
 
-    def _settle(self) -> None:
-        """Return when the clock thread has had a turn."""
+    def _settle(self, alias: str) -> None:
+        """Return when the store's clock thread has had a turn."""
         turned = threading.Event()
-        engine = self.engine
-        if engine.on_clock_thread:
-            return
+        engine = self.engines.of(alias)
         engine.call(lambda now: engine.call(lambda _: turned.set()))
         engine.poke()
         turned.wait(30)
@@ -305,25 +287,24 @@ class House:
 
     def act(self, alias: str, plan: Plan, wish: asking.Wish) -> None:
         """Have the plan done and written, here or by whoever leads; what it raises is raised here."""
-        engine = self.engine
+        engines = self.engines
         self._check_process()
         # Before anybody is asked: a batch that cannot be written would keep all others waiting behind it.
         self.stores[alias].check(wish.args.values())
-        partition = engine.partitions[alias]
-        if engine.on_clock_thread:
-            if partition.leading:
-                partition.at_once(self._clock.now(), plan)
-            else:
-                # Nobody may wait here for an answer.
-                asking.write_down(self.stores[alias], self.source_in(alias), wish, self._clock)
-        elif wish.verb in _STARTS_NOTHING and self._in_memory(partition, plan):
+        engine, partition = engines.of(alias), engines.partition(alias)
+        if engine.on_clock_thread and partition.leading:
+            partition.at_once(self._clock.now(), plan)
+        elif not partition.leading and engines.here:
+            # Nobody may wait here for an answer.
+            asking.write_down(self.stores[alias], self.source_in(alias), wish, self._clock)
+        elif wish.verb in _STARTS_NOTHING and self._in_memory(engine, partition, plan):
             return
         elif partition.standing_by:
-            asking.ask(self.stores[alias], self.source_in(alias), wish, self._clock, engine)
+            asking.ask(self.stores[alias], self.source_in(alias), wish, self._clock)
         else:
             self._await(engine.ask(plan, alias), partition)
 
-    def _in_memory(self, partition: Partition, plan: Plan) -> bool:
+    def _in_memory(self, engine: Engine, partition: Partition, plan: Plan) -> bool:
         """A job of a memory store waits for nobody's disk: add it in the caller's thread, where that can be."""
         if not is_memory(partition.store) or not partition.leading or partition.trouble:
             return False
@@ -334,22 +315,24 @@ class House:
             partition.at_once(now, plan)
             due = partition.wait(now) == 0
 
-        if not self.engine.visit(add):
+        if not engine.visit(add):
             return False
         if due:
             # What is due at once has begun when its adding returns: a program may end right after it.
-            self._await(self.engine.ask(lambda machine, now: (), partition.store.alias), partition)
+            self._await(engine.ask(lambda machine, now: (), partition.store.alias), partition)
         return True
 
     def _await(self, answer: Future[None], partition: Partition) -> None:
+        # Of two clock threads that wait for each other each gives up in the end.
+        for_ever = not self.engines.here
         waited = 0.0
         while True:
             try:
                 return answer.result(0.5)
             except TimeoutError:
                 waited += 0.5
-            if waited >= _PATIENCE and (partition.trouble or not partition.leading):
-                why = partition.trouble or "another scheduler leads it"
+            if waited >= _PATIENCE and (partition.trouble or not partition.leading or not for_ever):
+                why = partition.trouble or (_BUSY if partition.leading else "another scheduler leads it")
                 raise StoreError(
                     f"the store {partition.store.alias!r} does not answer: {why}",
                     hint="the change is kept, and will be made when the store is back",
@@ -357,7 +340,7 @@ class House:
 
     def records(self, alias: str) -> Sequence[Record]:
         """The jobs of a store as they stand now."""
-        partition = self.engine.partitions[alias]
+        partition = self.engines.partition(alias)
         machine = partition.machine
         if machine is not None:
             return list(machine.jobs.values())
@@ -373,11 +356,11 @@ class House:
 
     def leads(self, alias: str) -> bool:
         """Whether this scheduler is the one that turns the store's jobs."""
-        return self._engine is not None and self._engine.partitions[alias].leading
+        return self._engines is not None and self._engines.partition(alias).leading
 
     def record(self, key: JobKey) -> Record | None:
         """One of them, where this scheduler leads; None elsewhere."""
-        partition = self._engine.partitions.get(key.store) if self._engine is not None else None
+        partition = self._engines.find(key.store) if self._engines is not None else None
         machine = partition.machine if partition is not None else None
         return machine.jobs.get(key) if machine is not None else None
 
@@ -385,14 +368,6 @@ class House:
 def is_memory(store: JobStore) -> bool:
     """Whether a store keeps the very values it is given, functions without a name among them."""
     return isinstance(store, MemoryJobStore)
-
-
-def _stop_all(engine: Engine, now: Moment, stopped: Future[None]) -> None:
-    try:
-        for partition in engine.partitions.values():
-            partition.stop(now, cancel=False)
-    finally:
-        stopped.set_result(None)
 
 
 def _empty(store: JobStore, source: str, now: Moment) -> None:

@@ -109,7 +109,7 @@ class Lifecycle:
         self._listeners: list[tuple[Listener, int]] = []
         self._mask = 0
         self._mine: dict[int, Mine] = {}
-        self._left: list[Announce] = []
+        self._left: dict[str, list[Announce]] = {}
         self._host: Host | None = None
         self.state = STATE_STOPPED
         self.configure(gconfig or {}, **options)
@@ -217,7 +217,7 @@ class Lifecycle:
         self._require_running()
         if self.state == STATE_RUNNING:
             self.state = STATE_PAUSED
-            self._house.engine.pause()
+            self._house.engines.pause()
             self._logger.info("Paused scheduler job processing")
             self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_PAUSED))
 
@@ -225,14 +225,14 @@ class Lifecycle:
         self._require_running()
         if self.state == STATE_PAUSED:
             self.state = STATE_RUNNING
-            self._house.engine.resume()
+            self._house.engines.resume()
             self._logger.info("Resumed scheduler job processing")
             self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_RESUMED))
 
     def wakeup(self) -> None:
         """Look at once whether something is due or asked for."""
         self._require_running()
-        self._house.engine.poke()
+        self._house.engines.poke()
 
     @property
     def running(self) -> bool:
@@ -352,17 +352,16 @@ class Lifecycle:
         self._logger.error("Error notifying listener", exc_info=(type(error), error, error.__traceback__))
 
     def _hear(self, announce: Announce) -> None:
-        """Called on the clock thread: hand on what somebody wants to know."""
+        """Called on the clock thread of a store: hand on what somebody wants to know."""
         if type(announce.value) is Run:
             self._hand_on(announce)
             return
         if isinstance(announce.value, Occurrence) and self._house.record(announce.value.job) is None:
             # Its job was removed in the same turn; that is told next, with what the job was.
-            self._left.append(announce)
+            self._left.setdefault(announce.value.job.store, []).append(announce)
             return
         if announce.name == "job.removed":
-            left, self._left = self._left, []
-            for each in left:
+            for each in self._left.pop(announce.value.key.store, ()):
                 self._hand_on(each, announce.value)
         change = _OWN_CHANGES.get(announce.name)
         mine = self._whose(change, announce.value.key) if change is not None else None

@@ -144,6 +144,12 @@ class Server:
                     pytest.skip(f"{self._command[0]} does not answer: {error}; {' / '.join(words)}")
                 time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """The keeper's; the server's processes descend from it."""
+        assert self._keeper is not None, "it is not running"
+        return self._keeper.pid
+
     def end(self, word: bytes = b"stop") -> None:
         """`stop` lets it finish, `kill` is SIGKILL; its directory stays."""
         keeper, self._keeper = self._keeper, None

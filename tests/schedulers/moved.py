@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from runner.clock import VirtualClock
+from runner.engine import Engine
 from runner.events import EVENT_ALL
 from runner.moment import SECOND, Moment, from_datetime
 from runner.schedulers.background import BackgroundScheduler
@@ -68,18 +70,25 @@ class Moved:
 
     def _advance(self, seconds: float) -> None:
         # Between two turns: what one turn decides, and when it is to be tried again, is all of one time.
-        with self.scheduler._house.engine._turning:
+        with ExitStack() as between:
+            for engine in self.scheduler._house.engines.each.values():
+                between.enter_context(engine._turning)
             self.clock.advance(round(seconds * SECOND))
 
     def turn(self) -> None:
-        """Return when the clock thread has seen the time, and the turn in which it did is over."""
-        turned = threading.Event()
-        engine = self.scheduler._house.engine
+        """Return when the clock threads have seen the time, and the turn in which each did is over."""
+        turned = [_seen(engine) for engine in self.scheduler._house.engines.each.values()]
+        for each in turned:
+            assert each.wait(10)
 
-        def seen(_: Moment) -> None:
-            engine.tidy(turned.set)
-            engine.poke()
 
-        engine.call(seen)
+def _seen(engine: Engine) -> threading.Event:
+    turned = threading.Event()
+
+    def seen(_: Moment) -> None:
+        engine.tidy(turned.set)
         engine.poke()
-        assert turned.wait(10)
+
+    engine.call(seen)
+    engine.poke()
+    return turned

@@ -418,15 +418,15 @@ def test_jobs_of_a_memory_store_are_added_in_the_caller_s_thread_while_nothing_i
 ) -> None:
     made = moved()
     made.turn()
-    house = made.scheduler._house
+    engine = made.scheduler._house.engines.of("default")
     waited: list[Any] = []
-    ask = house.engine.ask
+    ask = engine.ask
 
     def asked(*args: Any) -> Any:
         waited.append(args)
         return ask(*args)
 
-    monkeypatch.setattr(house.engine, "ask", asked)
+    monkeypatch.setattr(engine, "ask", asked)
     for number in range(50):
         made.scheduler.add_job(print, "interval", seconds=1, id=str(number))
     assert len(made.scheduler.get_jobs()) == 50

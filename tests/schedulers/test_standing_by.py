@@ -32,7 +32,7 @@ def test_a_job_that_a_listener_adds_reaches_the_leader(tmp_path: Path) -> None:
             other.add_job("math:sqrt", "interval", hours=1, args=[4], id="heard")
             done.set()
 
-        other._house.engine.call(listener)
+        other._house.engines.of("default").call(listener)
         assert done.wait(10)
         until(lambda: leader.get_job("heard") is not None)
     finally:

@@ -1,0 +1,207 @@
+"""A store that hangs holds up its own jobs; those of the other stores start when they are due."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from runner.core.action import Change
+from runner.events import EVENT_JOB_EXECUTED, JobExecutionEvent
+from runner.jobstores.base import Fence
+from runner.jobstores.memory import MemoryJobStore
+from runner.schedulers.background import BackgroundScheduler
+from runner.schedulers.base import BaseScheduler
+from tests.jobstores import store_servers
+from tests.jobstores.frozen_server import frozen
+
+LATE = 5.0
+"""Seconds; a server that hangs amid a statement is given up after ten."""
+TICKS = 40 if os.environ.get("RUNNER_LONG") else 8
+"""So many, each half a second: the long form sees the tries of a store that is known to hang as well."""
+
+SCHEDULERS: dict[str, BaseScheduler] = {}
+"""By what a job that runs in its scheduler's place finds it."""
+MEET = threading.Barrier(2, timeout=10)
+
+
+class Ears:
+    """Hears what has run, and when."""
+
+    def __init__(self) -> None:
+        self._heard: list[tuple[str | None, float]] = []
+        self._more = threading.Condition()
+
+    def __call__(self, event: JobExecutionEvent) -> None:
+        with self._more:
+            self._heard.append((event.jobstore, time.monotonic()))
+            self._more.notify_all()
+
+    def times(self, store: str, since: float = 0, until: float = float("inf")) -> list[float]:
+        return [at for each, at in self._heard if each == store and since < at < until]
+
+    def wait(self, what: Callable[[], bool]) -> None:
+        with self._more:
+            assert self._more.wait_for(what, 60), "it never happens"
+
+
+# ── a store of a program's own ──────────────────────────────────────────────────────────────
+
+
+class Hanging(MemoryJobStore):
+    """Writes nothing, and does not return, while `open_gate` is not set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open_gate = threading.Event()
+        self.open_gate.set()
+        self.hangs = threading.Event()
+
+    def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        if not self.open_gate.is_set():
+            self.hangs.set()
+            self.open_gate.wait(60)
+        super().write(changes, fence)
+
+
+@pytest.fixture
+def hanging() -> Iterator[tuple[BackgroundScheduler, Hanging]]:
+    store = Hanging()
+    scheduler = BackgroundScheduler()
+    scheduler.add_jobstore(store, "far")
+    scheduler.start()
+    yield scheduler, store
+    store.open_gate.set()
+    if scheduler.running:
+        scheduler.shutdown()
+
+
+def test_while_a_write_does_not_return_another_store_goes_on(
+    hanging: tuple[BackgroundScheduler, Hanging],
+) -> None:
+    scheduler, store = hanging
+    ears = Ears()
+    scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
+    store.open_gate.clear()
+    assert store.hangs.wait(10)
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="near")
+    ears.wait(lambda: len(ears.times("default")) >= 3)
+    scheduler.pause_job("near")
+    scheduler.remove_job("near")
+    since = time.monotonic()
+    store.open_gate.set()
+    ears.wait(lambda: bool(ears.times("far", since)))
+
+
+def test_stores_come_and_go_while_one_hangs(hanging: tuple[BackgroundScheduler, Hanging]) -> None:
+    scheduler, store = hanging
+    ears = Ears()
+    scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
+    store.open_gate.clear()
+    assert store.hangs.wait(10)
+    scheduler.add_jobstore("memory", "third")
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="third", jobstore="third")
+    ears.wait(lambda: bool(ears.times("third")))
+    scheduler.remove_jobstore("third")
+    scheduler.add_jobstore("memory", "third")
+    assert scheduler.get_jobs("third") == []
+    assert not store.open_gate.is_set()
+
+
+def test_a_shutdown_waits_for_the_write_under_way(hanging: tuple[BackgroundScheduler, Hanging]) -> None:
+    scheduler, store = hanging
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
+    store.open_gate.clear()
+    assert store.hangs.wait(10)
+    ended = threading.Thread(target=scheduler.shutdown)
+    ended.start()
+    ended.join(0.2)
+    assert ended.is_alive()
+    store.open_gate.set()
+    ended.join(10)
+    assert not ended.is_alive()
+    assert not [each for each in threading.enumerate() if each.name == "runner-clock"]
+
+
+# ── runs on the clock thread ────────────────────────────────────────────────────────────────
+
+
+def add_in(name: str, store: str) -> None:
+    """Run by the debug executor, on the clock thread of one store: it wants something of the other's."""
+    SCHEDULERS[name].add_job("math:sqrt", "interval", args=[4], hours=1, id="added", jobstore=store)
+
+
+def meet_and_add_in(name: str, store: str) -> None:
+    MEET.wait()
+    add_in(name, store)
+
+
+@pytest.mark.parametrize("job", [add_in, meet_and_add_in])
+def test_runs_on_the_clock_threads_of_two_stores_may_change_each_others_jobs(
+    job: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """Where both wait for each other one gives up, and says that the change is kept: it is made all the same."""
+    scheduler = BackgroundScheduler(
+        executors={"default": {"type": "debug"}},
+        jobstores={"far": {"type": "sqlalchemy", "url": f"sqlite:///{tmp_path / 'jobs.db'}"}},
+    )
+    SCHEDULERS[job.__name__] = scheduler
+    scheduler.start()
+    try:
+        soon = datetime.now(UTC) + timedelta(seconds=0.5)
+        for store, other in (("far", "default"), ("default", "far")):
+            scheduler.add_job(
+                job, "date", run_date=soon, args=[job.__name__, other], id="first", jobstore=store
+            )
+        until = time.monotonic() + 30
+        while not all(scheduler.get_job("added", jobstore=store) for store in ("far", "default")):
+            assert time.monotonic() < until, "they wait for each other for ever"
+            time.sleep(0.05)
+    finally:
+        scheduler.shutdown()
+        del SCHEDULERS[job.__name__]
+
+
+# ── real servers ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    with getattr(store_servers, request.param)(own=True) as url:
+        yield url
+
+
+def test_a_server_that_hangs_delays_no_job_of_another_store(server: str, tmp_path: Path) -> None:
+    ears = Ears()
+    scheduler = BackgroundScheduler(
+        jobstores={
+            "far": {"type": "sqlalchemy", "url": server},
+            "near": {"type": "sqlalchemy", "url": f"sqlite:///{tmp_path / 'jobs.db'}"},
+        }
+    )
+    scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
+    stores = ("far", "near", "default")
+    for store in stores:
+        scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.5, id="tick", jobstore=store)
+    scheduler.start()
+    try:
+        ears.wait(lambda: all(ears.times(store) for store in stores))
+        with frozen(server):
+            began = time.monotonic()
+            ears.wait(lambda: all(len(ears.times(store, began)) >= TICKS for store in stores[1:]))
+            over = time.monotonic()
+        assert len(ears.times("far", began, over)) <= 1
+        for store in stores[1:]:
+            gaps = [after - before for before, after in pairwise([began, *ears.times(store, began, over)])]
+            assert max(gaps) < LATE, f"{store}: {gaps}"
+        ears.wait(lambda: len(ears.times("far", over)) >= 2)
+    finally:
+        scheduler.shutdown()
