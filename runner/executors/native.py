@@ -10,8 +10,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 
 _SIGNALS = tuple(
     number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
@@ -26,13 +26,21 @@ class Inherited:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
-        self._lines = dict(zip(variables, _encoded(map("=".join, variables.items())), strict=True))
+        self._lines = dict(zip(variables, _lines(variables), strict=True))
+        self._made = _array(len(self._lines))(*self._lines.values())
 
-    def with_own(self, own: Mapping[str, str]) -> list[bytes]:
-        """Each `NAME=value`; a start's own stand for those of the same name."""
-        return list(
-            {**self._lines, **dict(zip(own, _encoded(map("=".join, own.items())), strict=True))}.values()
-        )
+    def with_own(self, own: Mapping[str, str]) -> ctypes.Array[ctypes.c_char_p]:
+        """Each `NAME=value`, and the end; a start's own stand for those of the same name."""
+        lines = _lines(own)
+        if not own.keys().isdisjoint(self._lines):
+            return _strings({**self._lines, **dict(zip(own, lines, strict=True))}.values())
+        count = len(self._made)
+        found = _array(count + len(lines) + 1)()
+        # Most are the same each time: their addresses are copied, and this object keeps what they point to.
+        ctypes.memmove(found, self._made, ctypes.sizeof(self._made))
+        for index, line in enumerate(lines, count):
+            found[index] = line
+        return found
 
 
 def start(
@@ -48,7 +56,7 @@ def start(
     expected to close on exec.
     """
     if _native is not None:
-        return _native.start(path, argv, inherited.with_own(env), copies)
+        return _native.start(path, argv, inherited.with_own(env), tuple(copies))
     return os.posix_spawn(
         path,
         list(argv),
@@ -61,7 +69,7 @@ def start(
 
 
 class _Native:
-    """The C library's functions, and the attributes that are the same for every start."""
+    """The C library's functions, and what is the same for many starts."""
 
     def __init__(self) -> None:
         # PyDLL for what takes no time: giving the lock away and taking it back would cost more.
@@ -78,29 +86,48 @@ class _Native:
         flags = ctypes.c_short(_SETSIGDEF | _SETSIGMASK | _SETSID)
         if self._quick.posix_spawnattr_setflags(self._attributes, flags):
             raise OSError("posix_spawn cannot start a session")
+        # Descriptors come back, and with them the same copies.
+        self._copying = lru_cache(maxsize=256)(partial(_Copying, self._quick))
 
     def start(
-        self, path: str, argv: Sequence[str], env: list[bytes], copies: Sequence[tuple[int, int]]
+        self,
+        path: str,
+        argv: Sequence[str],
+        env: ctypes.Array[ctypes.c_char_p],
+        copies: tuple[tuple[int, int], ...],
     ) -> int:
-        actions = ctypes.create_string_buffer(_ROOM)
-        self._quick.posix_spawn_file_actions_init(actions)
-        try:
-            for here, there in copies:
-                self._quick.posix_spawn_file_actions_adddup2(actions, here, there)
-            pid = ctypes.c_int()
-            error = self._spawn(
-                ctypes.byref(pid),
-                os.fsencode(path),
-                actions,
-                self._attributes,
-                _strings(_encoded(argv)),
-                _strings(env),
-            )
-        finally:
-            self._quick.posix_spawn_file_actions_destroy(actions)
+        # Held until the start is over: another thread may put it out of the cache meanwhile.
+        copying = self._copying(copies)
+        pid = ctypes.c_int()
+        error = self._spawn(
+            ctypes.byref(pid),
+            os.fsencode(path),
+            copying.actions,
+            self._attributes,
+            _strings(_encoded(argv)),
+            env,
+        )
         if error:
             raise OSError(error, os.strerror(error))
         return pid.value
+
+
+class _Copying:
+    """Which descriptors a start copies, as the C library takes it: told once, for it looks up a limit at each."""
+
+    def __init__(self, library: ctypes.PyDLL, copies: tuple[tuple[int, int], ...]) -> None:
+        self._destroy = library.posix_spawn_file_actions_destroy
+        self.actions = ctypes.create_string_buffer(_ROOM)
+        library.posix_spawn_file_actions_init(self.actions)
+        for here, there in copies:
+            library.posix_spawn_file_actions_adddup2(self.actions, here, there)
+
+    def __del__(self) -> None:
+        self._destroy(self.actions)
+
+
+def _lines(variables: Mapping[str, str]) -> list[bytes]:
+    return _encoded(map("=".join, variables.items()))
 
 
 def _encoded(texts: Iterable[str]) -> list[bytes]:
@@ -112,7 +139,7 @@ def _encoded(texts: Iterable[str]) -> list[bytes]:
     return found
 
 
-def _strings(lines: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+def _strings(lines: Collection[bytes]) -> ctypes.Array[ctypes.c_char_p]:
     return _array(len(lines) + 1)(*lines, None)
 
 
