@@ -23,13 +23,15 @@ from runner.executors.place import attempt_id, log_file
 from runner.executors.room import Room
 from runner.executors.starters import Starters
 from runner.executors.watching import Done, Watch
-from runner.moment import MILLISECOND, SECOND
+from runner.moment import MILLISECOND, SECOND, Span
 
 _log = logging.getLogger("runner.executors")
 
 Prepare = Callable[[], Launch]
 
 _STARTERS = 4
+_FEW = 2
+"""So many starts wait for the thread that is at work rather than have another beside it."""
 _TRIES = (50, 100, 200, 400, 800, 1600)
 """Milliseconds between tries to start on a machine that is short of descriptors, memory or processes."""
 
@@ -48,7 +50,7 @@ class Processes:
         self._loop = Loop(f"runner-commands-{name}", clock)
         # A start waits until the shim's program is loaded, without the interpreter's lock. Where hundreds begin at
         # once one thread would wait its turn behind all that it has started already, and the last start come late.
-        self._starter = Starters(f"runner-start-{name}", _STARTERS)
+        self._starter = Starters(f"runner-start-{name}", _STARTERS, few=_FEW, later=self._later)
         self._slow = Starters(f"runner-prepare-{name}", 8)
         self._waiting: dict[str, str] = {}
         """Attempts not started yet -> why they shall not be, or nothing."""
@@ -162,6 +164,9 @@ class Processes:
                 return pid
             threading.Event().wait(0.01)
         raise ExecutorError("its shim holds the lock but never said its pid")
+
+    def _later(self, span: Span, function: Callable[[], None]) -> None:
+        self._loop.call(partial(self._loop.later, span, function))
 
     # -- on a starter thread
 
