@@ -24,6 +24,7 @@ from runner.triggers.combining import OrTrigger
 from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
+from runner.triggers.meant import hint_for
 from runner.triggers.times import moment_of
 from runner.triggers.windows import BetweenTrigger, Window
 from runner.triggers.workdays import Roll, WorkdayTrigger, roll_of
@@ -84,35 +85,11 @@ def _text(text: str, options: _Options) -> Trigger:
     if not text.strip():
         raise TriggerError("the schedule is empty", hint=_EXAMPLES)
     zone(options.timezone)
-    if phrase.is_phrase(text):
-        return _phrase(phrase.read(text), options)
     try:
-        return _cron(text, options)
+        return _phrase(phrase.read(text), options) if phrase.is_phrase(text) else _cron(text, options)
     except TriggerError as error:
-        near = _looks_like_phrase(text)
+        near = hint_for(text)
         raise (TriggerError(error.fact, hint=near) if near else error) from None
-
-
-def _looks_like_phrase(text: str) -> str | None:
-    """A hint for what has the words of a phrase but not its beginning: `15m`, `daily`, `evry 5m`, `02:00`."""
-    words = " ".join(text.lower().split())
-    if f"@{words}" in ("@hourly", "@daily", "@weekly", "@monthly", "@yearly"):
-        return f"write @{words}"
-    first, _, rest = words.partition(" ")
-    meant = [f"every {words}", f"at {words}"]
-    if difflib.get_close_matches(first.removeprefix("@"), ("every",), 1, 0.7):
-        meant.append(f"every {rest}")
-    return next((f"did you mean `{one}`?" for one in meant if _is_good(one)), None)
-
-
-def _is_good(words: str) -> bool:
-    try:
-        said = phrase.read(words)
-        if said.date is not None:
-            moment_of(said.date, "UTC")
-    except TriggerError:
-        return False
-    return True
 
 
 def _phrase(said: phrase.Phrase, options: _Options) -> Trigger:
