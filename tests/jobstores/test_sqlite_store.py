@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import StaticPool
 
 from runner.core.action import Forget, Save
 from runner.core.run import Job, Request
@@ -66,6 +69,45 @@ def test_only_the_owner_may_read_the_files(store: SQLAlchemyJobStore, file: Path
     store.hold(SOURCE, "me", NOON)
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in file.parent.iterdir()}
     assert set(modes.values()) == {"0o600"}, modes
+
+
+def test_a_url_that_was_read_before_makes_a_file_for_its_owner_too(tmp_path: Path) -> None:
+    one = SQLAlchemyJobStore(make_url(f"sqlite:///{tmp_path / 'jobs.db'}"))
+    one.open()
+    one.close()
+    assert stat.S_IMODE((tmp_path / "jobs.db").stat().st_mode) == 0o600
+
+
+def test_a_url_that_cannot_be_read_is_refused_at_once() -> None:
+    with pytest.raises(StoreError, match="URL cannot be read"):
+        SQLAlchemyJobStore("jobs.db")
+
+
+def test_a_uri_is_a_file_with_locks_beside_it(tmp_path: Path) -> None:
+    stores = [SQLAlchemyJobStore(f"sqlite:///file:{tmp_path}/a%20b.db?uri=true") for _ in range(2)]
+    for one in stores:
+        one.open()
+    assert stores[0].hold(SOURCE, "first", NOON) is not None
+    assert stores[1].hold(SOURCE, "second", NOON) is None
+    for one in stores:
+        one.close()
+    assert (tmp_path / "a b.db").exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"poolclass": StaticPool}])
+def test_an_engine_in_memory_for_one_thread_alone_is_refused(options: dict[str, Any]) -> None:
+    engine = create_engine("sqlite://", **options)
+    with pytest.raises(StoreError, match=r"cannot be used by another thread.*sqlite://"):
+        SQLAlchemyJobStore(engine=engine).open()
+
+
+def test_an_engine_in_memory_for_all_threads_is_taken() -> None:
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    one = SQLAlchemyJobStore(engine=engine)
+    one.open()
+    one.write([Save(Job(spec(), NOON))])
+    assert len(one.load(SOURCE).jobs) == 1
+    one.close()
 
 
 def test_every_commit_is_synced(store: SQLAlchemyJobStore) -> None:

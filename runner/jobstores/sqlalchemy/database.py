@@ -27,6 +27,7 @@ from sqlalchemy.exc import (
 
 from runner.errors import StoreCorrupt, StoreError, StoreFull, StoreUnknown, StoreUnreachable
 from runner.jobstores.sqlalchemy import tables
+from runner.jobstores.sqlalchemy.sqlite import beside
 
 HEAD = "0002"
 """The newest migration; where the database says the same, alembic is not even loaded."""
@@ -52,7 +53,7 @@ def url_of(url: str | URL) -> URL:
         raise StoreUnknown("the database's URL cannot be read", hint=_LIKE) from error
 
 
-def file_of(url: str) -> Path | None:
+def file_of(url: str | URL) -> Path | None:
     """The file of a SQLite database; None for any other."""
     parsed = url_of(url)
     name = parsed.database
@@ -81,7 +82,7 @@ def connect(url: str | URL, options: Mapping[str, Any] | None = None, schema: st
         except NoSuchModuleError as error:
             raise StoreUnknown(f"there is no kind of database {parsed.drivername!r}", hint=_LIKE) from error
     arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-    path = file_of(str(url)) if isinstance(url, str) else None
+    path = file_of(parsed)
     if path is not None:
         if not path.exists():
             with contextlib.suppress(FileExistsError):
@@ -389,8 +390,9 @@ def upgrade(connection: Connection) -> None:
 @contextlib.contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
     """Nobody else migrates this database meanwhile."""
-    name, database = engine.dialect.name, engine.url.database
-    if name == "sqlite" and database and database != ":memory:":
+    name = engine.dialect.name
+    database = beside(engine.url) if name == "sqlite" else None
+    if database is not None:
         with open(f"{database}.migrate.lock", "w", opener=_private) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import URL, Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from runner.core.action import Change, Save
@@ -34,11 +34,13 @@ from runner.jobstores.sqlalchemy.database import (
     reading,
     transaction,
     translated,
+    url_of,
 )
 from runner.jobstores.sqlalchemy.mark import Mark
 from runner.jobstores.sqlalchemy.purge import purge
 from runner.jobstores.sqlalchemy.reserve import Reserve
 from runner.jobstores.sqlalchemy.silence import LONGEST, Silence, bounded
+from runner.jobstores.sqlalchemy.sqlite import beside, usable_anywhere
 from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
 from runner.moment import SECOND, Moment, Span
 from runner.spec import JobKey, JobSpec, Retention
@@ -64,7 +66,7 @@ class SQLAlchemyJobStore:
 
     def __init__(
         self,
-        url: str | None = None,
+        url: str | URL | None = None,
         engine: Engine | str | None = None,
         tablename: str = "",
         metadata: Any = None,
@@ -80,10 +82,12 @@ class SQLAlchemyJobStore:
             raise ValueError('Need either "engine" or "url" defined')
         if engine is not None and (tableschema or engine_options):
             raise ValueError("tableschema and engine_options are for a store that is given a url")
+        if url is not None:
+            url_of(url)  # one that cannot be read is refused here, not when the scheduler starts
         self.alias = alias
         self.scope = "" if tablename == "apscheduler_jobs" else tablename  # APScheduler's default is no name
         self._codec = Codec.of(codec, pickle_protocol)
-        self._url = url
+        self._url: str | URL | None = url
         self._options = dict(engine_options or {})
         self._schema = tableschema
         self._given: Engine | None = given(engine)
@@ -136,8 +140,10 @@ class SQLAlchemyJobStore:
             silence.seconds = LONGEST
             self._engine = engine
             if engine.dialect.name == "sqlite":
-                database = engine.url.database or ":memory:"
-                self._locks = None if database == ":memory:" else leases.FileLocks(Path(database))
+                database = beside(engine.url)
+                self._locks = None if database is None else leases.FileLocks(database)
+                if database is None and self._given is not None:
+                    usable_anywhere(engine)
             if self._mark is not None:
                 self._verify(engine)
                 if file is not None:
