@@ -19,7 +19,7 @@ from runner.engine.batch import Arrival, Entry, Plan
 from runner.engine.hands import Hands
 from runner.engine.partition import Partition
 from runner.errors import RunnerError
-from runner.moment import MILLISECOND, SECOND, Moment, Span
+from runner.moment import MILLISECOND, SECOND, Moment, Span, to_datetime
 
 log = logging.getLogger("runner.engine")
 
@@ -215,7 +215,19 @@ class Engine:
         with self._turning:
             span = self._span_to_wait()
             self._waking_at = None if span is None else self._clock.elapsed() + span
+        if log.isEnabledFor(logging.DEBUG):
+            self._say_what_for(span)
         return span
+
+    def _say_what_for(self, span: Span | None) -> None:
+        """What the clock thread waits for, in the words that those who look for a fault know from APScheduler."""
+        if self._paused:
+            log.debug("Scheduler is paused; waiting until resume() is called")
+        elif span is None:
+            log.debug("No jobs; waiting until a job is added")
+        else:
+            due = to_datetime(self._clock.now() + span)
+            log.debug("Next wakeup is due at %s (in %f seconds)", due, span / SECOND)
 
     def _do_chores(self) -> None:
         while self._chores:

@@ -366,12 +366,22 @@ class Lifecycle:
         change = _OWN_CHANGES.get(announce.name)
         mine = self._whose(change, announce.value.key) if change is not None else None
         if mine is not None:
-            if change == "added" and self._mask:
+            if change == "added" and (self._mask or self._logger.isEnabledFor(logging.INFO)):
                 self._wait_for(mine)
             return
-        if change == "removed":
-            self._logger.info("Removed job %s", announce.value.key.id)
+        if change == "removed" and self._logger.isEnabledFor(logging.INFO):
+            self._say_removed(announce.value.key.id)
         self._hand_on(announce)
+
+    def _say_removed(self, id: str) -> None:
+        """A line in the log, where the host writes the others: after the one that says it was added."""
+        say = partial(self._logger.info, "Removed job %s", id)
+        try:
+            if self._host is None or self._host.gone:
+                raise HostGone
+            self._host.post(say)
+        except HostGone:
+            say()
 
     def _wants(self) -> Set[str]:
         """The announcements that are for anybody just now: for a listener, the log, or to see that the host is gone."""

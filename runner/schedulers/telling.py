@@ -158,16 +158,13 @@ def at(spec: JobSpec, slot: Moment) -> datetime:
 
 # ── the log ─────────────────────────────────────────────────────────────────────────────────
 
-_SHOWN = "%Y-%m-%d %H:%M:%S %Z"
-
 
 def write(announce: Announce, job: Any) -> None:
     """The log record of an announcement; `job` is the job it is about, as it shows itself."""
     value: Any = announce.value
     match announce.name:
         case "run.started":
-            when = f"{_slot(value):{_SHOWN}}"
-            executor_log(value).info('Running job "%s" (scheduled at %s)', job, when)
+            executor_log(value).info('Running job "%s" (scheduled at %s)', job, _slot(value))
         case "run.ended":
             _write_end(value, job)
         case "occurrence.missed" if missed_slots(value, job.record.spec):

@@ -225,7 +225,7 @@ def test_a_level_of_the_log_that_is_set_while_it_runs_counts_from_then_on(
     one.pass_(5)
     one.scheduler.shutdown()
     said = [record.getMessage() for record in caplog.records if record.name == "runner.executors.default"]
-    assert [line.endswith("(scheduled at 2030-01-01 12:00:10 UTC)") for line in said].count(True) == 1
+    assert [line.endswith("(scheduled at 2030-01-01 12:00:10+00:00)") for line in said].count(True) == 1
     assert said[-1].endswith("executed successfully")
 
 
@@ -308,9 +308,9 @@ def test_what_stands_in_the_log(moved: Make, caplog: pytest.LogCaptureFixture) -
         (scheduler, "INFO", 'Added job "nothing" to job store "default"'),
         (scheduler, "INFO", "Scheduler started"),
         (scheduler, "INFO", 'Added job "fail" to job store "default"'),
-        (executor, "INFO", f'Running job "{good}" (scheduled at 2030-01-01 12:00:05 UTC)'),
+        (executor, "INFO", f'Running job "{good}" (scheduled at 2030-01-01 12:00:05+00:00)'),
         (executor, "INFO", f'Job "{good}" executed successfully'),
-        (executor, "INFO", f'Running job "{bad}" (scheduled at 2030-01-01 12:00:05 UTC)'),
+        (executor, "INFO", f'Running job "{bad}" (scheduled at 2030-01-01 12:00:05+00:00)'),
         (executor, "ERROR", f'Job "{bad}" raised an exception'),
         (executor, "WARNING",
          'Run time of job "nothing (trigger: date[2030-01-01 11:59:05 UTC], next run at: '
