@@ -9,6 +9,32 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+__all__ = [
+    "EVENT_ALL",
+    "EVENT_ALL_JOBS_REMOVED",
+    "EVENT_EXECUTOR_ADDED",
+    "EVENT_EXECUTOR_REMOVED",
+    "EVENT_JOBSTORE_ADDED",
+    "EVENT_JOBSTORE_REMOVED",
+    "EVENT_JOB_ADDED",
+    "EVENT_JOB_ERROR",
+    "EVENT_JOB_EXECUTED",
+    "EVENT_JOB_MAX_INSTANCES",
+    "EVENT_JOB_MISSED",
+    "EVENT_JOB_MODIFIED",
+    "EVENT_JOB_REMOVED",
+    "EVENT_JOB_SUBMITTED",
+    "EVENT_SCHEDULER_PAUSED",
+    "EVENT_SCHEDULER_RESUMED",
+    "EVENT_SCHEDULER_SHUTDOWN",
+    "EVENT_SCHEDULER_START",
+    "EVENT_SCHEDULER_STARTED",
+    "JobEvent",
+    "JobExecutionEvent",
+    "JobSubmissionEvent",
+    "SchedulerEvent",
+]
+
 EVENT_SCHEDULER_STARTED = EVENT_SCHEDULER_START = 2**0
 EVENT_SCHEDULER_SHUTDOWN = 2**1
 EVENT_SCHEDULER_PAUSED = 2**2

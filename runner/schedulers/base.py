@@ -16,7 +16,7 @@ from runner.events import JobEvent, SchedulerEvent
 from runner.frozen import replace
 from runner.job import Job
 from runner.jobstores.base import JobLookupError, JobStore
-from runner.schedulers import carrying, plans, plugins
+from runner.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError, carrying, plans, plugins
 from runner.schedulers.alerts import notify_of
 from runner.schedulers.asking import Wish, plan_of
 from runner.schedulers.house import by_time, is_memory
@@ -27,7 +27,14 @@ from runner.schedulers.plans import NextAt
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import Trigger
 
-__all__ = ["STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler"]
+__all__ = [
+    "STATE_PAUSED",
+    "STATE_RUNNING",
+    "STATE_STOPPED",
+    "BaseScheduler",
+    "SchedulerAlreadyRunningError",
+    "SchedulerNotRunningError",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

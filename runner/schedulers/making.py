@@ -83,7 +83,7 @@ def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: st
         raise TypeError("id must be a nonempty string")
     id = asked.id or uuid4().hex
     args = () if asked.args is None else asked.args
-    kwargs = EMPTY if asked.kwargs is None else asked.kwargs
+    kwargs = EMPTY if asked.kwargs is None else _mapping(asked.kwargs)
     function, work = _call(asked.func, args, kwargs)
     policy = policy_of(
         misfire_grace_time=_or(asked.misfire_grace_time, defaults.misfire_grace_time),
@@ -150,6 +150,16 @@ def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
 def is_trigger(value: Any) -> bool:
     """Whether it is a trigger, by its class or by what it can do."""
     return isinstance(value, BaseTrigger) or bool(isinstance(value, Trigger))  # looking at methods is slow
+
+
+def _mapping(kwargs: Any) -> Any:
+    """`add_job` takes whatever `dict` takes, pairs for one; what it does not take is refused further on."""
+    if isinstance(kwargs, Mapping | str):
+        return kwargs
+    try:
+        return dict(kwargs)
+    except (TypeError, ValueError):
+        return kwargs
 
 
 def _text(value: Any, complaint: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from runner.moment import SECOND, Span
 from runner.schedulers.alerts import Channel, channels_of
 from runner.schedulers.making import Defaults
-from runner.schedulers.plugins import Kind, by_path, load
+from runner.schedulers.plugins import Kind, by_path, load, named
 from runner.triggers.zones import local_name, name_of
 
 _PREFIXES = ("runner.", "apscheduler.")
@@ -50,7 +50,17 @@ def read(given: Mapping[str, Any], prefix: str | None, options: Mapping[str, Any
         "channels": channels_of(nested.pop("channels", {})),
         "allowed_modules": _modules(nested.pop("allowed_modules", None)),
     }
-    return Options(**known, rest=nested)
+    return Options(
+        **known, rest={key: _loop(value) if key in _LOOPS else value for key, value in nested.items()}
+    )
+
+
+_LOOPS = ("event_loop", "io_loop", "reactor")
+
+
+def _loop(value: Any) -> Any:
+    """The loop itself, or what `package.module:name` names."""
+    return named(value) if isinstance(value, str) else value
 
 
 def _unprefixed(given: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:

@@ -61,9 +61,17 @@ def load(kind: Kind, name: str) -> Any:
 @cache
 def by_path(path: str) -> Any:
     """The class of `package.module:Class`; LookupError where it is not there."""
-    module, _, name = path.partition(":")
+    return named(path)
+
+
+def named(path: str) -> Any:
+    """What `package.module:name` names at the moment; LookupError where it is not there."""
+    module, _, names = path.partition(":")
     try:
-        return getattr(import_module(module), name)
+        found: Any = import_module(module)
+        for name in names.split("."):
+            found = getattr(found, name)
+        return found
     except (ImportError, ValueError) as error:
         raise LookupError(f"Error resolving reference {path}: could not import module ({error})") from error
     except AttributeError as error:

@@ -38,6 +38,11 @@ class CronField:
     text: str
     is_default: bool
 
+    @property
+    def expressions(self) -> list[str]:
+        """The parts of its list."""
+        return self.text.split(",")
+
     def __str__(self) -> str:
         return self.text
 
