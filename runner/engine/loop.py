@@ -59,6 +59,8 @@ class Engine:
         self._visitor: int | None = None
         self._turning = threading.Lock()
         self._waking_at: Span | None = None
+        self._stood_still = False
+        """The last turn took so long that the process may have been stopped amid it, or that a store was slow."""
         self._breathe_until: Span | None = None
         """After a turn that failed: no next one before that, unless something comes in."""
         self.turned_at: Span = clock.elapsed()
@@ -208,7 +210,10 @@ class Engine:
         moment; the turn then lasts until that moment, and starts it.
         """
         with self._turning:
-            self._turn(ahead)
+            try:
+                self._turn(ahead)
+            finally:
+                self._stood_still = self._clock.elapsed() - self.turned_at > _OVERSLEPT
 
     def _sleep(self) -> Span | None:
         """How long to wait now; whoever visits meanwhile knows of it."""
@@ -237,7 +242,8 @@ class Engine:
         self._do_chores()
         self._breathe_until = None
         there = self._clock.elapsed()
-        if self._waking_at is not None and there - self._waking_at > _OVERSLEPT:
+        overslept = self._waking_at is not None and there - self._waking_at > _OVERSLEPT
+        if overslept or self._stood_still:
             # What ended meanwhile is in nobody's way: no time may be skipped, and nothing stopped, because of it.
             self._hands.catch_up(_READ_WITHIN)
             there = self._clock.elapsed()
