@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from runner.clock import Clock
@@ -18,15 +19,17 @@ _LOOK_EVERY: Span = SECOND
 
 
 class Room:
-    """Looked at once a second at most, from the loops that keep output.
+    """Looked at once a second at most, from the loops that keep output and from whoever tells how it is.
 
-    `keep_free`: bytes that output leaves to others; None: 2 % of the disk, at most 1 GiB.
+    `keep_free`: bytes that output leaves to others; None: 2 % of the disk, at most 1 GiB. `on_short` is called, in any
+    thread, when there is no longer that much; it must return at once.
     """
 
     def __init__(self, directory: Path, clock: Clock, keep_free: int | None = None) -> None:
         self._directory = directory
         self._clock = clock
         self.keep_free = keep_free
+        self.on_short: Callable[[], object] = _ignore
         self._looked: Span | None = None
         self._short = False
 
@@ -61,12 +64,17 @@ class Room:
         return free < kept
 
     def _say(self, short: bool) -> None:
-        if short and not self._short:
+        was, self._short = self._short, short
+        if short and not was:
             _log.error(
                 "the disk of %s is nearly full: output of commands is dropped until there is room again; "
                 "schedules go on",
                 self._directory,
             )
-        elif self._short and not short:
+            self.on_short()
+        elif was and not short:
             _log.warning("the disk of %s has room again: output is kept", self._directory)
-        self._short = short
+
+
+def _ignore() -> None:
+    return None

@@ -125,7 +125,7 @@ class Service:
         engine = threading.Thread(target=house.engine.run, name="runner-clock", daemon=True)
         watcher = Watcher(self._watched, self._file_changed)
         self._chronicle.loaded(self._place, house.config)
-        tidy: Housekeeper | None = None
+        tidy = Housekeeper(house, self._clock)
         try:
             if not self._open_store():
                 return 0
@@ -134,20 +134,14 @@ class Service:
             engine.start()
             self._vitals.open()
             watcher.open()
-            tidy = self._housekeeper()
+            tidy.open()
             code = self._wait()
         finally:
             watcher.close()
-            if tidy is not None:
-                tidy.close()
+            tidy.close()
             self._end(engine)
             signals.close()
         return code
-
-    def _housekeeper(self) -> Housekeeper:
-        made = Housekeeper(lambda: self._store, self._place.state, self._clock, lambda: self.house.config)
-        made.open()
-        return made
 
     def _open_store(self) -> bool:
         """Open the store, however long it takes to be there; False where a stop came first."""
@@ -440,7 +434,8 @@ class Service:
                 "since": iso(self._broken_since) if self._broken_since else None,
             },
             "store": {"ok": not trouble, "error": trouble},
-            "disk": {"ok": not self.house.room.trouble, "error": self.house.room.trouble},
+            # Looked at now: where nothing is written, nobody else would notice that it fills, or has room again.
+            "disk": {"ok": not self.house.room.short(), "error": self.house.room.trouble},
             "clock": clock_set(machine.clock_set if machine is not None else None),
             "leading": machine is not None,
             "jobs": len(machine.jobs) if machine is not None else 0,

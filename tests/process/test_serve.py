@@ -411,3 +411,12 @@ def test_what_ended_while_nobody_was_there_keeps_nothing_from_running(desk: Desk
     others = [run for run in desk.history("--all") if run["status"] == "skipped"]
     since = [run for run in others if datetime.fromisoformat(str(run["scheduled_at"])).timestamp() > ended]
     assert since == []
+
+
+def test_status_says_how_the_disk_is_where_nothing_runs(desk: Desk, until: Callable[..., None]) -> None:
+    jobs = "jobs: {quiet: {run: 'true'}}\nstorage: {keep_free: %s}\n"
+    desk.write(jobs % "1000000G")
+    desk.serve().wait_for("nothing is scheduled")
+    until(lambda: "nearly full" in desk.runner("status").stdout, "it says so though no output is written")
+    desk.write(jobs % "1K")
+    until(lambda: "nearly full" not in desk.runner("status").stdout, "it says that there is room again")
