@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from runner.clock import Clock, SystemClock
@@ -19,6 +20,7 @@ class DebugExecutor:
         self.capacity: int | None = None
         self._clock = clock or SystemClock()
         self._done: Done = nobody
+        self._at_work: dict[int, AttemptKey] = {}
 
     def open(self, done: Done) -> None:
         self._done = done
@@ -27,13 +29,19 @@ class DebugExecutor:
         self.start_all((task,))
 
     def start_all(self, tasks: Sequence[Task]) -> None:
-        clock, done = self._clock, self._done
+        clock, done, me = self._clock, self._done, threading.get_ident()
         for task in tasks:
+            attempt = self._at_work[me] = task.attempt
             try:
                 outcome = call(of(task), clock)
             except ExecutorError as error:
                 outcome = Outcome(Status.FAILED, error=str(error), exception=error)
-            done(task.attempt, outcome)
+            done(attempt, outcome)
+        self._at_work.pop(me, None)
+
+    def own(self) -> AttemptKey | None:
+        """The attempt in whose call the caller is."""
+        return self._at_work.get(threading.get_ident())
 
     def cancel(self, attempt: AttemptKey, reason: str) -> None:
         """Nothing to do: it is over when `start` returns."""

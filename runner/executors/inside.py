@@ -69,6 +69,10 @@ class Inside:
             self._reasons[attempt] = reason
         self._post(stop)
 
+    def own(self) -> AttemptKey | None:
+        """The attempt in whose thread beside the loop the caller is."""
+        return self._threads.own() if self._threads is not None else None
+
     def recover(self, tasks: Sequence[Task]) -> Found:
         """What was begun in an earlier process is gone; what this one has under way goes on."""
         keys = frozenset(task.attempt for task in tasks)

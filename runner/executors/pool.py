@@ -71,6 +71,10 @@ class _Pool:
         """Told at once. A thread cannot be stopped: it holds its place until the function returns."""
         self._opened().cancel(attempt, reason)
 
+    def own(self) -> AttemptKey | None:
+        """The attempt in whose thread the caller is."""
+        return self._threads.own() if self._threads is not None else None
+
     def recover(self, tasks: Sequence[Task]) -> Found:
         """Threads and workers end with their process: what was begun in an earlier one is gone."""
         keys = frozenset(task.attempt for task in tasks)

@@ -80,6 +80,8 @@ class Threads:
         self._unbegun: set[AttemptKey] = set()
         """Those that never began, for the lead was lost; of each lead no more than were told to begin at once."""
         self._threads: list[threading.Thread] = []
+        self._at_work: dict[int, AttemptKey] = {}
+        """What each thread works at, or has worked at last."""
         self._lock = threading.Lock()
         self._over = threading.Condition(self._lock)
         self._closing = False
@@ -105,6 +107,10 @@ class Threads:
                     self._unbegun.discard(item.key)
         for item in items:
             self._items.put(item)
+
+    def own(self) -> AttemptKey | None:
+        """The attempt that the caller is part of, where it is in one of these threads."""
+        return self._at_work.get(threading.get_ident())
 
     def resize(self, most: int) -> None:
         """More from now on; fewer only when the process starts again."""
@@ -173,11 +179,14 @@ class Threads:
                 self._begin()
             except Exception:
                 _log.exception("the initializer of a worker thread failed; it works all the same")
+        me = threading.get_ident()
         while True:
             item = self._items.get()
             if item is None:
+                self._at_work.pop(me, None)
                 return
             if not item.is_set():
+                self._at_work[me] = item.key
                 outcome = self._outcome(item)
                 if outcome is not None and self._claim(item):
                     self._tell(item, outcome)

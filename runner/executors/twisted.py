@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,8 @@ class TwistedExecutor(Inside):
     def __init__(self, reactor: Any = None, max_workers: int = 10, *, clock: Clock | None = None) -> None:
         super().__init__(max_workers, clock=clock)
         self._reactor = reactor
+        self._at_work: dict[int, AttemptKey] = {}
+        """By the thread of the reactor's pool."""
 
     def bind(self, reactor: Any) -> None:
         """The scheduler's reactor, where none was given."""
@@ -45,9 +48,20 @@ class TwistedExecutor(Inside):
             self._stoppable(key, deferred.cancel)
             return
         pool = self._the_reactor().getThreadPool()
-        pool.callInThreadWithCallback(partial(self._returned, key), call, work, self._clock)
+        pool.callInThreadWithCallback(partial(self._returned, key), self._call, key, work)
         # A thread cannot be stopped: it is given up, and its word is then ignored.
         self._stoppable(key, lambda: self._ended(key, self._stopped(key)))
+
+    def own(self) -> AttemptKey | None:
+        return self._at_work.get(threading.get_ident())
+
+    def _call(self, key: AttemptKey, work: Call) -> Outcome:
+        me = threading.get_ident()
+        self._at_work[me] = key
+        try:
+            return call(work, self._clock)
+        finally:
+            del self._at_work[me]
 
     def _finished(self, key: AttemptKey, outcome: Outcome) -> None:
         # What was cancelled and raised for that is stopped, not failed.

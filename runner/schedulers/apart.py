@@ -29,7 +29,7 @@ from runner.executors.pool import ProcessPoolExecutor
 from runner.jobstores.base import JobStore
 from runner.schedulers import asking
 from runner.schedulers.hosts import Host, QueueHost
-from runner.schedulers.house import House
+from runner.schedulers.house import Asker, House
 
 T = TypeVar("T")
 
@@ -241,14 +241,16 @@ class ApartHouse(House):
             self._left()
             raise
 
-    def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
+    def stop(
+        self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False, asker: Asker | None = None
+    ) -> None:
         apart = self._apart
         if apart is not None and apart.over:
             # The interpreter is ending, and has ended our thread first; or this is the child of a fork.
             self._engines = None
         else:
             aliases = frozenset(alias for alias in self.hands.executors if mine(alias))
-            self._there(partial(super().stop, wait=wait, mine=aliases.__contains__))
+            self._there(partial(super().stop, wait=wait, mine=aliases.__contains__, asker=asker))
             if apart is not None:
                 apart.end()
         self._left()

@@ -104,15 +104,19 @@ class BaseScheduler(Lifecycle):
         next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
         first = next_at if isinstance(next_at, int) else None
         job = Job(self, Record(spec, next_at=first), pending=True)
-        with self._lock:
-            if self.state == STATE_STOPPED:
-                self._pending.append((job, next_at, replace_existing))
-                self._logger.info(
-                    "Adding job tentatively -- it will be properly scheduled when the scheduler starts"
-                )
-                return job
+        if self.state == STATE_STOPPED and self._wait_for_start(job, next_at, replace_existing):
+            return job
         self._really_add(job, next_at, replace_existing)
         return job
+
+    def _wait_for_start(self, job: Job, next_at: NextAt, replacing: bool) -> bool:
+        """Keep it until the start; False where that has just been."""
+        with self._lock:
+            if self.state != STATE_STOPPED:
+                return False
+            self._pending.append((job, next_at, replacing))
+        self._logger.info("Adding job tentatively -- it will be properly scheduled when the scheduler starts")
+        return True
 
     def scheduled_job(
         self,

@@ -13,6 +13,7 @@ from runner.executors.coroutines import Coroutines, Failed
 from runner.executors.gevent import GeventExecutor, Hub, begin_in_real_thread
 from runner.schedulers.base import BaseScheduler
 from runner.schedulers.hosts import Host, LoopHost
+from runner.schedulers.house import Asker
 
 
 class HubHost(LoopHost):
@@ -54,19 +55,19 @@ class GeventScheduler(BaseScheduler):
         if gevent.getcurrent() is gevent.get_hub():
             return super().shutdown(wait)
         # The one that asks may be a run of ours, which is killed as its executor ends; or it may have a timeout.
-        if (error := gevent.spawn(self._error_of_end, wait).get()) is not None:
+        if (error := gevent.spawn(self._error_of_end, wait, self._house.asker()).get()) is not None:
             raise error
 
-    def _error_of_end(self, wait: bool) -> BaseException | None:
+    def _error_of_end(self, wait: bool, asker: Asker | None) -> BaseException | None:
         # Returned, for what a greenlet raises is shown on stderr, too.
         try:
-            super().shutdown(wait)
+            self._shut_down(wait, asker)
         except BaseException as error:
             return error
         return None
 
-    def _end(self, *, wait: bool) -> None:
-        super()._end(wait=wait)
+    def _end(self, *, wait: bool, asker: Asker | None = None) -> None:
+        super()._end(wait=wait, asker=asker)
         self._over.set()
 
     def _default_executor(self) -> Executor:

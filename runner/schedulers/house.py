@@ -10,14 +10,15 @@ import threading
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import uuid4
 
 from runner.clock import Clock
 from runner.core.action import Announce, Change, Forget, Save
 from runner.core.event import Broken, Event, Resumed, Settings
 from runner.core.machine import Machine
+from runner.core.run import AttemptKey, Run, Status
 from runner.core.run import Job as Record
-from runner.core.run import Run, Status
 from runner.engine import Engine, Hands, Partition, Plan
 from runner.errors import RunnerError, StoreError
 from runner.executors.base import Executor
@@ -46,6 +47,13 @@ _STARTS_NOTHING = frozenset({"add", "add_all"})
 
 _LAST_WORDS = 5.0
 """How many seconds messages that may go at once have at the end; the others wait in their store."""
+
+
+class Asker(NamedTuple):
+    """A run that asks for the end of its scheduler: nothing ends in its thread before it returns."""
+
+    executor: Executor
+    attempt: AttemptKey
 
 
 class House:
@@ -140,8 +148,12 @@ class House:
             return None
         return _UNTOLD if told else SECOND
 
-    def stop(self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False) -> None:
-        """End. `wait`: until every run is over, but for those of executors that are `mine`: they need the caller."""
+    def stop(
+        self, *, wait: bool, mine: Callable[[str], bool] = lambda alias: False, asker: Asker | None = None
+    ) -> None:
+        """End. `wait`: until every run is over, but for those of executors that are `mine`: they need the caller. So
+        does the run that is the `asker`, which is given up when all others are over.
+        """
         engines = self.engines
         if os.getpid() != self._process:
             # The child of a fork: what was opened is the parent's, who goes on with it.
@@ -152,11 +164,13 @@ class House:
             self._ended = threading.Event()
             self._waited_for = True
             engines.pause()
-            while self._busy(mine):
+            while self._busy(mine, asker):
                 self._ended.clear()
-                if self._busy(mine):
+                if self._busy(mine, asker):
                     self._ended.wait(0.2)
         engines.stop()
+        if wait and asker is not None:
+            asker.executor.cancel(asker.attempt, "shutdown")
         self.hands.close(leave=not wait)
         self._alerts.close(_LAST_WORDS if wait else 0)
         engines.end()
@@ -185,13 +199,29 @@ class House:
     def running(self) -> bool:
         return self._engines is not None
 
-    def _busy(self, mine: Callable[[str], bool]) -> bool:
+    def _busy(self, mine: Callable[[str], bool], asker: Asker | None) -> bool:
+        left = asker.attempt.run if asker is not None else None
         for partition in self.engines.partitions:
             machine = partition.machine
             for run in list(machine.runs.values()) if machine is not None else ():
-                if not mine(run.spec.executor) and run.status in (Status.RUNNING, Status.PENDING):
+                if mine(run.spec.executor) or run.key == left:
+                    continue
+                if run.status in (Status.RUNNING, Status.PENDING):
                     return True
         return False
+
+    @property
+    def turning(self) -> bool:
+        """Whether the caller is on a clock thread, or stands in the place of one."""
+        return self._engines is not None and self._engines.here
+
+    def asker(self) -> Asker | None:
+        """The run that the caller is, where it is one."""
+        for executor in list(self.hands.executors.values()):
+            own: Callable[[], AttemptKey | None] | None = getattr(executor, "own", None)
+            if own is not None and (attempt := own()) is not None:
+                return Asker(executor, attempt)
+        return None
 
     def _hears(self) -> Set[str]:
         return self._wants() | {"run.ended"} if self._waited_for else self._wants()

@@ -33,7 +33,7 @@ from runner.schedulers import (
 )
 from runner.schedulers.alerts import Alerts
 from runner.schedulers.hosts import Host, HostGone, QueueHost
-from runner.schedulers.house import House
+from runner.schedulers.house import Asker, House
 from runner.spec import JobKey
 from runner.triggers.zones import zone
 
@@ -106,6 +106,8 @@ class Lifecycle:
     ) -> None:
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()
+        self._turnover = threading.RLock()
+        """Of two that start or end it, the second waits for the first."""
         self._listeners: list[tuple[Listener, int]] = []
         self._mask = 0
         self._mine: dict[int, Mine] = {}
@@ -164,20 +166,15 @@ class Lifecycle:
 
     def start(self, paused: bool = False) -> Any:
         """Start; with `paused` nothing becomes due until `resume`. SchedulerAlreadyRunningError where it runs."""
-        with self._lock:
-            if self.state != STATE_STOPPED:
-                raise SchedulerAlreadyRunningError
-            _check_threads()
-            self._host = self._make_host()
-            self._house.meet(self._host)
-            if "default" not in self._house.hands.executors:
-                self.add_executor(self._default_executor(), "default")
-            if "default" not in self._house.stores:
-                self.add_jobstore(MemoryJobStore(), "default")
-            for executor in self._house.hands.executors.values():
-                self._bind(executor)
-            self._house.start(paused=paused)
-            self.state = STATE_PAUSED if paused else STATE_RUNNING
+        if self.state != STATE_STOPPED:
+            raise SchedulerAlreadyRunningError
+        with self._turnover:
+            with self._lock:
+                if self.state != STATE_STOPPED:
+                    raise SchedulerAlreadyRunningError
+                _check_threads()
+                self._open(paused=paused)
+            # Without the lock: on the executor `debug` a job runs meanwhile in the thread that this waits for.
             try:
                 self._add_pending()
             except Exception:
@@ -186,21 +183,41 @@ class Lifecycle:
         self._logger.info("Scheduler started")
         self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
 
+    def _open(self, *, paused: bool) -> None:
+        self._host = self._make_host()
+        self._house.meet(self._host)
+        if "default" not in self._house.hands.executors:
+            self.add_executor(self._default_executor(), "default")
+        if "default" not in self._house.stores:
+            self.add_jobstore(MemoryJobStore(), "default")
+        for executor in self._house.hands.executors.values():
+            self._bind(executor)
+        self._house.start(paused=paused)
+        self.state = STATE_PAUSED if paused else STATE_RUNNING
+
     def shutdown(self, wait: bool = True) -> None:
         """End; with `wait` only when all that runs has ended. SchedulerNotRunningError where it does not run.
 
-        In a program that gevent patched, a handler of a signal may not wait: there the end comes soon after it.
+        A run that asks for it is not waited for; all the others are. One of the executor `debug` runs in the clock's
+        own thread, and a handler of a signal, where gevent patched the program, on the hub: neither may wait, so the
+        end comes soon after them.
         """
-        with self._lock:
-            if self.state == STATE_STOPPED:
-                raise SchedulerNotRunningError
+        self._require_running()
+        if self._house.turning:
+            threading.Thread(target=self._shut_down, args=(wait, None), name="runner-end").start()
+        else:
+            self._shut_down(wait, self._house.asker())
+
+    def _shut_down(self, wait: bool, asker: Asker | None) -> None:
+        with self._turnover, self._lock:
+            self._require_running()
             self.state = STATE_STOPPED
-        end = partial(self._end, wait=wait)
+        end = partial(self._end, wait=wait, asker=asker)
         spawn(end) if on_the_hub() else end()
 
-    def _end(self, *, wait: bool) -> None:
+    def _end(self, *, wait: bool, asker: Asker | None = None) -> None:
         """Listeners hear of everything, the end itself included, before the host is left."""
-        self._house.stop(wait=wait, mine=self._needs_host)
+        self._house.stop(wait=wait, mine=self._needs_host, asker=asker)
         self.state = STATE_STOPPED
         host = self._host
         if host is not None:

@@ -14,9 +14,11 @@ if PATCHED == "patched":
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import RunnerError
 from runner.events import EVENT_JOB_EXECUTED, SchedulerEvent
@@ -24,6 +26,7 @@ from runner.schedulers.background import BackgroundScheduler
 from runner.schedulers.blocking import BlockingScheduler
 
 if TYPE_CHECKING:
+    from runner.schedulers.base import BaseScheduler
     from runner.schedulers.gevent import GeventScheduler
 
 PATIENCE = 30.0
@@ -155,6 +158,124 @@ def with_a_timeout(scheduler: GeventScheduler) -> None:
     assert over.dead
 
 
+def both(did: list[str]) -> bool:
+    return len(did) == 2
+
+
+def ended(scheduler: BaseScheduler) -> bool:
+    return not scheduler.running
+
+
+def by_a_run_in_a_thread() -> None:
+    """The run that asks is not waited for, the others are; what comes after the call is still done."""
+    for kind in (BackgroundScheduler, BlockingScheduler):
+        for wait in (True, False):
+            scheduler, did = kind(), list[str]()
+            may_end = threading.Event()
+
+            def other(did: list[str] = did, may_end: threading.Event = may_end) -> None:
+                may_end.wait(PATIENCE)
+                did.append("other")
+
+            def asks(
+                scheduler: BaseScheduler = scheduler,
+                did: list[str] = did,
+                may_end: threading.Event = may_end,
+                wait: bool = wait,
+            ) -> None:
+                threading.Timer(0.3, may_end.set).start()
+                scheduler.shutdown(wait)
+                did.append("asked")
+
+            scheduler.add_job(other)
+            scheduler.add_job(asks)
+            scheduler.start()
+            until(partial(both, did))
+            assert not scheduler.running
+            assert did == (["other", "asked"] if wait else ["asked", "other"])
+            scheduler.start(paused=True) if kind is BackgroundScheduler else None
+            scheduler.shutdown() if scheduler.running else None
+
+
+def by_a_run_on_the_clock_thread() -> None:
+    """A run of the executor `debug` asks for the end, and for jobs, while the start goes on."""
+    for wait in (True, False):
+        scheduler, ran = BackgroundScheduler(executors={"default": {"type": "debug"}}), list[int]()
+
+        def asks(scheduler: BaseScheduler = scheduler, ran: list[int] = ran, wait: bool = wait) -> None:
+            scheduler.add_listener(print, 0)
+            scheduler.add_job(nothing)
+            scheduler.shutdown(wait)
+            ran.append(1)
+
+        scheduler.add_job(asks)
+        scheduler.add_job(nothing, "interval", hours=1)
+        scheduler.start()
+        until(partial(ended, scheduler))
+        assert ran == [1]
+        until(lambda: not [each for each in threading.enumerate() if each.name.startswith("runner")])
+
+
+def by_a_function_beside_a_loop() -> None:
+    """A plain function of an asyncio program, in its thread, ends the scheduler while the loop turns."""
+    import asyncio
+
+    from runner.schedulers.asyncio import AsyncIOScheduler
+
+    async def program() -> None:
+        scheduler, over = AsyncIOScheduler(), asyncio.Event()
+        loop, did = asyncio.get_running_loop(), list[str]()
+
+        async def other() -> None:
+            await asyncio.sleep(0.3)
+            did.append("other")
+
+        def asks() -> None:
+            scheduler.shutdown(wait=True)
+            did.append("asked")
+            loop.call_soon_threadsafe(over.set)
+
+        scheduler.add_job(other)
+        scheduler.add_job(asks)
+        scheduler.start()
+        await asyncio.wait_for(over.wait(), PATIENCE)
+        assert did == ["other", "asked"]
+
+    asyncio.run(program())
+
+
+def by_a_function_of_the_reactor() -> None:
+    """As with asyncio, in the reactor's thread pool."""
+    from twisted.internet import reactor
+
+    from runner.schedulers.twisted import TwistedScheduler
+
+    running: Any = reactor
+    scheduler, did = TwistedScheduler(), list[str]()
+
+    def asks() -> None:
+        scheduler.shutdown(wait=True)
+        did.append("asked")
+        running.callFromThread(running.stop)
+
+    scheduler.add_job(asks)
+    running.callWhenRunning(scheduler.start)
+    running.callLater(PATIENCE, running.stop)
+    running.run()
+    assert did == ["asked"]
+
+
+CASES = {
+    "listener": with_a_listener,
+    "fork": in_a_fork,
+    "run": by_its_own_run,
+    "signal": by_a_signal,
+    "thread": by_a_run_in_a_thread,
+    "debug": by_a_run_on_the_clock_thread,
+    "asyncio": by_a_function_beside_a_loop,
+    "twisted": by_a_function_of_the_reactor,
+}
+
 if __name__ == "__main__":
-    {"listener": with_a_listener, "fork": in_a_fork, "run": by_its_own_run, "signal": by_a_signal}[CASE]()
+    CASES[CASE]()
     print("well")

@@ -12,8 +12,14 @@ import pytest
 PROGRAM = Path(__file__).with_name("ending_program.py")
 
 
-@pytest.mark.parametrize("patched", ["patched", "plain"])
-@pytest.mark.parametrize("case", ["listener", "fork", "run", "signal"])
+BOTH = ["listener", "fork", "run", "signal", "thread", "debug"]
+
+
+@pytest.mark.parametrize(
+    ("patched", "case"),
+    [(patched, case) for patched in ("patched", "plain") for case in BOTH]
+    + [("plain", "asyncio"), ("plain", "twisted")],
+)
 def test_it_ends_well(patched: str, case: str) -> None:
     done = subprocess.run(
         [sys.executable, str(PROGRAM), patched, case],
