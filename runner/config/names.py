@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from runner.config import lists
 from runner.config.diagnose import Trouble, did_you_mean
 from runner.config.merge import Whole, place_of
 from runner.config.node import Map, Node, Scalar, Seq, find, is_dynamic
@@ -113,6 +114,7 @@ class _Check:
         for key in ("foreach", "matrix"):
             if key in node.nodes:
                 self._texts(node.nodes[key], step, roots=_EVERYWHERE - {"item"})
+        lists.check(self.whole, self.spec, node, step, self.trouble)
         if "artifacts" in node.nodes:
             self._texts(node.nodes["artifacts"], step)
         if "outputs" in node.nodes:

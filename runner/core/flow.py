@@ -18,6 +18,8 @@ Evaluate = Callable[[str, Mapping[str, Any]], Any]
 
 _QUESTIONS = ("success()", "failure()", "cancelled()", "always()")
 _MOST_INSTANCES = 10_000
+_SHOWN = 40
+"""Characters of a text that are shown where a list is needed."""
 
 
 def beginning(spec: JobSpec) -> dict[str, StepRun]:
@@ -146,7 +148,8 @@ def _expanded(run: Run, step: Step, now: Moment, evaluate: Evaluate) -> dict[str
         try:
             items = _items(run, step, evaluate)
         except Exception as error:
-            states[id] = _skipped(state, f"condition: foreach: {error}", now)
+            word = "matrix" if step.foreach and step.foreach.matrix is not None else "foreach"
+            states[id] = _skipped(state, f"condition: {word}: {error}", now)
             continue
         if not items:
             states[id] = _skipped(state, "no items", now)
@@ -162,22 +165,29 @@ def _items(run: Run, step: Step, evaluate: Evaluate) -> list[tuple[str, Any]]:
     facts = context(run)
     if foreach.matrix is not None:
         axes = {
-            name: list(evaluate(values, facts) if isinstance(values, str) else values)
-            for name, values in foreach.matrix.items()
+            name: _values(f"{name}: ", values, evaluate, facts) for name, values in foreach.matrix.items()
         }
         items: list[Any] = [dict(zip(axes, row, strict=True)) for row in itertools.product(*axes.values())]
         labels = [",".join(str(value) for value in item.values()) for item in items]
     else:
-        found = evaluate(foreach.items, facts) if isinstance(foreach.items, str) else foreach.items
-        if isinstance(found, str | Mapping) or not isinstance(found, Sequence):
-            raise ValueError(f"a list is needed, not {type(found).__name__}")
-        items = list(found)
+        items = _values("", foreach.items, evaluate, facts)
         labels = [
             str(item) if isinstance(item, str | int | float) else str(n) for n, item in enumerate(items)
         ]
     if len(items) > _MOST_INSTANCES:
         raise ValueError(f"{len(items)} instances are more than the {_MOST_INSTANCES} that are allowed")
     return list(zip(_distinct(labels), items, strict=True))
+
+
+def _values(what: str, values: Any, evaluate: Evaluate, facts: Mapping[str, Any]) -> list[Any]:
+    """What stands there or its expression gives: a list. The letters of a text are not what anybody means."""
+    found = evaluate(values, facts) if isinstance(values, str) else values
+    if isinstance(found, str):
+        text = found if len(found) <= _SHOWN else f"{found[: _SHOWN - 1]}…"
+        raise ValueError(f"{what}a list is needed, not the text {text!r} (`| fromjson` reads one)")
+    if isinstance(found, Mapping) or not isinstance(found, Sequence):
+        raise ValueError(f"{what}a list is needed, not {type(found).__name__}")
+    return list(found)
 
 
 def _distinct(labels: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from runner.spec.job import After, JobKey, JobSpec, OnlyAfter, Param
 from runner.spec.notify import Notify, Rule
 from runner.spec.policy import Catchup, Concurrency, Policy, Retention, Retry, Sla
-from runner.spec.step import Call, Command, Foreach, Http, Limits, Step, Success, Work, nothing
+from runner.spec.step import Call, Command, Foreach, Http, Limits, Step, Success, Work, is_text, nothing
 
 __all__ = [
     "After",
@@ -27,5 +27,6 @@ __all__ = [
     "Step",
     "Success",
     "Work",
+    "is_text",
     "nothing",
 ]

@@ -124,3 +124,8 @@ class Step:
     artifacts: tuple[str, ...] = ()
     artifacts_for: Span | None = None
     """How long artifacts are kept; None: as long as the job's output."""
+
+
+def is_text(step: Step, output: str) -> bool:
+    """Whether an output can only be text: what a command writes to $RUNNER_OUTPUT, and no expression of `outputs`."""
+    return isinstance(step.work, Command) and output not in step.outputs

@@ -10,10 +10,10 @@ from runner.config.expected import Fail
 from runner.core.action import Start
 from runner.core.run import Status
 from runner.errors import RunnerError
-from runner.expressions import has_expression, names
+from runner.expressions import as_text, has_expression, names
 from runner.moment import SECOND, Span
 from runner.simulation import Scripted
-from runner.spec import Call, Command, Http, JobSpec, Notify, Rule, Step
+from runner.spec import Call, Command, Http, JobSpec, Notify, Rule, Step, is_text
 
 Of = tuple[str, str]
 """A job and a step; of an instance, `load[eu]` or `load`."""
@@ -64,7 +64,10 @@ class Script:
         if assumed is None:
             assumed = self._assumed[id(spec)] = placeholders(spec)
             self._specs.append(spec)
-        return {**assumed.get(start.step.id, {}), **given}
+        put_out = {**assumed.get(start.step.id, {}), **given}
+        return {
+            name: as_text(value) if is_text(start.step, name) else value for name, value in put_out.items()
+        }
 
     def _of(self, given: Mapping[Of, Any], start: Start, usual: Any) -> Any:
         job, state = start.run.spec.id, start.state
@@ -76,7 +79,7 @@ class Script:
 
 def placeholders(spec: JobSpec) -> dict[str, dict[str, Any]]:
     """The outputs that the job's expressions read, by step and name: `<extract.rows>` where nobody says otherwise,
-    and one of it in a list where a `foreach` asks for one."""
+    and one of it in a list where a `foreach` asks for one and does not make it of a text."""
     found: dict[str, dict[str, Any]] = {}
     for step in spec.steps:
         if step.condition is not None:
@@ -85,7 +88,7 @@ def placeholders(spec: JobSpec) -> dict[str, dict[str, Any]]:
             axes = [step.foreach.items, *(step.foreach.matrix or {}).values()]
             for text in axes:
                 if isinstance(text, str):
-                    _assume(text, found, bare=True, several=True)
+                    _assume(text, found, bare=True, several=".split" not in text)
     for text in _texts(spec):
         _assume(text, found)
     return found

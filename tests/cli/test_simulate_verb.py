@@ -16,7 +16,7 @@ jobs:
     schedule: 30 2 * * *
     steps:
       - {id: extract, run: ./extract, retry: {max: 1, delay: 10s}}
-      - {id: load, foreach: "${{ steps.extract.outputs.regions }}", run: "./load ${{ item }}"}
+      - {id: load, foreach: "${{ steps.extract.outputs.regions | fromjson }}", run: "./load ${{ item }}"}
   mail: {schedule: at 08:30, only_after: {job: etl, within: 2h}, run: ./mail}
   hourly: {schedule: 0 * * * *, run: ./hourly}
 """
@@ -109,9 +109,9 @@ def test_one_job_is_shown_with_what_it_waits_for_played(jobs: Place) -> None:
 def test_outputs_that_are_said(jobs: Place) -> None:
     said = jobs.call("simulate", "etl", *WEEKEND, "--output", 'extract.regions=["eu", "us"]', "--json").json
     assert [step["id"] for step in said["runs"][0]["steps"]] == ["extract", "load[eu]", "load[us]"]
-    said = jobs.call("simulate", "etl", *WEEKEND, "--output", "etl.extract.regions=eu", "--json").json
+    said = jobs.call("simulate", "etl", *WEEKEND, "--output", "etl.extract.regions={}", "--json").json
     assert said["warnings"] == [
-        "etl.load could not be judged: condition: foreach: a list is needed, not str; "
+        "etl.load could not be judged: condition: foreach: a list is needed, not dict; "
         "say what its steps put out with --output"
     ]
 

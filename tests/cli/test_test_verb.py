@@ -56,7 +56,7 @@ GOOD = [
     "{job: etl, fail: {'load[us]': 1}, expect: {status: failed, order: [extract, load]}}",
     "{job: etl, outputs: {extract: {rows: 5}}, params: {mode: full}, expect: {commands: {'load[us]': [./load, --region,"
     " us, --rows, '5'], tidy: \"etl:tidy(day='2026-01-01', strict=True)\", publish: {run: 'POST https://x.example/full',"
-    " contains: ['A: b', '{\"rows\": 5}']}}}}",
+    " contains: ['A: b', '{\"rows\": \"5\"}']}}}}",
     "{job: etl, at: '2026-05-01T02:00', expect: {commands: {'load[eu]': {contains: '<extract.rows>', env: {DAY:"
     " '2026-05-01', DIR: $RUNNER_RUN_DIR/x}}}}}",
     "{job: etl, params: {mode: full}, expect: {commands: {extract: {contains: './extract --mode full --key \"***\"'}}}}",
