@@ -59,6 +59,11 @@ class Machine:
         self._actions: list[Action] = []
         self._out = self._actions.append
         self._agenda = Agenda()
+        # Asked in every turn: no call more than what answers.
+        self.wakeup: Callable[[], Moment | None] = self._agenda.first
+        """The next moment at which a Tick has something to decide; None while nothing is planned."""
+        self.crowd: Callable[[], int] = self._agenda.crowd
+        """About how many things are to be decided at that moment."""
         self._now: Moment = 0
         self._wall = Wall(self._agenda, self._out, self._over)
         self.jobs = self._wall.jobs
@@ -97,14 +102,6 @@ class Machine:
     def clock_set(self) -> Incident | None:
         """The last time that the clock was set, since this machine began: from `since` to `closed_at`."""
         return self._slots.clock_set
-
-    def wakeup(self) -> Moment | None:
-        """The next moment at which a Tick has something to decide; None while nothing is planned."""
-        return self._agenda.first()
-
-    def crowd(self) -> int:
-        """About how many things are to be decided at that moment."""
-        return self._agenda.crowd()
 
     def handle(self, now: Moment, event: Event) -> list[Action]:
         """What follows from the event at this moment: writes, starts, cancels, messages, announcements."""

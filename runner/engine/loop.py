@@ -239,7 +239,8 @@ class Engine:
             self._chores.popleft()()
 
     def _turn(self, ahead: bool) -> None:
-        self._do_chores()
+        if self._chores:
+            self._do_chores()
         self._breathe_until = None
         there = self._clock.elapsed()
         overslept = self._waking_at is not None and there - self._waking_at > _OVERSLEPT
@@ -253,7 +254,7 @@ class Engine:
         while self._calls:
             self._calls.popleft()(now)
         poked = self._poked
-        polling = self._polling(there)
+        polling = (poked or self._poll_at is not None) and self._polling(there)
         partitions = list(self._partitions.items())
         ready: set[str] = set()
         for alias, partition in partitions:

@@ -118,16 +118,19 @@ class Content:
         connection = channel.connection
         do, jobs = self._prepared(connection), batch.jobs
         new, moved = self._parted(batch)
-        specs_of_jobs, specs_of_runs = [job.spec for job in jobs], [run.spec for run in new]
-        digests, digests_of_runs = self._digests.of_all(specs_of_jobs), self._digests.of_all(specs_of_runs)
+        digests = self._digests.of_all([job.spec for job in jobs])
+        digests_of_runs = self._digests.of_all([run.spec for run in new]) if new else []
         fresh = set[str]()
         if jobs or new:
-            specs = [*specs_of_jobs, *specs_of_runs]
-            fresh = self._write_specs(channel, specs, [*digests, *digests_of_runs], as_of)
+            fresh = self._fresh(channel, digests, digests_of_runs, as_of)
+            if fresh:
+                specs = [job.spec for job in jobs] + [run.spec for run in new]
+                self._write_specs(channel, specs, [*digests, *digests_of_runs], fresh)
         self._digests.texts.clear()
         if batch.gone:
             do.delete_job.run(channel, [(key.source, key.id) for key in batch.gone])
-        self._write_jobs(do, channel, batch, digests)
+        if jobs:
+            self._write_jobs(do, channel, batch, digests)
         text_of = self._texts.of
         if new:
             do.insert_run.run(channel, list(map(rows.run_row, new, digests_of_runs, map(text_of, new))))
@@ -159,32 +162,38 @@ class Content:
         for source in {request.source for request in batch.requests if request.state == "asked"}:
             notify.knock(channel.connection, source)
 
-    def _write_specs(
-        self, channel: Channel, specs: Sequence[JobSpec], digests: Sequence[str], as_of: AsOf
+    def _fresh(
+        self, channel: Channel, of_jobs: Sequence[str], of_runs: Sequence[str], as_of: AsOf
     ) -> set[str]:
-        """Those that are not in the database; their digests."""
-        connection = channel.connection
+        """The digests of those specs of which nobody has said that they are in the database."""
         known = as_of is not None and as_of == self._swept_at
         swept = self._digests.swept if known else self._swept(channel)
         self._swept_at = as_of
+        written = self._digests.written
         if swept != self._digests.swept:
-            self._digests.written.clear()
+            written.clear()
             self._digests.swept = swept
-        fresh = set(digests) - self._digests.written
-        if fresh:
-            there = set(
-                connection.execute(
-                    select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
-                ).scalars()
-            )
-            missing = {
-                digest: spec
-                for spec, digest in zip(specs, digests, strict=True)
-                if digest in fresh and digest not in there
-            }
-            found = [(digest, self._digests.text(spec)) for digest, spec in missing.items()]
-            self._prepared(connection).replace(channel, tables.specs, found)
-        return fresh
+        if written.issuperset(of_jobs) and written.issuperset(of_runs):
+            return set()
+        return {*of_jobs, *of_runs} - written
+
+    def _write_specs(
+        self, channel: Channel, specs: Sequence[JobSpec], digests: Sequence[str], fresh: set[str]
+    ) -> None:
+        """Those of the fresh ones that are not there."""
+        connection = channel.connection
+        there = set(
+            connection.execute(
+                select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
+            ).scalars()
+        )
+        missing = {
+            digest: spec
+            for spec, digest in zip(specs, digests, strict=True)
+            if digest in fresh and digest not in there
+        }
+        found = [(digest, self._digests.text(spec)) for digest, spec in missing.items()]
+        self._prepared(connection).replace(channel, tables.specs, found)
 
     def _write_jobs(self, do: Statements, channel: Channel, batch: Batch, digests: Sequence[str]) -> None:
         if batch.job_keys <= self._jobs:
@@ -220,7 +229,8 @@ class Content:
         else:
             self._live -= batch.run_keys
             self._live.update([run.key for run in live])
-        self._jobs.difference_update(batch.gone)
+        if batch.gone:
+            self._jobs.difference_update(batch.gone)
         self._jobs |= batch.job_keys
         self._digests.forget(beyond=_SPARE + 4 * (len(self._jobs) + len(self._live)))
 

@@ -18,7 +18,6 @@ from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     DBAPIError,
-    IntegrityError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
@@ -269,27 +268,28 @@ def reading(connection: Connection) -> Iterator[None]:
 
 
 class translated:  # noqa: N801  # used as a function is
-    """Whatever the database raises, as a StoreError that says what was being done.
+    """Whatever the database raises, as a StoreError that says what was being done."""
 
-    `conflicts` False: a key that is there already is the caller's to settle.
-    """
+    __slots__ = ("_what",)
 
-    __slots__ = ("_conflicts", "_what")
-
-    def __init__(self, what: str, *, conflicts: bool = True) -> None:
+    def __init__(self, what: str) -> None:
         self._what = what
-        self._conflicts = conflicts
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, IntegrityError) and not self._conflicts:
-            return
-        if isinstance(error, SQLAlchemyError):
-            raise translate(error, self._what) from error
-        if isinstance(error, OSError):
-            raise StoreError(f"{self._what}: {error.strerror or error}") from error
+        if isinstance(error, (SQLAlchemyError, OSError)):
+            raise store_error(error, self._what) from error
+
+
+def store_error(error: StoreError | SQLAlchemyError | OSError, what: str) -> StoreError:
+    """The error as a StoreError that says what was being done; one that is has said so."""
+    if isinstance(error, SQLAlchemyError):
+        return translate(error, what)
+    if isinstance(error, OSError):
+        return StoreError(f"{what}: {error.strerror or error}")
+    return error
 
 
 _MARIADB_GONE = frozenset({2002, 2003, 2005, 2006, 2013, 2055})

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from runner.core.action import Change, Save
 from runner.core.run import Request, Run
@@ -32,6 +32,7 @@ from runner.jobstores.sqlalchemy.database import (
     migrate,
     prepare_session,
     reading,
+    store_error,
     transaction,
     translated,
     url_of,
@@ -234,25 +235,29 @@ class SQLAlchemyJobStore:
 
     def _write(self, batch: Batch, fence: Fence | None) -> None:
         try:
-            with translated("the batch cannot be written", conflicts=False):
-                connection = self._connected()
-                channel = self._spoken(connection)
-                with transaction(connection, channel):
-                    as_of = None if self._locks is None else (channel, channel.scalar(DATA_VERSION))
-                    fresh = self._content.write(channel, batch, as_of)
-                    if self._mark is not None and fence is not None:
-                        self._mark.step(connection)
-                    if fence is not None and (as_of is None or self._checked != (fence, as_of)):
-                        # Last, so that the lease's row is locked for the shortest time.
-                        leases.check(channel, fence)
-                        self._checked = (fence, as_of)
-        except StoreError as error:
-            self._drop_connection()
-            end_frozen(self.engine, error)
-            raise
+            connection = self._connected()
+            channel = self._spoken(connection)
+            with transaction(connection, channel):
+                as_of = None if self._locks is None else (channel, channel.scalar(DATA_VERSION))
+                fresh = self._content.write(channel, batch, as_of)
+                if self._mark is not None and fence is not None:
+                    self._mark.step(connection)
+                if fence is not None and (as_of is None or self._checked != (fence, as_of)):
+                    # Last, so that the lease's row is locked for the shortest time.
+                    leases.check(channel, fence)
+                    self._checked = (fence, as_of)
         except IntegrityError:
+            # A key that is there already: for the caller to settle.
             self._drop_connection()
             raise
+        except (StoreError, SQLAlchemyError, OSError) as error:
+            # Not by `translated`: in a turn with one run, entering and leaving it takes longer than a row.
+            self._drop_connection()
+            told = store_error(error, "the batch cannot be written")
+            end_frozen(self.engine, told)
+            if told is error:
+                raise
+            raise told from error
         self._content.remember(batch, fresh)
         if (
             self._mark is not None
