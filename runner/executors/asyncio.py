@@ -63,7 +63,7 @@ class AsyncIOExecutor(Inside):
         work = task.step.work
         if isinstance(work, Call) and not is_coroutine(work):
             # A busy loop does not hold up what does not need it.
-            self._in_thread(task.attempt, work)
+            self._in_thread(task, work)
         else:
             super().start(task)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -12,13 +13,25 @@ from typing import Any
 from runner.clock import Clock, SystemClock
 from runner.core.run import AttemptKey, Outcome, Status
 from runner.errors import ExecutorError
-from runner.executors.base import Done, Found, Task
+from runner.executors.base import Done, Found, Task, Until
 from runner.executors.calls import call, outputs_of, resolve, said
 from runner.executors.threads import Threads
 from runner.moment import Moment
 from runner.spec import Call
 
 Stop = Callable[[], object]
+
+AGAIN = 0.1
+"""Seconds after which is looked again whether the lead is still there, where that is not sure."""
+
+
+class Place:
+    """An attempt's place in the loop's queue. One that is left and taken again is another place."""
+
+    __slots__ = ("until",)
+
+    def __init__(self, until: Until) -> None:
+        self.until = until
 
 
 class Inside:
@@ -34,6 +47,10 @@ class Inside:
         self._lock = threading.Lock()
         self._stops: dict[AttemptKey, Stop] = {}
         self._reasons: dict[AttemptKey, str] = {}
+        self._places: dict[AttemptKey, Place] = {}
+        """Of those that have not begun."""
+        self._unbegun: set[AttemptKey] = set()
+        """Those that never began, for the lead was lost; of each lead no more than were told to begin at once."""
         self._telling: set[AttemptKey] = set()
         """Those that are over, and whose outcome is just being told."""
         self._done: Done = _nobody
@@ -49,13 +66,17 @@ class Inside:
             raise ExecutorError(
                 f"{type(self).__name__} runs Python functions, not {type(work).__name__} steps"
             )
+        place = Place(task.until)
         with self._lock:
             self._stops[task.attempt] = _nothing
+            self._places[task.attempt] = place
+            self._unbegun.discard(task.attempt)
         try:
-            self._post(functools.partial(self._guarded, task.attempt, work))
+            self._post(functools.partial(self._guarded, place, task.attempt, work))
         except BaseException:
             with self._lock:
                 self._stops.pop(task.attempt, None)
+                self._places.pop(task.attempt, None)
             raise
 
     def cancel(self, attempt: AttemptKey, reason: str) -> None:
@@ -76,6 +97,7 @@ class Inside:
     def recover(self, tasks: Sequence[Task]) -> Found:
         """What was begun in an earlier process is gone; what this one has under way goes on."""
         keys = frozenset(task.attempt for task in tasks)
+        keys -= {key for key in keys if self._never_begins(key)}
         with self._lock:
             alive = frozenset(key for key in keys if self._knows(key))
         return Found(alive=alive, gone=keys - alive)
@@ -105,12 +127,10 @@ class Inside:
         """Called on the loop: begin it, and see that `_ended` is told."""
         raise TypeError(f"{type(self).__name__} does not say how it begins")
 
-    def _in_thread(self, key: AttemptKey, work: Call) -> None:
+    def _in_thread(self, task: Task, work: Call) -> None:
         """Call it in a thread beside the loop; a coroutine is run there in a loop of its own."""
         assert self._threads is not None
-        with self._lock:
-            self._stops.pop(key, None)
-            self._threads.start(key, lambda cancelled: call(work, self._clock))
+        self._threads.start(task.attempt, lambda cancelled: call(work, self._clock), task.until)
 
     def _stoppable(self, key: AttemptKey, stop: Stop) -> None:
         """From now on this stops it; at once where that was asked for already."""
@@ -121,19 +141,65 @@ class Inside:
         if asked:
             stop()
 
-    def _guarded(self, key: AttemptKey, work: Call) -> None:
-        if key not in self._stops:
+    def _guarded(self, place: Place, key: AttemptKey, work: Call) -> None:
+        if self._places.get(key) is not place:
             return
         if key in self._reasons:
             self._ended(key, stopped(self._reasons[key]))
+            return
+        begins = self._admitted(place, key)
+        if begins is None:
+            again = threading.Timer(
+                AGAIN, self._once_more, (functools.partial(self._guarded, place, key, work),)
+            )
+            again.daemon = True
+            again.start()
+        if not begins:
             return
         try:
             self._begin(key, work)
         except Exception as error:
             self._ended(key, failed(error, self._clock.now(), self._clock.now()))
 
+    def _once_more(self, function: Stop) -> None:
+        # Where the loop is gone, or closed, nobody waits for this any more.
+        with contextlib.suppress(Exception):
+            self._post(function)
+
+    def _admitted(self, place: Place, key: AttemptKey) -> bool | None:
+        """Whether it begins: its runner leads still, and nobody has taken its place away. None: not sure yet."""
+        until = place.until()
+        if until is not None and until <= self._clock.elapsed():
+            if until == 0:
+                self._leave(place, key)
+            return None if self._places.get(key) is place else False
+        with self._lock:
+            there = self._places.get(key) is place
+            if there:
+                del self._places[key]
+        return there
+
+    def _never_begins(self, key: AttemptKey) -> bool:
+        """Whether it has not begun, and never will: the lead under which it was to begin is lost. Nobody is told."""
+        place = self._places.get(key)
+        if place is not None:
+            return place.until() == 0 and self._leave(place, key)
+        return key in self._unbegun or (self._threads is not None and self._threads.unbegun(key))
+
+    def _leave(self, place: Place, key: AttemptKey) -> bool:
+        """Take its place away for good; False where it has begun, or is over, meanwhile."""
+        with self._lock:
+            if self._places.get(key) is not place:
+                return key in self._unbegun
+            del self._places[key]
+            self._stops.pop(key, None)
+            self._reasons.pop(key, None)
+            self._unbegun.add(key)
+        return True
+
     def _ended(self, key: AttemptKey, outcome: Outcome) -> None:
         with self._lock:
+            self._places.pop(key, None)
             known = self._stops.pop(key, None)
             self._reasons.pop(key, None)
             if known is None:

@@ -10,7 +10,7 @@ from typing import Any
 from runner.clock import Clock
 from runner.core.run import AttemptKey
 from runner.errors import ExecutorError
-from runner.executors.base import Done
+from runner.executors.base import Done, Task
 from runner.executors.calls import call
 from runner.executors.inside import Inside, Stop, is_coroutine
 from runner.spec import Call
@@ -67,8 +67,12 @@ class QtExecutor(Inside):
         assert self._poster is not None
         self._poster(function)
 
-    def _begin(self, key: AttemptKey, work: Call) -> None:
-        if is_coroutine(work):
-            self._in_thread(key, work)
+    def start(self, task: Task) -> None:
+        work = task.step.work
+        if isinstance(work, Call) and is_coroutine(work):
+            self._in_thread(task, work)
         else:
-            self._ended(key, call(work, self._clock))
+            super().start(task)
+
+    def _begin(self, key: AttemptKey, work: Call) -> None:
+        self._ended(key, call(work, self._clock))

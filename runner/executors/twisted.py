@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from twisted.internet import defer
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome
 from runner.executors.calls import call
-from runner.executors.inside import Inside, Stop, awaited, called, is_coroutine
+from runner.executors.inside import AGAIN, Inside, Place, Stop, awaited, called, is_coroutine
 from runner.spec import Call
 
 
@@ -39,23 +40,33 @@ class TwistedExecutor(Inside):
             self._reactor = reactor
         return self._reactor
 
-    def _begin(self, key: AttemptKey, work: Call) -> None:
+    def _guarded(self, place: Place, key: AttemptKey, work: Call) -> None:
         if is_coroutine(work):
-            deferred = defer.ensureDeferred(awaited(called(work), self._clock))
-            deferred.addCallbacks(
-                partial(self._finished, key), lambda failure: self._ended(key, self._stopped(key))
-            )
-            self._stoppable(key, deferred.cancel)
+            super()._guarded(place, key, work)
             return
+        if self._places.get(key) is not place:
+            return
+        # It begins in a thread, where it may have to wait for one: there is looked whether it may.
         pool = self._the_reactor().getThreadPool()
-        pool.callInThreadWithCallback(partial(self._returned, key), self._call, key, work)
+        pool.callInThreadWithCallback(partial(self._returned, key), self._call, place, key, work)
         # A thread cannot be stopped: it is given up, and its word is then ignored.
         self._stoppable(key, lambda: self._ended(key, self._stopped(key)))
+
+    def _begin(self, key: AttemptKey, work: Call) -> None:
+        deferred = defer.ensureDeferred(awaited(called(work), self._clock))
+        deferred.addCallbacks(
+            partial(self._finished, key), lambda failure: self._ended(key, self._stopped(key))
+        )
+        self._stoppable(key, deferred.cancel)
 
     def own(self) -> AttemptKey | None:
         return self._at_work.get(threading.get_ident())
 
-    def _call(self, key: AttemptKey, work: Call) -> Outcome:
+    def _call(self, place: Place, key: AttemptKey, work: Call) -> Outcome | None:
+        while (begins := self._admitted(place, key)) is None:
+            time.sleep(AGAIN)
+        if not begins:
+            return None
         me = threading.get_ident()
         self._at_work[me] = key
         try:
@@ -69,7 +80,7 @@ class TwistedExecutor(Inside):
         self._ended(key, self._stopped(key) if asked else outcome)
 
     def _returned(self, key: AttemptKey, good: bool, result: Any) -> None:
-        if good and isinstance(result, Outcome):
-            self._ended(key, result)
-        else:
+        if not good:
             self._ended(key, self._stopped(key))
+        elif isinstance(result, Outcome):
+            self._ended(key, result)

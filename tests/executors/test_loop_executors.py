@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -67,19 +66,6 @@ class TestGevent(ExecutorSuite):
 
 class TestGeventCoroutines(TestGevent):
     call = awaited("on_asyncio")
-
-
-@pytest.fixture(scope="session")
-def reactor() -> Iterator[Any]:
-    """A reactor runs once in a process."""
-    from twisted.internet import reactor
-
-    one: Any = reactor  # Its module is said to be the interfaces, whose methods lack their self.
-    thread = threading.Thread(target=lambda: one.run(installSignalHandlers=False), daemon=True)
-    thread.start()
-    yield one
-    one.callFromThread(one.stop)
-    thread.join(20)
 
 
 class TestTwistedFunctions(ExecutorSuite):

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from runner.clock import SystemClock
 from runner.core.run import AttemptKey, Outcome, RunKey, Status
+from runner.executors.asyncio import AsyncIOExecutor
 from runner.executors.base import Found
+from runner.executors.gevent import GeventExecutor
 from runner.executors.pool import ThreadPoolExecutor
+from runner.executors.qt import QtExecutor
 from runner.executors.threads import Stop, Threads
+from runner.executors.twisted import TwistedExecutor
 from runner.frozen import replace
 from runner.moment import Span
 from runner.spec import Call, Http, JobKey
 from runner.testing.executor_suite import Ears
 from runner.testing.executor_suite import task as called
+from tests.executors import loops
 from tests.executors.rig import Open, task, wait_until
 
 SOON = SystemClock().elapsed() + 3600 * 1_000_000
@@ -28,13 +37,16 @@ def key(number: int) -> AttemptKey:
 
 
 class Lead:
-    """Led until it is lost."""
+    """Led until it is lost; while it is `unsure` it may have ended, and may be renewed."""
 
     def __init__(self) -> None:
         self.lost = False
+        self.unsure = False
+        self.asked = threading.Event()
 
     def until(self) -> Span | None:
-        return 0 if self.lost else SOON
+        self.asked.set()
+        return 0 if self.lost else 1 if self.unsure else SOON
 
 
 def test_what_waits_is_unbegun_for_good_and_what_began_is_not() -> None:
@@ -121,3 +133,85 @@ def test_so_does_a_pool_of_threads(tmp_path: Path) -> None:
     pool.start(one)
     assert pool.recover([one]) == Found()
     pool.close()
+
+
+# ── inside a loop ───────────────────────────────────────────────────────────────────────────
+
+CALLS: list[str] = []
+
+
+def called_here() -> None:
+    CALLS.append("function")
+
+
+async def awaited_here() -> None:
+    CALLS.append("coroutine")
+
+
+@pytest.fixture(params=["asyncio", "gevent", "qt", "twisted"])
+def inside(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Callable[[Callable[[], None]], object]]]:
+    """An executor, and what has its loop's thread call something."""
+    CALLS.clear()
+    with contextlib.ExitStack() as stack:
+        if request.param == "asyncio":
+            loop = stack.enter_context(loops.asyncio_loop())
+            yield AsyncIOExecutor(event_loop=loop), loop.call_soon_threadsafe
+        elif request.param == "gevent":
+            post = stack.enter_context(loops.gevent_hub())
+            yield loops.Elsewhere(GeventExecutor(), loops.waited(post)), post
+        elif request.param == "qt":
+            post = stack.enter_context(loops.qt_loop())
+            yield loops.Elsewhere(QtExecutor(), loops.waited(post)), post
+        else:
+            reactor = request.getfixturevalue("reactor")
+            yield TwistedExecutor(reactor), reactor.callFromThread
+
+
+@pytest.mark.parametrize("target", ["called_here", "awaited_here"])
+def test_what_waits_for_a_loop_is_unbegun_for_good(inside: tuple[Any, Any], target: str) -> None:
+    executor, post = inside
+    ears, lead, held, goes_on = Ears(), Lead(), threading.Event(), threading.Event()
+    executor.open(ears)
+    one = replace(called(Call(f"{__name__}:{target}")), until=lead.until)
+    post(lambda: hold(held, goes_on))
+    assert held.wait(20)
+    lead.lost = True  # before the start: some go to a thread beside the loop, and need not wait for it
+    executor.start(one)
+    wait_until(lambda: executor.recover([one]) == Found())
+    assert executor.recover([one]) == Found(), "whoever asks again hears the same"
+    # Under the next lead it begins, once; what lies in the loop's queue from before never does.
+    executor.start(replace(one, until=Lead().until))
+    goes_on.set()
+    assert ears.next()[0] == one.attempt
+    executor.close()
+    assert (len(CALLS), ears.silent) == (1, True)
+
+
+@pytest.mark.parametrize("target", ["called_here", "awaited_here"])
+@pytest.mark.parametrize("ends", ["renewed", "lost", "cancelled"])
+def test_where_the_lead_is_not_sure_it_waits(inside: tuple[Any, Any], target: str, ends: str) -> None:
+    executor, _ = inside
+    ears, lead = Ears(), Lead()
+    executor.open(ears)
+    lead.unsure = True
+    one = replace(called(Call(f"{__name__}:{target}")), until=lead.until)
+    executor.start(one)
+    assert lead.asked.wait(20)
+    assert executor.recover([one]).alive == {one.attempt}
+    if ends == "renewed":
+        lead.unsure = False
+        assert ears.next()[1].status is Status.SUCCEEDED
+    elif ends == "lost":
+        lead.lost = True
+        wait_until(lambda: executor.recover([one]) == Found())
+    else:
+        executor.cancel(one.attempt, "asked")
+        assert ears.next()[1].status is Status.CANCELLED
+    executor.close()
+    assert (len(CALLS), ears.silent) == (ends == "renewed", True)
+
+
+def hold(held: threading.Event, goes_on: threading.Event) -> None:
+    """Keep the loop's thread, whatever loop it is."""
+    held.set()
+    assert goes_on.wait(20)
