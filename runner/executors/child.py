@@ -17,6 +17,7 @@ from runner.executors.capture import Log
 from runner.executors.marks import Marks
 from runner.executors.room import Room
 from runner.executors.spawn import Order
+from runner.frozen import frozen
 from runner.moment import Moment, Span
 
 CHUNK = 1 << 16
@@ -36,7 +37,7 @@ class Mask(Protocol):
     def flush(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """What is known of a command that ended. `exit_code` None: nobody saw its end."""
 
@@ -47,7 +48,7 @@ class Ended:
     tail: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Launch:
     """A command ready to start. `judge` makes an outcome of an end nobody forced; `mask` makes a fresh mask."""
 

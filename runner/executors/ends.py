@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -42,8 +41,11 @@ class Ends:
                 os.close(descriptor)
 
     def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            for line in os.read(self._pipe, 1 << 16).decode("ascii", "replace").splitlines():
-                name, _, code = line.partition(" ")
-                if code.isdigit():
-                    guarded(partial(self._told, name, int(code)))
+        try:
+            said = os.read(self._pipe, 1 << 16)
+        except BlockingIOError:
+            return
+        for line in said.decode("ascii", "replace").splitlines():
+            name, _, code = line.partition(" ")
+            if code.isdigit():
+                guarded(self._told, name, int(code))

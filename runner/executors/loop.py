@@ -13,9 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVarTuple
 
 from runner.clock import Clock
 from runner.moment import MILLISECOND, Span
+
+Given = TypeVarTuple("Given")
 
 _log = logging.getLogger("runner.executors")
 
@@ -90,8 +93,11 @@ class Loop:
     def unwatch(self, descriptor: int) -> None:
         # Not left to its being closed: a child that is about to become its program still has it open.
         if self._handlers.pop(descriptor, None) is not None:
-            with contextlib.suppress(OSError, KeyError):
+            # No context is entered: twice for each command, that takes longer than the rest.
+            try:
                 self._poll.unregister(descriptor)
+            except (OSError, KeyError):
+                pass
 
     def _end(self) -> None:
         self._stopping = True
@@ -128,9 +134,9 @@ class Loop:
         return math.ceil(max(0, self._timers[0][0] - self._clock.elapsed()) / MILLISECOND) / 1000
 
 
-def guarded(function: Callable[[], None]) -> None:
+def guarded(function: Callable[[*Given], None], *given: *Given) -> None:
     """Call it; what it raises is logged, and ends nothing else."""
     try:
-        function()
+        function(*given)
     except Exception:
         _log.exception("a handler of the command loop failed; the loop goes on")

@@ -38,10 +38,15 @@ class AlreadyBegun(Exception):
 
 
 class Marks(NamedTuple):
-    """Where they are. `path` is place.attempt_path; `directory` says which form they have."""
+    """Where they are. `path` is place.attempt_path; `directory` says which form they have.
+
+    `none`: there were none just now. Who begins something need not look a second time: were they made meanwhile, the
+    lock is held, or the shim finds the marker.
+    """
 
     path: str
     directory: bool
+    none: bool = False
 
     @classmethod
     def of(cls, path: str, *, files: bool = False) -> Marks:
@@ -50,7 +55,7 @@ class Marks(NamedTuple):
         if os.access(path, os.F_OK, follow_symlinks=False):
             with contextlib.suppress(FileNotFoundError):
                 return cls(path, S_ISDIR(os.lstat(path).st_mode))
-        return cls(path, files or not shares(path.rpartition("/")[0]))
+        return cls(path, files or not shares(path.rpartition("/")[0]), none=True)
 
     @property
     def marker(self) -> str:
@@ -74,6 +79,8 @@ class Marks(NamedTuple):
                 pass
             else:
                 return
+        elif self.none:
+            return
         # Not by reading it: that takes a descriptor, and a machine that has none left would say that it has begun.
         if os.access(self.marker, os.F_OK, follow_symlinks=False):
             raise AlreadyBegun

@@ -9,11 +9,11 @@ import hashlib
 import os
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runner.executors import native, shim
 from runner.executors.base import Until, always
 from runner.executors.marks import LINUX, Marks, write_private
+from runner.frozen import frozen
 
 PIPES = ("out", "err")
 BUSY = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
@@ -24,7 +24,7 @@ class Revoked(Exception):
     """Another runner leads, or may soon: the attempt is its to begin."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What is started. `env` comes on top of what is `inherited`.
 
@@ -45,7 +45,7 @@ class Order:
         return cls(Marks.of(path), (), native.Inherited({}), {}, "", {})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spawned:
     """A shim at work: its pid and the reading ends of stdout and stderr."""
 

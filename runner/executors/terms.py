@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 from runner.clock import Clock
 from runner.executors.child import Child
@@ -54,7 +53,7 @@ class Terms:
         while self._waiting and (self._over(self._waiting[0][1]) or self._waiting[0][0] <= now):
             child = self._waiting.popleft()[1]
             if not self._over(child):
-                guarded(partial(self._act, child))
+                guarded(self._act, child)
         # In this order: what is put in meanwhile is seen here, or asks for itself.
         self._asked = False
         if self._waiting:

@@ -87,8 +87,10 @@ class Watch:
         child.exit_code = code
         child.ended_at = self._time_of_end(child)
         if not child.gone:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.kill(child.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         if child.stopping:
             return
         if child.exit_code is None:
@@ -273,7 +275,7 @@ class Watch:
             return
         self._forget(child)
         # Its end is told whatever becomes of its output.
-        guarded(partial(self._put_away, child))
+        guarded(self._put_away, child)
         if child.launch.slow:
             judged = self._judges.submit(self._judge, child)
             self._judging.add(judged)
@@ -282,11 +284,13 @@ class Watch:
             self._judge(child)
 
     def _put_away(self, child: Child) -> None:
-        for pipe in child.pipes:
-            if pipe >= 0:
-                self._loop.unwatch(pipe)
-        child.drain(self._clock.now())
-        child.close(self._clock.now())
+        now = self._clock.now()
+        if max(child.pipes) >= 0:
+            for pipe in child.pipes:
+                if pipe >= 0:
+                    self._loop.unwatch(pipe)
+            child.drain(now)
+        child.close(now)
 
     def _forget(self, child: Child) -> None:
         child.finished = True

@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runner.executors import marks
+from runner.core.run import Status
+from runner.executors import marks, spawn
 from runner.executors.marks import AlreadyBegun, Marks
+from runner.executors.spawn import Order, Spawned
+from tests.executors.rig import Open, sh
 
 NAME = "0123456789abcdef" * 2
 OTHER = "fedcba9876543210" * 2
@@ -47,7 +51,7 @@ def test_one_attempts_lock_is_not_anothers(made: Marks, tmp_path: Path) -> None:
 
 
 def test_what_is_there_says_its_form(made: Marks) -> None:
-    assert Marks.of(made.path, files=made.directory) == made
+    assert Marks.of(made.path, files=made.directory)[:2] == made[:2]
     Path(made.marker).write_text("17\n")
     assert Marks.of(made.path) == Marks.of(made.path, files=not made.directory) == made
     with pytest.raises(AlreadyBegun):
@@ -81,3 +85,23 @@ def test_one_file_each_where_the_system_has_locks_on_parts_of_a_file(
     monkeypatch.setattr(marks, "LINUX", False)
     (elsewhere := tmp_path / "elsewhere").mkdir()
     assert Marks.of(str(elsewhere / NAME)).directory
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code"), [("17\n3\n", Status.FAILED, 3), ("17\n", Status.INTERRUPTED, None)]
+)
+def test_one_that_another_runner_began_while_it_was_made_ready_does_not_begin_again(
+    local: Open, monkeypatch: pytest.MonkeyPatch, said: str, status: Status, code: int | None
+) -> None:
+    """The marker was not there when it was looked for, and the other's shim is gone when the lock is taken."""
+    began = spawn.spawn
+
+    def spawns(order: Order, **more: Any) -> Spawned:
+        assert order.marks.none
+        Path(order.marks.marker).write_text(said)
+        return began(order, **more)
+
+    monkeypatch.setattr(spawn, "spawn", spawns)
+    outcome = local.run(sh("echo began >here"))
+    assert (outcome.status, outcome.exit_code) == (status, code)
+    assert not (local.state_dir / "here").exists()
