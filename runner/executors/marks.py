@@ -28,6 +28,8 @@ LOCKS = ".locks"
 MARKER = "started"
 """The marker's name in a directory."""
 
+_LONGEST = 256
+"""Bytes: more than a marker has, which is two numbers."""
 _FLOCK = struct.Struct("hhqqi4x")
 """The system's `struct flock`: type, whence, start, length, pid."""
 _HELD = frozenset({errno.EAGAIN, errno.EACCES})
@@ -150,14 +152,19 @@ class Marks(NamedTuple):
 
     def _said(self) -> list[int] | None:
         try:
-            with open(self.marker, encoding="ascii") as file:
-                text = file.read()
+            descriptor = os.open(self.marker, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             return []
+        try:
+            said = os.read(descriptor, _LONGEST)
+        except OSError:
+            return []
+        finally:
+            os.close(descriptor)
         # A line without its end is being written, or its writer was killed.
-        return [int(line) for line in text.split("\n")[:-1] if line.isdigit()]
+        return [int(line) for line in said.split(b"\n")[:-1] if line.isdigit()]
 
 
 def changed_at(path: str) -> Moment | None:

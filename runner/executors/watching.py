@@ -176,7 +176,12 @@ class Watch:
         self._loop.unwatch(child.pipes[index])
         child.close_pipe(index)
         if max(child.pipes) < 0:
-            # Its shim tells its end next, and is killed then; or it is gone, and tells nothing.
+            if child.ended_at is None and not child.gone:
+                # Before it lets go of them its shim writes down the exit code, and tells its end next: that need not
+                # be waited for. Where a full disk took nothing it is, and where the shim is gone there is nothing.
+                code = child.launch.order.marks.exit_code()
+                if code is not None:
+                    self.ended(child, code)
             if child.own and not child.gone:
                 self._dying.put(child)
             self._settle(child)
