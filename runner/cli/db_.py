@@ -59,7 +59,7 @@ def check_(file: str | None, as_json: bool) -> None:
     from runner.history import check
 
     place = _place(file, made=False)
-    found = check(place.url)
+    found = check(place.url, place.mark)
     if as_json:
         rows = {name.removeprefix("runner_"): count for name, count in found.rows.items()}
         frame.print_json(

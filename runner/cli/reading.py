@@ -6,9 +6,10 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -87,12 +88,25 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str, tuple[M
 
 @contextlib.contextmanager
 def opened(place: Place) -> Iterator[History | Remembered | None]:
-    """The history, where there is a database; a file that is not there is not made for being looked at."""
+    """The history, where there is a database; a file that is not there is not made for being looked at.
+
+    One that is not the database it was is not looked into: it holds nothing of what people ask for, and that is said.
+    """
+    from functools import partial
+
+    from runner.jobstores.urls import in_sql, path_in, store_of
+
+    database = ""
     if place.url.startswith("sqlite:///"):
-        database = place.url.removeprefix("sqlite:///").partition("?")[0]
+        database = path_in(place.url)
         try:
             os.stat(database)
         except (FileNotFoundError, NotADirectoryError):
+            # Where there never was one, nothing of a database need be loaded.
+            if os.path.exists(f"{database}.mark"):
+                from runner.jobstores.sqlalchemy.mark import Mark
+
+                _is_right(place, lambda mark: Mark(mark).look(Path(database)))
             yield None
             return
         except OSError as error:
@@ -102,9 +116,12 @@ def opened(place: Place) -> Iterator[History | Remembered | None]:
                 hint="only the user whose runner it is may read it",
             ) from error
     from runner.history import history_of
-    from runner.jobstores.urls import store_of
+    from runner.history.move import recognise
 
     with _readable(place.url) as url:
+        if in_sql(url) and not _is_right(place, partial(recognise, url, name=database)):
+            yield None
+            return
         store = store_of(url)
         store.open()
         try:
@@ -113,11 +130,23 @@ def opened(place: Place) -> Iterator[History | Remembered | None]:
             store.close()
 
 
+def _is_right(place: Place, find: Callable[[Path], None]) -> bool:
+    """Whether it is the database it was; a word on stderr where it is not. `find` is given what remembers."""
+    from runner.errors import StoreReplaced
+
+    try:
+        find(place.mark)
+    except StoreReplaced as error:
+        click.echo(f"{error.fact}: nothing of its history is shown\n  help: {error.hint}", err=True)
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def _readable(url: str) -> Iterator[str]:
     """The database; on a disk that takes no writes, which SQLite needs to read what is not yet in the file, a copy."""
     from runner.jobstores.sqlalchemy.database import file_of
-    from runner.jobstores.urls import in_sql
+    from runner.jobstores.urls import in_sql, sqlite_at
 
     database = file_of(url) if in_sql(url) else None
     if database is None or not os.statvfs(database).f_flag & os.ST_RDONLY:
@@ -129,7 +158,7 @@ def _readable(url: str) -> Iterator[str]:
         for suffix in ("", "-wal"):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(f"{database}{suffix}", f"{aside}/runner.db{suffix}")
-        yield f"sqlite:///{aside}/runner.db"
+        yield sqlite_at(Path(aside) / "runner.db")
 
 
 def unknown(id: str, ids: list[str], place: Place) -> Exception:

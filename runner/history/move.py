@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine, Table, delete, func, insert, select
 
-from runner.errors import RunnerError, StoreCorrupt, StoreError, StoreUnknown
+from runner.errors import RunnerError, StoreCorrupt, StoreError, StoreReplaced, StoreUnknown
 from runner.jobstores.codec import loads
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.database import (
@@ -30,6 +30,8 @@ from runner.jobstores.sqlalchemy.database import (
     version_of,
 )
 from runner.jobstores.sqlalchemy.leases import led
+from runner.jobstores.sqlalchemy.mark import Mark
+from runner.jobstores.urls import sqlite_at
 
 BATCH = 500
 _TABLES = (
@@ -62,16 +64,41 @@ class Checked:
         return not self.problems
 
 
-def check(url: str) -> Checked:
+def recognise(url: str, mark: Path, name: str = "") -> None:
+    """StoreReplaced where the database is not the one it was, by the file that remembers; StoreError where it cannot be
+    read. Nothing is made or changed. `name`: what people call it, where they do not call it by its URL.
+    """
+    remembered = Mark(mark)
+    if remembered.read() is None:
+        return
+    engine = connect(url)
+    try:
+        with translated("the database cannot be opened"), engine.connect() as connection, reading(connection):
+            remembered.recognise(connection, name or _named(url))
+    finally:
+        engine.dispose()
+
+
+def check(url: str, mark: Path | None = None) -> Checked:
     """Read everything: the file's own structure (SQLite), the schema's version, and every stored record.
 
-    Raises StoreError where the database cannot be reached at all; damage is listed in `problems`.
+    `mark`: the file that remembers which database it was. Raises StoreError where the database cannot be reached at
+    all, StoreReplaced where it is gone. Damage is listed in `problems`, and so is that it is not the one it was.
     """
+    file = file_of(url)
+    if file is not None and mark is not None:
+        Mark(mark).look(file)
     _must_exist(url)
     found = Checked()
     engine = connect(url)
     try:
         with translated("the database cannot be checked"), engine.connect() as connection:
+            if mark is not None:
+                try:
+                    Mark(mark).recognise(connection, _named(url))
+                except StoreReplaced as error:
+                    found.problems.append(str(error))
+                    return found
             if engine.dialect.name == "sqlite":
                 said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
                 found.problems += [f"the file: {line}" for line in said if line != "ok"]
@@ -94,6 +121,12 @@ def check(url: str) -> Checked:
     finally:
         engine.dispose()
     return found
+
+
+def _named(url: str) -> str:
+    """What people call the database."""
+    parsed = url_of(url)
+    return str(parsed.database) if parsed.get_backend_name() == "sqlite" else parsed.render_as_string()
 
 
 def _unreadable(table: Table, row: dict[str, Any]) -> Iterator[str]:
@@ -127,12 +160,12 @@ def backup(url: str, dest: Path) -> None:
     _must_exist(url)
     parsed = url_of(url)
     if parsed.get_backend_name() != "sqlite":
-        copy(url, f"sqlite:///{dest}")
+        copy(url, sqlite_at(dest))
         return
     partial = dest.with_name(f".{dest.name}.partial")
     try:
         os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        source = sqlite3.connect(f"file:{parsed.database}?mode=ro", uri=True)
+        source = sqlite3.connect(f"file:{quote(str(parsed.database))}?mode=ro", uri=True)
         target = sqlite3.connect(partial)
         try:
             source.backup(target)
@@ -158,7 +191,7 @@ def restore(backup: Path, url: str, mark: Path) -> Path | None:
             "only a SQLite file can be put in place",
             hint="runner db import fills an empty database of a server",
         )
-    found = check(f"sqlite:///{backup}")
+    found = check(sqlite_at(backup))
     if not found.good and not found.older:
         raise _not_good(found)
     if led(target):
@@ -193,13 +226,13 @@ def restore(backup: Path, url: str, mark: Path) -> Path | None:
 
 def _bring_up(file: Path) -> None:
     """Give a database of an earlier version this one's schema, and look at it again."""
-    engine = connect(f"sqlite:///{file}")
+    engine = connect(sqlite_at(file))
     try:
         migrate(engine)
     finally:
         engine.dispose()
         Path(f"{file}.migrate.lock").unlink(missing_ok=True)
-    found = check(f"sqlite:///{file}")
+    found = check(sqlite_at(file))
     if not found.good:
         raise _not_good(found)
 
@@ -323,7 +356,10 @@ def _must_be_empty(engine: Engine) -> None:
 def _must_exist(url: str) -> None:
     """Looking must not make a SQLite file."""
     parsed = url_of(url)
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+    path = Path(parsed.database or "")
+    if parsed.get_backend_name() == "sqlite" and not path.is_file():
+        if path.exists():
+            raise StoreUnknown(f"{path} is no file: no database", hint="put the right one back in its place")
         raise StoreUnknown(
             f"there is no database {parsed.database}",
             hint="a first run or `runner serve` makes it; is it the right file (-f), state directory or URL?",

@@ -96,6 +96,16 @@ class Address:
         return replace(self, ours={**self.ours, **ours})
 
 
+def sqlite_at(path: Path) -> str:
+    """The URL of a SQLite file, whatever characters are in its path."""
+    return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
+
+
+def path_in(url: str) -> str:
+    """The path in a SQLite file's URL."""
+    return unquote(url.removeprefix("sqlite:///").partition("?")[0])
+
+
 def in_sql(url: str) -> bool:
     """Whether a SQL database is named."""
     return not Address.of(url).kind

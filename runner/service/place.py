@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runner.errors import RunnerError
 from runner.executors.boots import keep_names
+from runner.jobstores.urls import sqlite_at
 
 DEFAULT_FILES = ("jobs.yaml", "/etc/runner/jobs.yaml")
 
@@ -65,7 +66,7 @@ class Place:
         named = environ.get("RUNNER_STATE_DIR") or environ.get("STATE_DIRECTORY", "").split(":")[0]
         state = Path(named) if named else _home(environ) / "runner" / _name(file)
         state = state.absolute()
-        url = environ.get("RUNNER_DATABASE_URL") or f"sqlite:///{state / 'runner.db'}"
+        url = environ.get("RUNNER_DATABASE_URL") or sqlite_at(state / "runner.db")
         return cls(file, state, url, files)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -96,6 +97,29 @@ def test_a_database_that_is_gone_is_not_begun_anew(say: Say, tmp_path: Path) -> 
     say("db", "accept")
     say("run", "hello", "-q")
     assert len(runs(say)) == 1
+
+
+def test_a_database_that_was_replaced_is_told_by_who_only_looks_and_left_as_it_is(
+    say: Say, tmp_path: Path
+) -> None:
+    """Else the first look would fill it, and the next one call it good."""
+    database = tmp_path / "state" / "runner.db"
+    database.write_bytes(b"")
+    (tmp_path / "state" / "runner.db-wal").unlink(missing_ok=True)
+    for verb in ("history", "list"):
+        said = say(verb).stderr
+        assert f"{database} holds nothing; it is not the one that was used until" in said
+        assert "runner db accept" in said
+    assert "holds nothing" in say("db", "check", code=1).stderr
+    assert "holds nothing" in json.loads(say("db", "check", "--json", code=1).stdout)["problems"][0]
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+    database.unlink()
+    assert f"{database} is gone; it was used until" in say("history").stderr
+    assert f"{database} is gone; it was used until" in say("db", "check", code=1).stderr
+    database.mkdir()
+    said = say("db", "check", code=2).stderr
+    assert f"{database} is no file" in said
 
 
 def test_out_as_text_and_into_an_empty_one(say: Say, tmp_path: Path) -> None:

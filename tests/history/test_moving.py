@@ -16,6 +16,7 @@ from runner.errors import StoreError
 from runner.history import History, backup, check, copy, export, import_, restore
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.sqlalchemy.database import HEAD
+from runner.jobstores.urls import sqlite_at
 from runner.moment import MINUTE, parse_iso
 from runner.spec import Command, JobSpec, Step
 
@@ -109,6 +110,15 @@ def test_a_backup_is_whole_and_private_while_a_writer_is_at_work(url: str, tmp_p
     assert told(f"sqlite:///{dest}") == told(url)
     with pytest.raises(StoreError, match=r"copy\.db is there already"):
         backup(url, dest)
+
+
+@pytest.mark.parametrize("name", ["50%41", "a#b", "what?"])
+def test_a_backup_of_a_database_in_a_directory_with_any_name(url: str, tmp_path: Path, name: str) -> None:
+    there = tmp_path / name
+    there.mkdir()
+    backup(url, there / "runner.db")
+    backup(sqlite_at(there / "runner.db"), there / "again.db")
+    assert told(sqlite_at(there / "again.db")) == told(url)
 
 
 def test_a_copy_holds_the_same(url: str, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def opened(engine: Engine, path: Path) -> Mark:
     mark = Mark(path)
     with engine.begin() as connection:
         mark.verify(connection, "it")
+    mark.verified()
     return mark
 
 
@@ -67,3 +68,14 @@ def test_an_older_copy_is_told(engine: Engine, tmp_path: Path, caplog: pytest.Lo
         connection.execute(tables.meta.update().where(tables.meta.c.name == "mark").values(value="1"))
     looked_at(engine, tmp_path / "mark")
     assert "older copy" in caplog.text
+
+
+def test_who_dies_as_it_begins_leaves_nothing_that_keeps_the_next_one_out(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """A file that remembered an id before the database had it would have every start refused."""
+    with engine.connect() as connection, connection.begin() as begun:
+        Mark(tmp_path / "mark").verify(connection, "it")
+        begun.rollback()
+    opened(engine, tmp_path / "mark").close()
+    looked_at(engine, tmp_path / "mark")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import RunnerError
+from runner.jobstores.sqlalchemy.database import file_of
 from runner.service.control import Control, knock
 from runner.service.place import Place, find_files
 
@@ -73,3 +74,10 @@ def test_a_knock_on_the_control_socket_is_heard(tmp_path: Path, depth: int) -> N
     control.close()
     assert not os.path.exists(directory / "control.sock")
     assert not knock(directory / "control.sock")
+
+
+@pytest.mark.parametrize("name", ["50%41", "what?x=1", "a#b", "two words"])
+def test_the_database_lies_in_the_state_directory_whatever_its_name(tmp_path: Path, name: str) -> None:
+    place = Place.of(tmp_path / "jobs.yaml", {"RUNNER_STATE_DIR": str(tmp_path / name)})
+    assert file_of(place.url) == tmp_path / name / "runner.db"
+    assert place.mark == tmp_path / name / "runner.db.mark"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import StoreError, StoreUnknown
-from runner.jobstores.urls import Address
+from runner.jobstores.urls import Address, path_in
 
 TABLE, KEY, DATABASE, COLLECTION = "apscheduler_jobs", "apscheduler.jobs", "apscheduler", "jobs"
 PATH = "/apscheduler"
@@ -64,7 +64,7 @@ def _sql(url: str, table: str) -> Iterator[Entry]:
     from sqlalchemy.exc import SQLAlchemyError
 
     if url.startswith("sqlite:///"):
-        _there(url.removeprefix("sqlite:///").partition("?")[0])
+        _there(path_in(url))
     jobs = table_(table, column("id"), column("job_state"))
     try:
         engine = create_engine(url)

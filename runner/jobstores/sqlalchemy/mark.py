@@ -48,19 +48,38 @@ class Mark:
         self._coming: int | None = None
         """The count of a transaction that is not yet committed, and may never be."""
 
-    def compare(self, connection: Connection, name: str) -> tuple[str, int]:
-        """The database's id and count; StoreReplaced where it is not the one it was. Nothing is written.
+    def look(self, file: Path) -> None:
+        """StoreReplaced where a file that was there is gone. Nothing is written."""
+        said = self.read()
+        if said is not None and not file.exists():
+            raise StoreReplaced(
+                f"the database {file} is gone; it was used until {said.written}",
+                hint="put it back, restore a backup with runner db restore FILE, or start anew: runner db accept",
+            )
+
+    def recognise(self, connection: Connection, name: str) -> None:
+        """StoreReplaced where the database is not the one it was. Nothing is written.
 
         `name` is what people call the database.
         """
-        id, count = self._inside(connection)
         said = self.read()
-        if said is not None and id != said.id:
+        if said is not None:
+            self._same(connection, name, said, self._inside(connection)[0])
+
+    def _same(self, connection: Connection, name: str, said: Said, id: str) -> None:
+        if id != said.id:
             what = "is another one" if id or _holds_something(connection) else "holds nothing"
             raise StoreReplaced(
                 f"the database {name} {what}; it is not the one that was used until {said.written}",
                 hint="put the right one back, or go on with this one: runner db accept",
             )
+
+    def compare(self, connection: Connection, name: str) -> tuple[str, int]:
+        """The database's id and count, as `recognise`; where it is an older copy of itself that is said, once."""
+        id, count = self._inside(connection)
+        said = self.read()
+        if said is not None:
+            self._same(connection, name, said, id)
         if said is not None and count < said.count:
             logging.getLogger("runner.store").warning(
                 "the database %s is an older copy of itself: what was written until %s is not all in it; "
@@ -73,12 +92,15 @@ class Mark:
         return id, count
 
     def verify(self, connection: Connection, name: str) -> None:
-        """As `compare`, and make both where neither is there. Within a transaction."""
+        """As `compare`, and give the database an id where it has none. Within a transaction; then comes `verified`."""
         id, count = self.compare(connection, name)
         if not id:
             id = secrets.token_hex(16)
             connection.execute(tables.meta.insert().values(name="id", value=id))
         self._id, self._count = id, count
+
+    def verified(self) -> None:
+        """After its commit: who dies before it must not leave a file that remembers an id which no database has."""
         self._outside()
 
     def step(self, connection: Connection) -> None:

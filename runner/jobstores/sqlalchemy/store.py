@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from runner.core.action import Change, Save
 from runner.core.run import Request, Run
-from runner.errors import LeaseLost, StoreError, StoreFull, StoreReplaced
+from runner.errors import LeaseLost, StoreError, StoreFull
 from runner.jobstores.base import LEASE, Fence, Loaded
 from runner.jobstores.batch import Batch
 from runner.jobstores.clients import given
@@ -155,12 +155,8 @@ class SQLAlchemyJobStore:
 
     def _look_before(self, file: Path) -> None:
         """A database that should be there and is not, or is damaged, is not opened."""
-        said = self._mark.read() if self._mark is not None else None
-        if said is not None and not file.exists():
-            raise StoreReplaced(
-                f"the database {file} is gone; it was used until {said.written}",
-                hint="put it back, restore a backup with runner db restore FILE, or start anew: runner db accept",
-            )
+        if self._mark is not None:
+            self._mark.look(file)
         quick_check(file)
 
     def _verify(self, engine: Engine, *, first: bool = False) -> None:
@@ -174,6 +170,7 @@ class SQLAlchemyJobStore:
             else:
                 with transaction(connection):
                     self._mark.verify(connection, str(name))
+                self._mark.verified()
 
     def close(self) -> None:
         ears, self._ears = self._ears, []
