@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from runner.config import lists
+from runner.config import texts
 from runner.config.diagnose import Trouble, did_you_mean
 from runner.config.merge import Whole, place_of
 from runner.config.node import Map, Node, Scalar, Seq, find, is_dynamic
@@ -109,12 +109,15 @@ class _Check:
         for key in _TEXTS:
             if key in node.nodes:
                 self._work(key, node.nodes[key], step)
-        if "if" in node.nodes:
-            self._bare(node.nodes["if"], step, roots=_EVERYWHERE, functions=_QUESTIONS)
+        condition = node.nodes.get("if")
+        if condition is not None:
+            self._bare(condition, step, roots=_EVERYWHERE, functions=_QUESTIONS)
+            if isinstance(condition, Scalar):
+                texts.check_condition(self.whole, self.spec, condition, self.trouble)
         for key in ("foreach", "matrix"):
             if key in node.nodes:
                 self._texts(node.nodes[key], step, roots=_EVERYWHERE - {"item"})
-        lists.check(self.whole, self.spec, node, step, self.trouble)
+        texts.check_instances(self.whole, self.spec, node, self.trouble)
         if "artifacts" in node.nodes:
             self._texts(node.nodes["artifacts"], step)
         if "outputs" in node.nodes:
@@ -182,6 +185,7 @@ class _Check:
             help = error.hint or "docs/expressions.md says what an expression may hold"
             self._add("expression", error.fact, node, error.offset, help)
             return
+        texts.check_compared(self.whole, self.spec, node, text, self.trouble, bare=bare)
         for path in found:
             name = str(path[0])
             if name in functions or name in FUNCTIONS:

@@ -26,7 +26,7 @@ _ROUNDS = 20
 _WORK = frozenset({"run", "command", "python", "http", "steps", "extends"})
 """Keys without one of which a job, or a step, has nothing to run."""
 _GIVES: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(_WORK, frozenset({"unknown-output"})),
+    **dict.fromkeys(_WORK, frozenset({"unknown-output", "text"})),
     "steps": frozenset({"unknown-step", "unknown-output", "unknown-name", "order"}),
     "id": frozenset({"unknown-step", "unknown-output", "order"}),
     "needs": frozenset({"order"}),
@@ -34,7 +34,7 @@ _GIVES: Mapping[str, frozenset[str]] = {
     "vars": frozenset({"unknown-var"}),
     "matrix": frozenset({"unknown-name"}),
     "foreach": frozenset({"unknown-name"}),
-    "outputs": frozenset({"unknown-output"}),
+    "outputs": frozenset({"unknown-output", "text"}),
 }
 """Kinds of mistakes that follow where a key that gives names was taken out."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.expressions.compared import compared, truths
 from runner.expressions.filters import Raw, as_text
 from runner.expressions.judge import check_command
 from runner.expressions.render import check, evaluate, names, render, render_message
@@ -17,6 +18,7 @@ __all__ = [
     "as_text",
     "check",
     "check_command",
+    "compared",
     "evaluate",
     "has_expression",
     "lift",
@@ -25,5 +27,6 @@ __all__ = [
     "refuse",
     "render",
     "render_message",
+    "truths",
     "without_comments",
 ]

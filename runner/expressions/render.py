@@ -181,11 +181,12 @@ def _tree(text: str) -> nodes.Expr:
         raise ExpressionError("the expression is empty")
     if len(text) > MOST_SOURCE:
         raise ExpressionError(f"it is longer than {MOST_SOURCE} characters")
-    guarded: nodes.Expr = guard(_SANDBOX, _parsed(text))
+    guarded: nodes.Expr = guard(_SANDBOX, parsed(text))
     return guarded
 
 
-def _parsed(text: str) -> nodes.Expr:
+def parsed(text: str) -> nodes.Expr:
+    """The tree of an expression; TemplateSyntaxError where it does not parse."""
     parser = Parser(_SANDBOX, text, state="variable")
     tree = parser.parse_expression()
     if not parser.stream.eos:
@@ -261,7 +262,7 @@ def _names(text: str) -> tuple[Path, ...]:
     """Every name an expression reads, with what follows it."""
     found: dict[Path, None] = {}
     inner: set[int] = set()
-    for node in _walked(_parsed(text)):
+    for node in walked(parsed(text)):
         if isinstance(node, nodes.Call):
             inner.add(id(node.node))
             if isinstance(node.node, nodes.Getattr):  # a method: what it belongs to is read
@@ -271,11 +272,16 @@ def _names(text: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _walked(node: nodes.Node) -> Iterator[nodes.Node]:
+def walked(node: nodes.Node) -> Iterator[nodes.Node]:
     """The node and everything in it, from the outside in."""
     yield node
     for child in node.iter_child_nodes():
-        yield from _walked(child)
+        yield from walked(child)
+
+
+def path_of(node: nodes.Node) -> Path | None:
+    """The name that a node is, with what follows it; None where it is anything else."""
+    return next(iter(_found(node, set())), None)
 
 
 def _found(node: nodes.Node, inner: set[int]) -> dict[Path, None]:
@@ -299,4 +305,14 @@ def _found(node: nodes.Node, inner: set[int]) -> dict[Path, None]:
     return {(node.name, *reversed(tail)): None}
 
 
-__all__ = ["check", "evaluate", "has_expression", "names", "render", "render_message"]
+__all__ = [
+    "check",
+    "evaluate",
+    "has_expression",
+    "names",
+    "parsed",
+    "path_of",
+    "render",
+    "render_message",
+    "walked",
+]

@@ -63,3 +63,34 @@ def test_a_comment_may_name_what_is_gone(tmp_path: Path) -> None:
 )
 def test_a_secret_among_arguments_is_warned_of(tmp_path: Path, step: str, found: list[str]) -> None:
     assert problems(tmp_path, step) == found
+
+
+WRITES = """\
+    steps:
+      - {id: one, run: 'echo "ok=false" >> "$RUNNER_OUTPUT"', outputs: {k: "stdout | trim | int"}}
+      - {id: two, if: "%s", run: echo}
+"""
+
+
+@pytest.mark.parametrize("condition", ["steps.one.outputs.ok", "success() and not steps.one.outputs.ok"])
+def test_a_text_as_a_condition_is_warned_of(tmp_path: Path, condition: str) -> None:
+    """The text `false` is not empty, so the step would run."""
+    assert problems(tmp_path, WRITES % condition) == [
+        "warning[text] steps.one.outputs.ok is text, as all that a command writes to $RUNNER_OUTPUT, and holds unless it "
+        "is empty: the text `false` does, too"
+    ]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "steps.one.outputs.ok == 'true'",
+        "steps.one.outputs.ok | int > 5",
+        "steps.one.outputs.ok != '' or steps.one.outputs.ok in ['a', 1]",
+        "steps.one.outputs.k",
+        "steps.one.outputs.k > 5",
+        "'x' if steps.one.outputs.k == 5 else 'y'",
+    ],
+)
+def test_a_text_that_is_asked_for_its_words_is_not(tmp_path: Path, condition: str) -> None:
+    assert problems(tmp_path, WRITES % condition) == []
