@@ -76,8 +76,8 @@ WRITES = """\
 def test_a_text_as_a_condition_is_warned_of(tmp_path: Path, condition: str) -> None:
     """The text `false` is not empty, so the step would run."""
     assert problems(tmp_path, WRITES % condition) == [
-        "warning[text] steps.one.outputs.ok is text, as all that a command writes to $RUNNER_OUTPUT, and holds unless it "
-        "is empty: the text `false` does, too"
+        "warning[text] steps.one.outputs.ok is text, as all that a command writes to $RUNNER_OUTPUT, and holds "
+        "unless it is empty: the text `false` does, too"
     ]
 
 
