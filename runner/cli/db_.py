@@ -136,10 +136,21 @@ def export_(dest: Path | None, file: str | None, as_json: bool) -> None:
         export(place.url, sys.stdout)
         return
     try:
-        with open(dest, "x", encoding="utf-8", opener=_private) as out:
-            counts = export(place.url, out)
+        out = open(dest, "x", encoding="utf-8", opener=_private)  # noqa: SIM115
     except FileExistsError:
         raise StoreError(f"{dest} is there already", hint="name a file that is not") from None
+    except OSError as error:
+        raise StoreError(f"{dest} cannot be written: {error.strerror}") from None
+    try:
+        with out:
+            counts = export(place.url, out)
+    except OSError as error:
+        dest.unlink(missing_ok=True)
+        raise StoreError(f"{dest} cannot be written: {error.strerror}") from error
+    except BaseException:
+        # Only a whole export ever bears the name.
+        dest.unlink(missing_ok=True)
+        raise
     _say(counts, as_json, str(dest))
 
 
@@ -173,13 +184,14 @@ def copy_(url: str, file: str | None, as_json: bool) -> None:
     Stop the runner first, then start it with RUNNER_DATABASE_URL=URL.
     """
     from runner.history import copy
-    from runner.jobstores.sqlalchemy.database import file_of
-    from runner.jobstores.sqlalchemy.leases import led
+    from runner.history.move import in_use
 
     place = _place(file, made=False)
-    database = file_of(place.url)
-    if database is not None and led(database):
-        click.echo("a runner is at work: what it writes from now on is not in the copy", err=True)
+    if in_use(place.url):
+        click.echo(
+            "a runner is at work: what it does from now on is not in the copy, and would be done again",
+            err=True,
+        )
     _say(copy(place.url, url), as_json, f"copied from {_name(place)}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, Table, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
 
 from runner.errors import RunnerError, StoreCorrupt, StoreError, StoreReplaced, StoreUnknown
 from runner.jobstores.codec import loads
@@ -24,12 +24,13 @@ from runner.jobstores.sqlalchemy.database import (
     file_of,
     migrate,
     reading,
+    snapshot,
     transaction,
     translated,
     url_of,
     version_of,
 )
-from runner.jobstores.sqlalchemy.leases import led
+from runner.jobstores.sqlalchemy.leases import led, led_now
 from runner.jobstores.sqlalchemy.mark import Mark
 from runner.jobstores.urls import sqlite_at
 
@@ -111,7 +112,7 @@ def check(url: str, mark: Path | None = None) -> Checked:
                 return found
         for table in _TABLES:
             number = 0
-            for row in _rows(engine, table):
+            for row in _rows_of(engine, table):
                 number += 1
                 found.problems += _unreadable(table, row)
             found.rows[table.name] = number
@@ -160,7 +161,14 @@ def backup(url: str, dest: Path) -> None:
     _must_exist(url)
     parsed = url_of(url)
     if parsed.get_backend_name() != "sqlite":
-        copy(url, sqlite_at(dest))
+        try:
+            copy(url, sqlite_at(dest))
+        except BaseException:
+            dest.unlink(missing_ok=True)
+            raise
+        finally:
+            for end in ("-wal", "-shm", ".migrate.lock"):
+                Path(f"{dest}{end}").unlink(missing_ok=True)
         return
     partial = dest.with_name(f".{dest.name}.partial")
     try:
@@ -174,7 +182,11 @@ def backup(url: str, dest: Path) -> None:
             source.close()
         # Only a whole backup ever bears the name.
         partial.rename(dest)
-    except (sqlite3.Error, OSError) as error:
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise StoreError(f"the backup cannot be made in {dest.parent}: {error.strerror}") from error
+    except sqlite3.Error as error:
         partial.unlink(missing_ok=True)
         raise StoreError(f"the backup cannot be made: {error}") from error
 
@@ -241,36 +253,53 @@ def _not_good(found: Checked) -> StoreError:
     return StoreError(f"the backup is not good: {found.problems[0]}", hint="take another one")
 
 
-def copy(source: str, dest: str) -> dict[str, int]:
-    """Everything from one database into an empty one of any kind; rows per table.
+def in_use(url: str) -> bool:
+    """Whether a runner leads a source of this database now."""
+    file = file_of(url)
+    if file is not None:
+        return led(file)
+    engine = connect(url)
+    try:
+        with translated("the database cannot be read"), engine.connect() as connection, reading(connection):
+            return version_of(connection) == HEAD and led_now(connection)
+    finally:
+        engine.dispose()
 
-    Nobody may lead the source meanwhile: what is written after the copy began may be left out.
+
+def copy(source: str, dest: str) -> dict[str, int]:
+    """Everything, as of one moment, from one database into an empty one of any kind; rows per table.
+
+    Where the copy shall take the source's place nobody may lead that meanwhile: what is written there after the copy
+    began is not in it, and would be done once more.
     """
     _must_exist(source)
     reader = connect(source)
     try:
-        migrate(reader)
-        return _fill(dest, ((table, _rows(reader, table)) for table in _TABLES))
+        with translated("the database cannot be copied"):
+            migrate(reader)
+            with snapshot(reader) as connection:
+                return _fill(dest, ((table, _rows(connection, table)) for table in _TABLES))
     finally:
         reader.dispose()
 
 
 def export(url: str, file: IO[str]) -> dict[str, int]:
-    """Everything as text: a line of JSON for each row, the first one says which schema; rows per table."""
+    """Everything as text, as of one moment: a line of JSON for each row, the first one says which schema; rows per
+    table."""
     _must_exist(url)
     engine = connect(url)
     counts: dict[str, int] = {}
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.dispose)
         with translated("the database cannot be exported"):
             migrate(engine)
+            opened = stack.enter_context(snapshot(engine))
         file.write(json.dumps({"runner": "export", "schema": HEAD}) + "\n")
         for table in _TABLES:
             counts[table.name] = 0
-            for row in _rows(engine, table):
+            for row in _rows(opened, table):
                 file.write(json.dumps([table.name, row], ensure_ascii=True) + "\n")
                 counts[table.name] += 1
-    finally:
-        engine.dispose()
     return counts
 
 
@@ -366,8 +395,13 @@ def _must_exist(url: str) -> None:
         )
 
 
-def _rows(engine: Engine, table: Table) -> Iterator[dict[str, Any]]:
+def _rows_of(engine: Engine, table: Table) -> Iterator[dict[str, Any]]:
     with translated("the database cannot be read"), engine.connect() as connection, reading(connection):
+        yield from _rows(connection, table)
+
+
+def _rows(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
+    with translated("the database cannot be read"):
         found = connection.execution_options(yield_per=BATCH).execute(select(table))
         for row in found.mappings():
             yield dict(row)

@@ -122,6 +122,16 @@ def test_a_database_that_was_replaced_is_told_by_who_only_looks_and_left_as_it_i
     assert f"{database} is no file" in said
 
 
+def test_only_a_whole_export_ever_bears_its_name(say: Say, tmp_path: Path) -> None:
+    say("db", "check", url=f"sqlite:///{tmp_path / 'none.db'}", code=2)
+    say("db", "export", "out.jsonl", url=f"sqlite:///{tmp_path / 'none.db'}", code=2)
+    assert not (tmp_path / "out.jsonl").exists()
+    said = say("db", "export", "none/out.jsonl", code=1).stderr
+    assert "none/out.jsonl cannot be written: No such file or directory" in said
+    said = say("db", "backup", "none/b.db", code=1).stderr
+    assert "the backup cannot be made in none: No such file or directory" in said
+
+
 def test_out_as_text_and_into_an_empty_one(say: Say, tmp_path: Path) -> None:
     say("db", "export", "all.jsonl")
     assert (tmp_path / "all.jsonl").stat().st_mode & 0o777 == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sqlite3
@@ -19,6 +20,7 @@ from runner.jobstores.sqlalchemy.database import HEAD
 from runner.jobstores.urls import sqlite_at
 from runner.moment import MINUTE, parse_iso
 from runner.spec import Command, JobSpec, Step
+from tests.jobstores import store_servers
 
 NOON = parse_iso("2026-11-24T12:00:00Z")
 ETL = JobSpec("etl ☃", (Step("load", Command(script="true")),), source="/jobs.yaml")
@@ -119,6 +121,41 @@ def test_a_backup_of_a_database_in_a_directory_with_any_name(url: str, tmp_path:
     backup(url, there / "runner.db")
     backup(sqlite_at(there / "runner.db"), there / "again.db")
     assert told(sqlite_at(there / "again.db")) == told(url)
+
+
+class Meddled(io.StringIO):
+    """A new job comes, and runs, as soon as the first definitions are written out."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def write(self, text: str) -> int:
+        if "runner_specs" in text and self._url:
+            store = SQLAlchemyJobStore(self._url)
+            self._url = ""
+            store.open()
+            spec = replace(ETL, id="new")
+            run = Run(RunKey(spec.key, NOON), spec, Status.SUCCEEDED, created_at=NOON, ended_at=NOON + 1)
+            store.write([Save(Job(spec, NOON)), Save(run)])
+            store.close()
+        return super().write(text)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
+def test_what_is_written_out_is_of_one_moment(url: str, tmp_path: Path, kind: str) -> None:
+    with contextlib.ExitStack() as stack:
+        source = url
+        if kind != "sqlite":
+            source = stack.enter_context(getattr(store_servers, kind)())
+            copy(url, source)
+        out = Meddled(source)
+        counts = export(source, out)
+    assert (counts["runner_specs"], counts["runner_jobs"], counts["runner_runs"]) == (1, 1, 1200)
+    out.seek(0)
+    there = f"sqlite:///{tmp_path / 'there.db'}"
+    import_(out, there)
+    assert check(there).problems == []
 
 
 def test_a_copy_holds_the_same(url: str, tmp_path: Path) -> None:

@@ -267,6 +267,21 @@ def reading(connection: Connection) -> Iterator[None]:
             connection.rollback()
 
 
+@contextlib.contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection whose every read is as of one moment, while others go on writing."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+        else:
+            with reading(connection.execution_options(isolation_level="REPEATABLE READ")):
+                yield connection
+
+
 class translated:  # noqa: N801  # used as a function is
     """Whatever the database raises, as a StoreError that says what was being done."""
 

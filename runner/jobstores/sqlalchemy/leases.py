@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Dialect, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Dialect, bindparam, delete, func, insert, select, text, update
 
 from runner.errors import LeaseLost
 from runner.jobstores.base import Fence
@@ -77,6 +77,12 @@ def led(database: Path) -> bool:
             except OSError:
                 return True
     return False
+
+
+def led_now(connection: Connection) -> bool:
+    """Whether some runner leads a source of this server's database now."""
+    there = database_time(connection, 0)
+    return bool(connection.execute(select(func.count()).where(leases.c.until >= there)).scalar_one())
 
 
 def take_number(connection: Connection, source: str, owner: str) -> int:
