@@ -81,6 +81,25 @@ class Log:
     def opened(self) -> bool:
         return self._file >= 0
 
+    @property
+    def full(self) -> bool:
+        """Whether a new piece begins with what comes next."""
+        return self._file >= 0 and self._size >= capacity(self._number)
+
+    @property
+    def newest(self) -> int:
+        """The number of the last piece there is."""
+        if self._file >= 0:
+            return self._number
+        known = pieces(Path(self._name))
+        return known[-1][0] if known else 0
+
+    def skip(self, number: int) -> None:
+        """Go on with this piece: those between were dropped before they were written."""
+        self.close()
+        self._open(number)
+        self._drop_until(number - PIECES)
+
     def append(self, stream: int, data: bytes, now: Moment) -> None:
         """Write bytes of a stream (0 stdout, 1 stderr). OSError where the disk refuses them."""
         view = memoryview(data)
@@ -111,13 +130,9 @@ class Log:
 
     def _room(self) -> int:
         if self._file < 0:
-            known = [number for number, _ in pieces(Path(self._name))]
-            newest = known[-1] if known else 0
-            self._open(newest)
-            for number in known:
-                # One that was killed between a new piece and the end of the oldest has left it.
-                if number <= newest - PIECES:
-                    self._drop(number)
+            self._open(self.newest)
+            # One that was killed between a new piece and the end of the oldest has left it.
+            self._drop_until(self._number - PIECES)
         room = capacity(self._number) - self._size
         if room <= 0:
             self.close()
@@ -145,6 +160,12 @@ class Log:
             # An earlier runner's: what it wrote keeps its time.
             self._owed = INDEX.pack(0, os.fstat(self._file).st_mtime_ns // 1_000 << 1)
         self.written = True
+
+    def _drop_until(self, number: int) -> None:
+        """Drop this piece of the tail and all before it."""
+        for known, _ in pieces(Path(self._name)) if number > 0 else ():
+            if known <= number:
+                self._drop(known)
 
     def _drop(self, number: int) -> None:
         if number < 1:

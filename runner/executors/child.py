@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import struct
 import sys
-import termios
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from runner.core.run import AttemptKey, Outcome
+from runner.executors.backlog import WIDE, Backlog, Floods, waiting
 from runner.executors.capture import Log
 from runner.executors.marks import Marks
 from runner.executors.room import Room
@@ -22,8 +21,6 @@ from runner.moment import Moment, Span
 
 CHUNK = 1 << 16
 """What a pipe holds where nobody asked for more."""
-WIDE = 1 << 20
-"""What the pipe of a command that prints more than fits is made to hold: as much as Linux gives to anyone."""
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031 if sys.platform == "linux" else None)
 DRAIN = 1 << 21
 """More than a pipe can hold: what the command itself wrote is read to its end, an endless grandchild is not."""
@@ -61,12 +58,6 @@ class Launch:
     """Kills whoever is in its control group, where it has one."""
     slow: bool = False
     """Judging it takes time (files to copy, a regular expression): not on the loop."""
-
-
-def waiting(pipe: int) -> int:
-    """How many bytes lie in a pipe."""
-    count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
-    return count
 
 
 def widen(pipe: int) -> None:
@@ -109,6 +100,12 @@ class Child:
     finished: bool = False
     room: Room | None = None
     """Says whether the disk has room for output."""
+    floods: Floods | None = None
+    """Begins to hold what it floods; None where it must not, or could not."""
+    backlog: Backlog | None = None
+    """What it printed last, and the log does not have yet."""
+    due: bool = False
+    """Somebody sees to it that the log is given that."""
     lost: int = 0
     """Bytes dropped since output was last kept."""
     dropped: int = 0
@@ -123,9 +120,22 @@ class Child:
             return f"the disk was nearly full, {self.dropped} bytes were dropped"
         return self.trouble
 
+    @property
+    def holds(self) -> bool:
+        """Whether some of what it printed waits for `let_go`."""
+        return self.backlog is not None and self.backlog.holds
+
     def pump(self, index: int, now: Moment) -> int:
         """Move one chunk from a pipe to the log. 0 at the pipe's end; BlockingIOError where it is empty."""
-        pipe, mask = self.pipes[index], self.masks[index]
+        mask = self.masks[index]
+        count = self._move(self.pipes[index], index, now)
+        if not count and mask:
+            self._keep(index, mask.flush(), now)
+            self.masks[index] = None
+        return count
+
+    def _move(self, pipe: int, index: int, now: Moment) -> int:
+        mask = self.masks[index]
         if mask is None and (self.log.opened or waiting(pipe)) and self._may_write(now):
             try:
                 return self.log.splice(index, pipe, now)
@@ -136,9 +146,6 @@ class Child:
         data = os.read(pipe, CHUNK)
         if data:
             self._keep(index, mask.feed(data) if mask else data, now)
-        elif mask:
-            self._keep(index, mask.flush(), now)
-            self.masks[index] = None
         return len(data)
 
     def pour(self, index: int, now: Moment) -> bool:
@@ -146,6 +153,9 @@ class Child:
         moved = 0
         with contextlib.suppress(BlockingIOError):
             while moved < WIDE:
+                if index == 0 and self._floods() and (count := self._hold()) is not None:
+                    return count > 0
+                self.let_go(now)
                 count = self.pump(index, now)
                 if not count:
                     return False
@@ -156,8 +166,62 @@ class Child:
                     widen(self.pipes[index])
         return True
 
+    def _floods(self) -> bool:
+        """Whether what it prints is held back. That begins where a piece of its log is full and more than a pipe's
+        worth waits."""
+        if self.holds:
+            return True
+        if self.floods is None or not self.log.full or waiting(self.pipes[0]) < CHUNK:
+            return False
+        if self.backlog is None:
+            self.backlog = self.floods.begin(self.launch.order.marks)
+        if self.backlog is None or not self.backlog.begin(self.log.newest):
+            self.floods = None
+        return self.holds
+
+    def _hold(self) -> int | None:
+        """Hold what its stdout has; 0 at its end, None where it cannot be held."""
+        assert self.backlog is not None
+        try:
+            return self.backlog.put(self.pipes[0])
+        except BlockingIOError:
+            raise
+        except (BufferError, OSError):
+            self.floods = None
+            return None
+
+    def let_go(self, now: Moment) -> None:
+        """Give the log what is held back for it."""
+        backlog = self.backlog
+        if backlog is None or not backlog.holds:
+            return
+        try:
+            backlog.settle(self.log)
+        except OSError as error:
+            self._spoil(error)
+            self.lost += backlog.dropped
+            self.dropped += backlog.dropped
+        for pipe in backlog.parts():
+            self._move(pipe, 0, now)
+        backlog.holds = False
+        if not backlog.dropped or self.floods is None:
+            # It printed much, but fast enough it was not.
+            self._end_backlog()
+
+    def recover(self, now: Moment) -> None:
+        """Give its log what an earlier runner held back."""
+        self.backlog = Backlog.left(self.launch.order.marks)
+        self.let_go(now)
+        self._end_backlog()
+
+    def _end_backlog(self) -> None:
+        if self.backlog is not None:
+            self.backlog.end()
+            self.backlog = None
+
     def drain(self, now: Moment) -> None:
         """Read what is in the pipes now."""
+        self.let_go(now)
         for index, pipe in enumerate(self.pipes):
             # Most have nothing to say: asking is cheaper than an attempt to read.
             if pipe < 0 or not waiting(pipe):
@@ -176,7 +240,9 @@ class Child:
             self.pipes[index] = -1
 
     def close(self, now: Moment) -> None:
-        """Give back every descriptor; what a mask held back is written."""
+        """Give back every descriptor; what was held back is written."""
+        self.let_go(now)
+        self._end_backlog()
         for index, mask in enumerate(self.masks):
             if mask is not None:
                 self._keep(index, mask.flush(), now)

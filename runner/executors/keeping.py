@@ -16,6 +16,7 @@ from runner.clock import Clock
 from runner.core.run import AttemptKey, Run
 from runner.core.timing import PROMPT
 from runner.executors import environment
+from runner.executors.backlog import RECORD, release
 from runner.executors.marks import MARKER, Marks, changed_at
 from runner.executors.place import attempt_path, run_id, scratch_dir
 from runner.executors.shim import STOP
@@ -125,6 +126,7 @@ def _sweep_marks(state_dir: Path, before: Moment) -> tuple[int, Moment]:
         if _held(marks):
             alive_since = min(alive_since, marks.changed_at() or changed)
         elif changed < before:
+            release(marks.file(RECORD))
             if entry.is_dir(follow_symlinks=False):
                 _remove(entry.path)
             elif not _unlink(entry.path):

@@ -14,6 +14,7 @@ from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome
 from runner.errors import ExecutorError
 from runner.executors import spawn, verdict
+from runner.executors.backlog import Floods
 from runner.executors.capture import Log
 from runner.executors.child import Child, Launch
 from runner.executors.ends import Ends
@@ -69,6 +70,7 @@ class Processes:
         self._ends = Ends(str(runs / f".ended-{spawn.file_name(name)}"), self._loop, self._told)
         self._rest = str(runs / ".rest")
         spawn.make_pipe(self._rest)
+        self._floods = Floods(self._rest)
         self._closing = threading.Event()
         self._loop.start()
 
@@ -124,6 +126,8 @@ class Processes:
             child.exit_code = marks.exit_code()
             child.ended_at = marks.changed_at()
             child.stopping = marks.asked_to_stop()
+            child.recover(self._clock.now())
+            child.close(self._clock.now())
             return self._watch.outcome(child)
         pid = self._shim_of(marks)
         try:
@@ -134,6 +138,7 @@ class Processes:
         child.adopted, child.own = True, spawn.is_ours(pid)
         child.started_at = started_at or child.started_at
         child.stopping = marks.asked_to_stop()
+        child.recover(self._clock.now())
         self._hand_over(child)
         return None
 
@@ -253,6 +258,9 @@ class Processes:
         child.room = self._room
         if launch.mask is not None:
             child.masks = [launch.mask(), launch.mask()]
+        elif launch.kill is None:
+            # Where its memory is limited, what waits in pipes would count to it.
+            child.floods = self._floods
         return child
 
     def _hand_over(self, child: Child) -> None:

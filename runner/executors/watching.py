@@ -14,6 +14,7 @@ from pathlib import Path
 from runner.clock import Clock
 from runner.core.run import AttemptKey, Outcome
 from runner.executors import shim, verdict
+from runner.executors.backlog import HOLD
 from runner.executors.child import Child
 from runner.executors.loop import Loop, guarded
 from runner.executors.marks import write_private
@@ -171,6 +172,14 @@ class Watch:
     def _readable(self, child: Child, index: int) -> None:
         if not child.pour(index, self._clock.now()):
             self._pipe_ended(child, index)
+        elif child.holds and not child.due:
+            child.due = True
+            self._loop.later(HOLD, partial(self._let_go, child))
+
+    def _let_go(self, child: Child) -> None:
+        child.due = False
+        if not child.finished:
+            child.let_go(self._clock.now())
 
     def _pipe_ended(self, child: Child, index: int) -> None:
         self._loop.unwatch(child.pipes[index])

@@ -1,4 +1,7 @@
-"""A process that starts commands and is then killed by a test: `lone_runner.py STATE SCRIPT COUNT [FORM]`."""
+"""A process that starts commands and is then killed by a test: `lone_runner.py STATE SCRIPT COUNT [HOW]`.
+
+`directory`: their marks are in that form. `again`: it takes them over from an earlier one.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,11 @@ if __name__ == "__main__":
         # As where the system knows no locks on a part of a file.
         marks.shares = lambda runs: False  # type: ignore[assignment]
     opened = Open(Path(sys.argv[1]))
-    for one in tasks(sys.argv[2], int(sys.argv[3])):
-        opened.executor.start(one)
+    begun = tasks(sys.argv[2], int(sys.argv[3]))
+    if sys.argv[4:] == ["again"]:
+        opened.executor.recover(begun)
+    else:
+        for one in begun:
+            opened.executor.start(one)
     print("started", flush=True)
     threading.Event().wait()

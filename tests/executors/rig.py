@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -73,3 +74,28 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def kept_of(content: bytes, first: int) -> int:
+    """How many lines a flood of numbers of ten digits from `first` on had, of which this was kept.
+
+    That none of it is lost or there twice is asserted, and that what is said to be dropped is what is missing.
+    """
+    head, mark, tail = content.partition(b"\n\xe2\x80\xa6 ")
+    dropped = 0
+    if mark:
+        said, _, tail = tail.partition(b" bytes dropped \xe2\x80\xa6\n")
+        dropped = int(said)
+    count, rest = divmod(len(head) + dropped + len(tail), 11)
+    assert rest == 0, (len(head), dropped, len(tail))
+    assert head == _numbers(first, 0, len(head))
+    assert tail == _numbers(first, len(head) + dropped, len(tail))
+    return count
+
+
+def _numbers(first: int, begin: int, length: int) -> bytes:
+    low, high = begin // 11, (begin + length) // 11
+    text = subprocess.run(
+        ["seq", str(first + low), str(first + high)], capture_output=True, check=True
+    ).stdout
+    return text[begin - 11 * low :][:length]

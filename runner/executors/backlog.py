@@ -1,0 +1,301 @@
+"""What a flood prints, held in pipes until the log takes it, so that most of it never goes through a file.
+
+Of a flood the log keeps the head and the tail, and what will be the tail is known only as it ends. To write everything
+and delete most of it again costs several times what it costs to print. From one pipe to another the system moves whole
+pages, without a copy: so what a flood printed last waits in a ring of pipes, and where that is full, the oldest pipe is
+emptied into nothing. The log takes the rest as the flood ends, and every HOLD until then.
+
+Nothing is lost or repeated where the runner is killed at any instant. The pipes are held open by a process of their
+own, the holder, which outlives the runner as a shim does. Nobody but the runner moves bytes into or out of the ring, so
+what a pipe of it holds tells exactly how far a move came. Which pipe is the oldest, and how much was dropped, is on
+record before it is dropped. The next runner reads the record, and gives the log what is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import stat
+import struct
+import termios
+from collections.abc import Iterator
+
+from runner.executors import native
+from runner.executors.capture import PIECE, PIECES, Log
+from runner.executors.marks import LINUX, Marks
+from runner.moment import MILLISECOND
+
+HOLD = 100 * MILLISECOND
+"""So long at most what was printed waits until it is in the log."""
+WIDE = 1 << 20
+"""What each pipe is made to hold: as much as Linux gives to anyone."""
+RECORD = "flood"
+"""The file that says what there is, and who holds it."""
+_SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
+_RING = 7
+"""One is empty or being emptied, one is being filled, one makes up for pages that are not quite full."""
+_FIRST_FD = 10
+"""Where the holder has them."""
+_MOST = 2
+"""Floods held at once: Linux gives a user 64 MiB for pipes, and those of others become small where that is gone."""
+
+_STATE = struct.Struct("<7Q")
+"""The holder: its pid, how many pipes it has, and the number the system gave the first of them, by which it is known.
+Then the log's piece that came before, the oldest pipe, and: when so many bytes are left in it, so many were dropped."""
+
+_TEXT = r'read -r _ && : <"$1"'
+"""The holder: it stays once it is told that it is on record, so that none is ever left that nobody knows of."""
+
+
+def waiting(pipe: int) -> int:
+    """How many bytes lie in a pipe."""
+    count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+    return count
+
+
+class Floods:
+    """Begins what is held, as far as the machine allows. `rest`: the named pipe that a holder waits on for ever."""
+
+    def __init__(self, rest: str) -> None:
+        self._rest = rest
+        self._held: list[Backlog] = []
+
+    def begin(self, marks: Marks) -> Backlog | None:
+        """None where there are too many, or the machine refuses."""
+        self._held = [backlog for backlog in self._held if not backlog.ended]
+        if not LINUX or len(self._held) >= _MOST:
+            return None
+        try:
+            backlog = _begun(marks.file(RECORD), self._rest)
+        except OSError:
+            return None
+        self._held.append(backlog)
+        return backlog
+
+
+class Backlog:
+    """A ring of pipes. `put` fills it, `settle` and `parts` give the log what it holds."""
+
+    def __init__(self, record: str, file: int, pid: int, pipes: list[int]) -> None:
+        self._record = record
+        self._file = file
+        self._pid = pid
+        self._pipes = pipes
+        self._before = self._oldest = self._left = self._dropped = 0
+        self.holds = False
+        """Whether it stands between the command's pipe and the log."""
+
+    @classmethod
+    def left(cls, marks: Marks) -> Backlog | None:
+        """What a killed runner left of an attempt."""
+        record = marks.file(RECORD)
+        try:
+            file = os.open(record, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        pipes: list[int] = []
+        try:
+            pid, count, known, before, oldest, left, dropped = _STATE.unpack(os.pread(file, _STATE.size, 0))
+            for number in range(count):
+                pipes.append(os.open(_held_by(pid, number), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+            if not _is(pipes[0], known):
+                raise ProcessLookupError
+        except (OSError, struct.error):
+            # Killed before it was put to use, or the machine was started anew.
+            for descriptor in (file, *pipes):
+                os.close(descriptor)
+            os.unlink(record)
+            return None
+        backlog = cls(record, file, pid, pipes)
+        backlog._before, backlog._oldest, backlog._left, backlog._dropped = before, oldest, left, dropped
+        # Killed between the record and the end of the drop: the rest of it is still there.
+        backlog._dropped -= waiting(pipes[oldest]) - left
+        backlog.holds = True
+        return backlog
+
+    @property
+    def ended(self) -> bool:
+        return self._file < 0
+
+    def begin(self, before: int) -> bool:
+        """Hold from now on what comes after this piece of the log, which is full; whether it can. It must be empty."""
+        self._before = before
+        with contextlib.suppress(OSError):
+            self._say(self._oldest, 0, 0)
+            self.holds = True
+        return self.holds
+
+    def put(self, source: int) -> int:
+        """Move what a pipe has into it; 0 at that pipe's end. BlockingIOError where it has nothing.
+
+        BufferError where it is full of pages that are not: it does not hold enough for a tail, and nothing was moved.
+        """
+        for _ in self._pipes:
+            newest = self._pipes[self._oldest - 1]
+            try:
+                return os.splice(source, newest, WIDE)
+            except BlockingIOError:
+                if _takes(newest):
+                    raise
+                self._turn()
+        raise BufferError
+
+    def settle(self, log: Log) -> None:
+        """Make ready to be taken: drop what the log would not keep, and have it go on behind that. OSError."""
+        if log.newest > self._before:
+            return  # A killed runner had begun to take it.
+        held = sum(map(waiting, self._pipes))
+        over = -self._dropped % PIECE
+        over += max(0, -(-(held - over) // PIECE) - PIECES) * PIECE
+        self._drop(over)
+        if self._dropped:
+            log.skip(self._before + 1 + self._dropped // PIECE)
+
+    @property
+    def dropped(self) -> int:
+        """How many bytes did not stay, since it began to hold."""
+        return self._dropped
+
+    def parts(self) -> Iterator[int]:
+        """Its pipes, oldest first, each as long as it holds something."""
+        for pipe in (*self._pipes[self._oldest :], *self._pipes[: self._oldest]):
+            while waiting(pipe):
+                yield pipe
+
+    def end(self) -> None:
+        """It is empty and not needed any more."""
+        if self.ended:
+            return
+        self.holds = False
+        _kill(self._pid)
+        for descriptor in (self._file, *self._pipes):
+            os.close(descriptor)
+        self._file = -1
+        # Last: a holder that is not on record would stay for ever.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._record)
+
+    def _turn(self) -> None:
+        """The newest pipe is full: go on with an empty one, and empty the one after that."""
+        following = (self._oldest + 1) % len(self._pipes)
+        goes = waiting(self._pipes[following])
+        if goes and sum(map(waiting, self._pipes)) - goes < PIECES * PIECE:
+            raise BufferError
+        self._say(following, 0, self._dropped + goes)
+        self._discard(following, goes)
+
+    def _drop(self, count: int) -> None:
+        """Drop so many bytes of the oldest."""
+        pipe = self._oldest
+        while count:
+            held = waiting(self._pipes[pipe])
+            goes = min(held, count)
+            self._say(pipe, held - goes, self._dropped + goes)
+            self._discard(pipe, goes)
+            count -= goes
+            pipe = (pipe + 1) % len(self._pipes)
+
+    def _say(self, oldest: int, left: int, dropped: int) -> None:
+        known = os.fstat(self._pipes[0]).st_ino
+        state = _STATE.pack(self._pid, len(self._pipes), known, self._before, oldest, left, dropped)
+        os.pwrite(self._file, state, 0)
+        self._oldest, self._left, self._dropped = oldest, left, dropped
+
+    def _discard(self, number: int, count: int) -> None:
+        if not count:
+            return
+        nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            while count:
+                count -= os.splice(self._pipes[number], nothing, count)
+        finally:
+            os.close(nothing)
+
+
+def release(record: str) -> None:
+    """End the holder of a record that nobody asks for any more."""
+    with contextlib.suppress(OSError, struct.error), open(record, "rb") as file:
+        pid, _, known, *_ = _STATE.unpack(file.read())
+        pipe = os.open(_held_by(pid, 0), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if _is(pipe, known):
+                _kill(pid)
+        finally:
+            os.close(pipe)
+
+
+def _begun(record: str, rest: str) -> Backlog:
+    opened: list[int] = []
+    pid = 0
+    try:
+        file = os.open(record, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        opened.append(file)
+        pipes = [_pipe(opened) for _ in range(_RING)]
+        heard, tell = os.pipe2(os.O_CLOEXEC)
+        opened += [heard, tell]
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        opened.append(null)
+        copies = [(heard, 0), (null, 1), (null, 2)]
+        copies += [(pipe, _FIRST_FD + number) for number, pipe in enumerate(pipes)]
+        argv = ["/bin/sh", "-c", _TEXT, "runner-holder", rest]
+        pid = native.start("/bin/sh", argv, native.Inherited({}), {}, copies)
+        backlog = Backlog(record, file, pid, pipes)
+        backlog._say(0, 0, 0)
+        os.write(tell, b"\n")
+    except BaseException:
+        for descriptor in opened:
+            os.close(descriptor)
+        if pid:
+            _kill(pid)
+        with contextlib.suppress(OSError):
+            os.unlink(record)
+        raise
+    for descriptor in (heard, tell, null):
+        os.close(descriptor)
+    return backlog
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    # It may be the child of a runner that is no more.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def _pipe(opened: list[int]) -> int:
+    """One descriptor that reads and writes, above those of the holder. OSError where it cannot hold enough."""
+    ends = os.pipe2(os.O_CLOEXEC)
+    try:
+        if fcntl.fcntl(ends[0], _SET_SIZE, WIDE) < WIDE:
+            raise BlockingIOError("the pipe stays too small")
+        both = os.open(f"/proc/self/fd/{ends[0]}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            high = fcntl.fcntl(both, fcntl.F_DUPFD_CLOEXEC, _FIRST_FD + _RING)
+        finally:
+            os.close(both)
+    finally:
+        for end in ends:
+            os.close(end)
+    opened.append(high)
+    return high
+
+
+def _held_by(pid: int, number: int) -> str:
+    """Where a holder's pipe is found."""
+    return f"/proc/{pid}/fd/{_FIRST_FD + number}"
+
+
+def _is(pipe: int, known: int) -> bool:
+    found = os.fstat(pipe)
+    return stat.S_ISFIFO(found.st_mode) and found.st_ino == known
+
+
+def _takes(pipe: int) -> bool:
+    """Whether a pipe has room for another page."""
+    asked = select.poll()
+    asked.register(pipe, select.POLLOUT)
+    return bool(asked.poll(0))

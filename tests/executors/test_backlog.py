@@ -1,0 +1,147 @@
+"""A flood is held in pipes until the log takes it, and nothing of what is kept is lost or there twice."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runner.core.run import Status
+from runner.executors import capture, tree
+from runner.executors.backlog import RECORD
+from runner.executors.keeping import sweep
+from runner.executors.output import path_of, read, size
+from runner.executors.place import attempt_id, attempt_path
+from tests.executors.lone_runner import tasks
+from tests.executors.rig import Open, kept_of, marks, sh, task, wait_until
+from tests.faults.figures import WANTED
+
+HERE = Path(__file__).parent
+FIRST = 1_000_000_000
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves pages between pipes")
+
+
+def holders(state_dir: Path) -> list[int]:
+    """The processes that keep what is held there."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if "runner-holder" in line and any(text.startswith(str(state_dir)) for text in line):
+            found.append(process.pid)
+    return found
+
+
+def numbers(count: int, begin: int = FIRST) -> str:
+    return f"seq {begin} {begin + count - 1}"
+
+
+@pytest.mark.parametrize("size_of_write", [4096, 4000, 2100, 11])
+def test_of_a_flood_all_that_is_kept_is_true(local: Open, size_of_write: int) -> None:
+    """Also where the pages of a pipe are not full, or so far from it that the ring holds too little."""
+    count = 8_000_000 if size_of_write > 11 else 600_000
+    one = task(sh(f"{numbers(count)} | dd bs={size_of_write} iflag=fullblock status=none"))
+    local.executor.start(one)
+    assert local.next(60).status is Status.SUCCEEDED
+    path = path_of(local.state_dir, one.attempt)
+    assert kept_of(read(path), FIRST) == count
+    assert size(path) > capture.HEAD + capture.PIECE * (capture.PIECES - 1)
+    assert size(path) <= capture.HEAD + capture.PIECE * capture.PIECES
+    assert holders(local.state_dir) == []
+    assert not list((local.state_dir / "runs").glob(f"*{RECORD}"))
+
+
+@LINUX
+def test_killed_at_each_point_of_a_flood(tmp_path: Path) -> None:
+    step = 4 if WANTED == "short" else 1
+    done = subprocess.run(
+        [sys.executable, str(HERE / "killed_amid.py"), str(tmp_path), str(step)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 50 // step
+    assert holders(tmp_path) == []
+
+
+WITHOUT_END = f"""
+i=0
+while ! test -e enough; do
+  seq $(({FIRST} + i * 3000000)) $(({FIRST} + i * 3000000 + 2999999)); i=$((i + 1))
+done
+echo $i >blocks
+"""
+
+
+def in_use(record: Path) -> bool:
+    """Whether a pipe was full already."""
+    try:
+        return any(record.read_bytes()[32:])
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def flooding(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Runs a runner of a flood, or the next that takes it over, until something is held; then kills it."""
+    begun: list[subprocess.Popen[bytes]] = []
+    [one] = tasks(WITHOUT_END, 1)
+
+    def flood(*form: str, wait: float = 0.0) -> None:
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "lone_runner.py"), str(tmp_path), WITHOUT_END, "1", *form],
+            stdout=subprocess.PIPE,
+        )
+        begun.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        wait_until(lambda: in_use(Path(f"{attempt_path(tmp_path, one.attempt)}.{RECORD}")))
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+    yield flood
+    for process in begun:
+        process.kill()
+    (tmp_path / "enough").touch()
+
+
+@LINUX
+def test_killed_again_and_again_while_a_flood_goes_on(flooding: Callable[..., None], tmp_path: Path) -> None:
+    """Real runners with a real SIGKILL, each at another moment of the flood."""
+    [one] = tasks(WITHOUT_END, 1)
+    held = 0
+    for turn in range(5 if WANTED == "short" else 100):
+        flooding(*(["again"] if turn else []), wait=random.Random(turn).uniform(0, 0.15))
+        held += bool(holders(tmp_path))
+    (tmp_path / "enough").touch()
+    opened = Open(tmp_path)
+    try:
+        assert opened.executor.recover([one]).alive == {one.attempt}
+        assert opened.next(60).status is Status.SUCCEEDED
+    finally:
+        opened.close()
+    assert held > 0
+    blocks = int((tmp_path / "blocks").read_text())
+    assert kept_of(read(path_of(tmp_path, one.attempt)), FIRST) == 3_000_000 * blocks
+    assert holders(tmp_path) == []
+
+
+@LINUX
+def test_a_holder_that_nobody_asks_for_is_swept(flooding: Callable[..., None], tmp_path: Path) -> None:
+    [one] = tasks(WITHOUT_END, 1)
+    flooding()
+    pid = marks(tmp_path, one).pid() or 0
+    tree.kill([*tree.members({attempt_id(one.attempt): pid}, tmp_path)[attempt_id(one.attempt)], pid])
+    wait_until(lambda: not marks(tmp_path, one).alive())
+    assert holders(tmp_path) != []
+    sweep(tmp_path, 2**60)
+    wait_until(lambda: not holders(tmp_path))
+    assert not list((tmp_path / "runs").glob(f"*{RECORD}"))
