@@ -17,6 +17,7 @@ from runner.moment import SECOND, Moment, iso, to_datetime
 from runner.service.place import Place
 from runner.service.report import Report
 from runner.spec import JobKey
+from runner.views.run import origin
 
 _TAIL_LINES = 5
 _FEW = 5
@@ -120,7 +121,7 @@ class Chronicle:
             late = f", {say_duration(run.late)} late" if run.late >= SECOND else ""
             why = f"(planned {planned}{late})"
         else:
-            why = f"({run.origin}{f' by {run.by}' if run.by else ''})"
+            why = f"({origin(run)})"
         self._report.say("run.started", f"{run.spec.title} started {why}", run=run.id, job=run.spec.id)
 
     def _run_ended(self, announce: Announce) -> None:

@@ -155,7 +155,8 @@ def _step_trouble(state: StepRun, *, alone: bool) -> str:
         return ""
     where = "" if alone else f"{state.id}: "
     outcome = state.outcome
-    if outcome is not None and outcome.exit_code:
+    # Of what was stopped it says how it died, and not why.
+    if outcome is not None and outcome.exit_code and state.status is Status.FAILED:
         return f"{where}exit code {outcome.exit_code}"
     words = outcome.error.strip().split("\n")[0] if outcome is not None else ""
     return where + (words or state.reason or str(state.status).replace("_", " "))

@@ -269,6 +269,19 @@ def test_a_run_of_several_steps_says_which_one_failed() -> None:
     assert one_run.entry(made)["attempt"] == 2
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("failed", "exit code 143"),
+        ("timed_out", "stopped after its timeout"),
+        ("cancelled", "stopped after its timeout"),
+    ],
+)
+def test_of_what_was_stopped_the_reason_counts_and_not_its_signal(status: str, said: str) -> None:
+    outcome = Outcome(Status(status), exit_code=143, error="stopped after its timeout")
+    assert one_run.why(run(ETL, "02:00", status, outcome=outcome)) == said
+
+
 def test_no_text_moves_the_cursor() -> None:
     evil = job(spec("evil", description="x"), state="broken", reason="\x1b[2J\x07\nrm -rf\u202e")
     made = text(listing.table([evil], {}, **SAID))
