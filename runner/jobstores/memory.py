@@ -12,6 +12,7 @@ from runner.core.action import Change, Forget, Save
 from runner.core.run import Delivery, Incident, Job, Occurrence, Request, Run, RunKey
 from runner.errors import LeaseLost, RunExists
 from runner.jobstores.base import LEASE, Fence, Loaded
+from runner.jobstores.lean import Lean
 from runner.jobstores.retention import USUAL, Purged, Rules, attempts_of
 from runner.moment import Moment, Span
 from runner.spec import JobKey, Retention
@@ -33,6 +34,7 @@ class MemoryJobStore:
         self._runs: dict[RunKey, Run] = {}
         # Ordered, because a plain dict looks through all that was taken from its front to find its first.
         self._finished: OrderedDict[RunKey, Run] = OrderedDict()
+        self._lean = Lean()
         self._occurrences: OrderedDict[tuple[JobKey, Moment, str], Occurrence] = OrderedDict()
         self._incidents: dict[tuple[JobKey, str], Incident] = {}
         self._clock: deque[Incident] = deque(maxlen=MOST_CLOCK_CHANGES)
@@ -75,10 +77,11 @@ class MemoryJobStore:
             }
             if again:
                 raise RunExists(again)
-            jobs, runs = self._jobs, self._runs
+            jobs, runs, over = self._jobs, self._runs, list[Run]()
             for change in changes:
                 if isinstance(change, Forget):
                     jobs.pop(change.key, None)
+                    self._lean.forget(change.key)
                     continue
                 record = change.record
                 if isinstance(record, Job):
@@ -87,9 +90,11 @@ class MemoryJobStore:
                     self._keep(record)
                 elif record.status.final:
                     runs.pop(record.key, None)
-                    finished[record.key] = record
+                    over.append(record)
                 else:
                     runs[record.key] = record
+            for run in over:
+                finished[run.key] = self._lean.of(run, there=run.key.job in jobs)
             _bound(finished)
             _bound(self._occurrences)
 
