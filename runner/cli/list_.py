@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -7,6 +8,7 @@ import click
 from runner.cli import frame, reading
 
 if TYPE_CHECKING:
+    from runner.core.run import Job
     from runner.service.place import Place
 
 
@@ -37,7 +39,14 @@ def command(file: str | None, as_json: bool, tags: tuple[str, ...], states: tupl
         else:
             reading.show(listing.table(jobs, last, now=desk.now, zone=desk.zone))
             if desk.history is not None and not _served(desk.place):
-                click.echo("no runner is at work here: nothing starts until one is (runner serve)", err=True)
+                click.echo(_nobody(jobs), err=True)
+
+
+def _nobody(jobs: Sequence[Job]) -> str:
+    """Who would have to be at work for something to start."""
+    if jobs and all(job.spec.source.startswith("api:") for job in jobs):
+        return "these are jobs of a Python program: they start while its scheduler runs"
+    return "no runner is at work here: nothing starts until one is (runner serve)"
 
 
 def _served(place: Place) -> bool:

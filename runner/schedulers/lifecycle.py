@@ -247,9 +247,9 @@ class Lifecycle:
             self._dispatch(SchedulerEvent(events.EVENT_SCHEDULER_RESUMED))
 
     def wakeup(self) -> None:
-        """Look at once whether something is due or asked for."""
-        self._require_running()
-        self._house.engines.poke()
+        """Look at once whether something is due or asked for; where it does not run, nothing is."""
+        if self._house.running:
+            self._house.engines.poke()
 
     @property
     def running(self) -> bool:

@@ -31,6 +31,7 @@ def states(lib: Library) -> None:
         lambda: scheduler.configure(timezone="UTC"),
         scheduler.shutdown,
         scheduler.shutdown,
+        scheduler.wakeup,
         scheduler.start,
         lambda: scheduler.shutdown(wait=False),
     ):

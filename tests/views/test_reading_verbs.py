@@ -16,6 +16,7 @@ from runner.clock import SystemClock
 from runner.core.action import Save
 from runner.core.run import Incident, Job, Occurrence, Outcome, Record, Run, RunKey, Status, StepRun
 from runner.errors import RunnerError
+from runner.frozen import replace
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import DAY, HOUR, MINUTE, SECOND, Moment, parse_iso, to_datetime
 from runner.spec import JobSpec
@@ -170,6 +171,17 @@ def test_a_list_says_when_nobody_runs_it(desk: Desk) -> None:
     result = desk.call("list")
     assert result.exit_code == 0
     assert result.stderr == "no runner is at work here: nothing starts until one is (runner serve)\n"
+
+
+def test_a_list_of_a_program_s_jobs_does_not_send_people_to_the_service(desk: Desk) -> None:
+    desk.keep(Job(replace(desk.spec("etl"), source="api:shop")))
+    environ = {
+        "RUNNER_STATE_DIR": str(desk.state),
+        "RUNNER_DATABASE_URL": f"sqlite:///{desk.state}/runner.db",
+    }
+    result = CliRunner().invoke(VERBS["list"], [], env=environ)
+    assert "etl" in result.stdout
+    assert result.stderr == "these are jobs of a Python program: they start while its scheduler runs\n"
 
 
 def test_a_planned_maintenance_is_told_beforehand(desk: Desk) -> None:
