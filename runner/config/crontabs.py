@@ -101,8 +101,6 @@ def as_yaml(found: Read, *, name: str = "crontab") -> str:
     out = [f"# Taken over from {name}. Look through it, then: runner validate", "version: 1", ""]
     shared = _shared(found.lines)
     addresses = _addresses(found.lines)
-    if zone := shared.pop("CRON_TZ", shared.get("TZ", "")):
-        out += [f"timezone: {_text(zone)}", ""]
     if addresses:
         out.append("# cron mailed what a command printed; this tells when one fails. Name your mail server.")
         out.append("channels:")
@@ -113,7 +111,11 @@ def as_yaml(found: Read, *, name: str = "crontab") -> str:
         out.append("env:")
         out += [f"  {key}: {_text(value)}" for key, value in plain.items()]
         out.append("")
-    out += ["defaults:", f"  shell: {_text(shared.get('SHELL', '/bin/sh'))}", ""]
+    out += ["defaults:", f"  shell: {_text(shared.get('SHELL', '/bin/sh'))}"]
+    # TZ is a variable of the commands alone: cron's own clock does not look at it.
+    if zone := shared.get("CRON_TZ"):
+        out.append(f"  timezone: {_text(zone)}")
+    out.append("")
     out.append("jobs:" if found.lines else "jobs: {}")
     for id, line in _named(found.lines):
         out += _entry(id, line, shared, addresses)
@@ -150,7 +152,8 @@ def _named(lines: list[Line]) -> Iterator[tuple[str, Line]]:
     """Each job with an id: its program's name, with a number where that is taken."""
     taken: set[str] = set()
     for line in lines:
-        words = [word for word in line.command.split() if "=" not in word.partition("/")[0]]
+        command = re.sub(r"^cd\s+\S+\s*(?:&&|;)\s*", "", line.command)
+        words = [word for word in command.split() if "=" not in word.partition("/")[0]]
         base = re.sub(r"[^a-z0-9_.-]+", "-", (words or ["job"])[0].rpartition("/")[2].lower()).strip("-._")
         base = re.sub(r"\.(sh|py|pl|rb)$", "", base) or "job"
         id, count = base, 1

@@ -47,6 +47,25 @@ def script(spec: JobSpec) -> str:
     return work.script
 
 
+def test_the_zone_of_the_schedules_and_the_variable_of_the_commands(tmp_path: Path) -> None:
+    """CRON_TZ is cron's clock. TZ is handed to the commands, and cron starts them by its own."""
+    both = "CRON_TZ=Europe/Oslo\nTZ=Asia/Tokyo\n0 2 * * * a\n0 3 * * * b\n"
+    jobs = jobs_of(both, tmp_path)
+    assert [(spec.timezone, dict(spec.env)["TZ"]) for spec in jobs.values()] == [
+        ("Europe/Oslo", "Asia/Tokyo")
+    ] * 2
+    here = jobs_of("0 2 * * * a\n", tmp_path)["a"].timezone
+    later = jobs_of("TZ=Asia/Tokyo\n0 2 * * * a\nCRON_TZ=Europe/Oslo\n0 3 * * * b\n", tmp_path)
+    assert {id: spec.timezone for id, spec in later.items()} == {"a": here, "b": "Europe/Oslo"}
+
+
+def test_a_job_is_called_by_its_program_and_not_by_its_directory(tmp_path: Path) -> None:
+    jobs = jobs_of(
+        "@daily cd /srv/x && ./rotate.sh all\n@daily cd /tmp; A=1 sweep\n@daily cd /tmp\n", tmp_path
+    )
+    assert list(jobs) == ["rotate", "sweep", "cd"]
+
+
 def test_what_cron_would_do(tmp_path: Path) -> None:
     jobs = jobs_of(CRONTAB, tmp_path)
     assert list(jobs) == ["backup", "mail", "backup-2", "echo"]
