@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, select
 
-from runner.core.run import Incident, Job, Occurrence, Run
+from runner.core.run import Incident, Job, Occurrence, Run, RunKey
 from runner.errors import RunnerError, StoreError
 from runner.history.finding import Finding
 from runner.jobstores.codec import loads
@@ -68,17 +68,34 @@ class History(Finding):
         limit: int = 100,
     ) -> list[Run]:
         """Runs by slot, newest first; `since` and `until` bound the slot and are included."""
-        table = tables.runs
-        conditions = [*_named(table, source, job), *_between(table, since, until)]
-        if wanted := list(statuses):
-            conditions.append(table.c.status.in_(wanted))
-        if (source is None or job is None) and not wanted:
-            # Slots of all jobs together have no index, ends have one, and a run ends after its slot.
-            since = max(since or _LONG_AGO, self._reach(table, table.c.ended_at, conditions, limit))
-            conditions.append(or_(table.c.ended_at.is_(None), table.c.ended_at >= since))
-        question = _with_spec(table).where(*conditions)
-        ordered = question.order_by(table.c.slot.desc(), table.c.created_at.desc(), table.c.nonce.desc())
-        return self._runs(self._rows(ordered.limit(limit)))
+        table, wanted = tables.runs, list(statuses)
+        newest_first = (table.c.slot.desc(), table.c.created_at.desc(), table.c.nonce.desc())
+        found: dict[RunKey, Run] = {}
+        # Each source by itself: what finds its runs by their job, or by their ends, begins with it.
+        for each in [source] if source is not None else list(self._sources(table)):
+            conditions = [*_named(table, each, job), *_between(table, since, until)]
+            if wanted:
+                conditions.append(table.c.status.in_(wanted))
+            for some in self._parts(conditions, limit) if job is None and not wanted else [conditions]:
+                ordered = _with_spec(table).where(*some).order_by(*newest_first).limit(limit)
+                found.update((run.key, run) for run in self._runs(self._rows(ordered)))
+        newest = sorted(found.values(), key=lambda run: (run.key.slot, run.created_at, run.key.nonce))
+        return newest[: -limit - 1 : -1]
+
+    def _parts(self, conditions: Sequence[Any], limit: int) -> Iterator[Sequence[Any]]:
+        """The runs of a source in two parts, each found by the index of ends. One that ends meanwhile is in both."""
+        ends = tables.runs.c.ended_at
+        yield [*conditions, ends.is_(None)]
+        # Slots of all jobs together have no index, ends have one, and a run ends after its slot.
+        yield [*conditions, ends >= self._reach(tables.runs, ends, conditions, limit)]
+
+    def _sources(self, table: Any) -> Iterator[str]:
+        """Those that have rows there: one seek in the key's index for each."""
+        question = select(func.min(table.c.source).label("source"))
+        (found,) = self._rows(question)
+        while found.source is not None:
+            yield found.source
+            (found,) = self._rows(question.where(table.c.source > found.source))
 
     def _reach(self, table: Any, ends: Any, conditions: Sequence[Any], limit: int) -> Moment:
         """A slot that at least `limit` of these rows are not older than; long ago where there are fewer."""

@@ -49,7 +49,7 @@ def runs(say: Say, url: str = "") -> list[str]:
 
 
 def test_check_says_what_is_there(say: Say) -> None:
-    assert "good, schema 0002" in say("db", "check").stdout
+    assert "good, schema 0003" in say("db", "check").stdout
     found = json.loads(say("db", "check", "--json").stdout)
     assert (found["ok"], found["rows"]["runs"], found["problems"]) == (True, 2, [])
 
@@ -178,7 +178,7 @@ def test_each_verb_as_json(say: Say, tmp_path: Path) -> None:
         assert found.pop("version") == 1
         return found
 
-    assert told("upgrade") == {"database": database, "schema": "0002"}
+    assert told("upgrade") == {"database": database, "schema": "0003"}
     assert told("backup", "b.db") == {"file": "b.db", "bytes": (tmp_path / "b.db").stat().st_size}
     assert told("export", "e.jsonl")["rows"] == told("check")["rows"]
     assert told("restore", "b.db") == {"database": database, "kept": f"{database}.aside"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from runner.core.action import Save
 from runner.core.run import Job, Occurrence, Record, Run, RunKey, Status, StepRun
@@ -181,3 +181,34 @@ def test_a_reader_that_looks_on_for_ever_does_not_remember_every_spec_there_ever
         known = max(known, len(history._digests))
     assert 20 < known <= 20 + 3
     assert [each.spec.name for each in history.runs(limit=100)] == [f"edit {n}" for n in reversed(range(100))]
+
+
+def test_no_question_looks_through_all_runs(store: SQLAlchemyJobStore) -> None:
+    """One index finds those that live, and those that ended last, of one source or of each."""
+    store.write([Save(run(ETL, 1)), Save(run(WEB, 2)), Save(run(PING, 3, Status.RUNNING))])
+    history, asked = History(store.engine), list[tuple[str, Any]]()
+    event.listen(
+        store.engine,
+        "before_cursor_execute",
+        lambda connection, cursor, text, values, context, many: asked.append((text, values)),
+    )
+    assert {found.key.job for found in history.runs()} == {ETL.key, WEB.key, PING.key}
+    assert [found.key.job for found in history.runs(source=WEB.source)] == [WEB.key]
+    assert [found.key.job for found in store.live_of(ETL.source)] == [PING.key]
+    store.load(ETL.source)
+    plans: list[str] = []
+    with store.engine.connect() as connection:
+        for text, values in [each for each in asked if "FROM runner_runs" in each[0]]:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all()
+            steps = [row.detail for row in plan]
+            # By its source alone a run is looked for in the order of the ends, until there are enough; not sorted.
+            by_source = any(step.endswith("runner_runs_live (source=?)") for step in steps)
+            assert not (by_source and any("TEMP B-TREE" in step for step in steps)), steps
+            plans += [step for step in steps if "runner_runs" in step]
+    assert [plan for plan in plans if not plan.startswith("SEARCH")] == []
+    searched = {plan.partition(" INDEX ")[2] for plan in plans}
+    assert {
+        "runner_runs_live (source=? AND ended_at=?)",
+        "runner_runs_live (source=? AND ended_at>?)",
+    } < searched
+    assert "sqlite_autoindex_runner_runs_1 (source=?)" not in searched

@@ -77,6 +77,7 @@ class TestServers(JobStoreSuite):
     def test_a_database_of_the_first_version_is_brought_up(self, store: Any) -> None:
         store.write([Save(run(spec()))])
         with store.engine.begin() as connection:
+            connection.execute(text("CREATE INDEX runner_runs_recent ON runner_runs (ended_at)"))
             connection.execute(text("ALTER TABLE runner_runs DROP COLUMN config_commit"))
             connection.execute(text("UPDATE runner_alembic_version SET version_num = '0001'"))
         other = self.reopened(store)

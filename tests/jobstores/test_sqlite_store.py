@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
@@ -23,8 +25,8 @@ from sqlalchemy.pool import StaticPool
 from runner.core.action import Forget, Save
 from runner.core.run import Job, Request
 from runner.errors import LeaseLost, StoreCorrupt, StoreError
-from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, rows
-from runner.jobstores.sqlalchemy.database import HEAD, connect, upgrade
+from runner.jobstores.sqlalchemy import SQLAlchemyJobStore, database, rows
+from runner.jobstores.sqlalchemy.database import EARLIER, HEAD, connect, upgrade
 from runner.jobstores.sqlalchemy.tables import metadata
 from runner.spec import JobSpec
 from runner.testing.jobstore_suite import JobStoreSuite
@@ -208,6 +210,43 @@ def test_a_new_file_has_what_the_migrations_would_have_made(
             found.append((texts, columns))
             assert connection.exec_driver_sql("SELECT * FROM runner_alembic_version").all() == [(HEAD,)]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_file_of_an_earlier_version_is_brought_up(
+    store: SQLAlchemyJobStore, file: Path, version: str
+) -> None:
+    store.write([Save(run(spec()))])
+    with store.engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.downgrade(config, version)
+    store.close()
+    assert _version(file) == version
+    store.open()
+    assert [each.key for each in store.live_of(SOURCE)] == [run(spec()).key]
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "runner_alembic_version"})
+        assert compare_metadata(context, metadata) == []
+    assert _version(file) == HEAD
+
+
+def test_a_migration_that_was_killed_half_way_is_finished(store: SQLAlchemyJobStore, file: Path) -> None:
+    store.close()
+    with sqlite3.connect(file) as other:
+        # The index is dropped already, and the version is still the old one.
+        other.execute("UPDATE runner_alembic_version SET version_num = '0002'")
+    store.open()
+    with sqlite3.connect(file) as other:
+        asked = "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'runner_runs%'"
+        assert other.execute(asked).fetchall() == [("runner_runs_live",)]
+    assert _version(file) == HEAD
+
+
+def _version(file: Path) -> str:
+    with sqlite3.connect(file) as other:
+        return str(other.execute("SELECT version_num FROM runner_alembic_version").fetchone()[0])
 
 
 def test_a_new_file_is_made_without_alembic(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ from runner.errors import StoreCorrupt, StoreError, StoreFull, StoreUnknown, Sto
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.sqlite import beside
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; where the database says the same, alembic is not even loaded."""
-EARLIER = ("0001",)
+EARLIER = ("0001", "0002")
 """The schemas that migrations bring up to it."""
 
 _LIKE = "write it like sqlite:////var/lib/runner/runner.db or postgresql+psycopg://user@host/name"

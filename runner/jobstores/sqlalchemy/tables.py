@@ -72,8 +72,8 @@ runs = Table(
     Column("due", BigInteger),
     Column("last_success", BigInteger),
     Column("config_commit", DIGEST),
+    # No other one beside it: each is written as a run begins, and again as it ends.
     Index("runner_runs_live", "source", "ended_at"),
-    Index("runner_runs_recent", "ended_at"),
 )
 
 occurrences = Table(
