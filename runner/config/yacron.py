@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from runner.config import taken as taken_over
+from runner.config import yacron_reports
 from runner.config.taken import (
     NOT_UNDERSTOOD,
     Taken,
@@ -32,9 +33,6 @@ _WHY = {
     "maxLineLength": "see `retention`",
     "statsd": "see `heartbeat` and `notify`",
     "group": "`user` alone says whose rights a command has",
-    "onSuccess": "name a channel below `channels`, and `notify: {on_success: CHANNEL}`",
-    "onPermanentFailure": "name a channel below `channels`, and `notify: {on_failure: CHANNEL}`",
-    "report": "name a channel below `channels`, and `notify: {on_failure: CHANNEL}`",
     "web": "there is no network listener; see `runner status`",
     "logging": "see `runner serve --help`",
     "include": "import each of these files too, and name them in `include:`",
@@ -98,6 +96,7 @@ def _job(taken: Taken, job: dict[str, Any]) -> None:
         except NOT_UNDERSTOOD:
             notes.append(f"`{key}` is not understood, and not taken over: {quoted(value)}")
     lines += [] if "concurrencyPolicy" in job else ["concurrency: allow"]
+    lines += yacron_reports.notify(job, taken, notes)
     lines += map(comment, notes)
     taken.jobs[id] = lines
     taken.notes += [(name, note) for note in notes]
@@ -166,7 +165,9 @@ def _line(key: str, value: Any, notes: list[str]) -> Iterator[str]:
             yield f"concurrency: {_POLICIES.get(value, 'allow')}"
         case "onFailure":
             yield from _retry(value.get("retry") or {}, notes)
-            notes += [_unknown(each) for each in value if each != "retry"]
+            notes += [_unknown(each) for each in value if each not in ("retry", "report")]
+        case "onPermanentFailure" | "onSuccess":
+            notes += [_unknown(each) for each in value if each != "report"]
         case "failsWhen":
             yield from _fails(value, notes)
         case _:

@@ -104,6 +104,61 @@ def test_what_yacron_would_do(tmp_path: Path) -> None:
     assert [jobs[id].timezone for id in ("nightly-dump", "poll", "poll-2")] == ["Europe/Oslo", "UTC", "UTC"]
 
 
+REPORTS = """
+defaults:
+  onFailure: {report: {mail: {from: cron@x.example, to: "a@x.example, b@x.example", smtpHost: mx, smtpPort: 2525}}}
+jobs:
+  - {name: plain, command: x, schedule: "@daily"}
+  - name: other
+    command: x
+    schedule: "@daily"
+    onFailure: {report: {mail: {to: c@x.example, username: me@x, password: {value: "p:w"}, tls: yes}}}
+    onPermanentFailure:
+      report:
+        mail: {from: cron@x.example, to: "a@x.example,b@x.example", smtpHost: mx, smtpPort: 2525, body: "{{stdout}}"}
+        sentry: {dsn: {value: https://x}}
+    onSuccess: {report: {mail: {from: f, to: t, smtpHost: mx, starttls: yes, username: u, password: {fromEnvVar: PW}}}}
+  - name: last
+    command: x
+    schedule: "@daily"
+    onSuccess: {report: {mail: {from: f, to: t, smtpHost: mx, starttls: yes, username: u, password: {fromEnvVar: PW}}}}
+    onFailure: {report: {mail: {smtpHost: mx, smtpPort: many, username: u, password: {fromFile: /run/pw}}}}
+"""
+
+
+def test_mails_become_channels(tmp_path: Path) -> None:
+    file, taken = tmp_path / "jobs.yaml", read(REPORTS)
+    assert taken.secrets == {"mail_password": {"env": "PW"}}
+    assert taken.channels == {
+        "mail": "mailto://mx:2525?from=cron@x.example&to=a@x.example,b@x.example",
+        "mail_2": "mailtos://me%40x:p%3Aw@mx:2525?from=cron@x.example&to=c@x.example&mode=ssl",
+        "mail_3": "mailtos://u:${{ secrets.mail_password | urlencode }}@mx:25?from=f&to=t&mode=starttls",
+    }
+    file.write_text(as_yaml(taken, name="yacron.yaml"))
+    jobs = {spec.id: spec.notify for spec in config.load(file).jobs}
+    told = {
+        id: [[name for rule in rules for name in rule.to] for rules in (notify.on_failure, notify.on_success)]
+        for id, notify in jobs.items()
+    }
+    assert told == {
+        "plain": [["mail"], []],
+        "other": [["mail_2", "mail"], ["mail_3"]],
+        "last": [[], ["mail_3"]],
+    }
+    assert taken.notes == [
+        ("other", "the words of the mail of `onPermanentFailure` are not taken over: see `title` and `body`"),
+        (
+            "other",
+            "`onPermanentFailure: {report: {sentry: ...}}` is not taken over: name a channel below `channels`, and "
+            "`notify: {on_failure: CHANNEL}`",
+        ),
+        (
+            "last",
+            "the mail of `onFailure` is not taken over: it needs smtpHost, from, to, and a port that is a number",
+        ),
+    ]
+
+
 def test_what_has_no_place_is_a_comment_and_a_note() -> None:
     taken = read(YACRON)
     text = as_yaml(taken, name="yacron.yaml")
@@ -111,7 +166,10 @@ def test_what_has_no_place_is_a_comment_and_a_note() -> None:
     assert list(notes) == ["", "Nightly dump", "boot", "once", "wrong"]
     assert "# `web` is not taken over: there is no network listener" in text
     assert "    # `statsd` is not taken over" in text
-    assert "    # `report` is not taken over: name a channel" in text
+    assert (
+        "    # the mail of `onFailure` is not taken over: it needs smtpHost, from, to, and a port that is a number"
+        in text
+    )
     assert "    # `failsWhen: {producesStderr: true}` is not taken over" in text
     assert "# boot: @reboot is no time" in text
     assert "# once: its schedule '0 0 1 1 * 2030' names a year" in text
