@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,11 +18,15 @@ from runner.executors.marks import Marks
 from runner.executors.room import Room
 from runner.executors.spawn import Order
 from runner.frozen import frozen
-from runner.moment import Moment, Span
+from runner.moment import MILLISECOND, Moment, Span
 
 CHUNK = 1 << 16
 """What a pipe holds where nobody asked for more."""
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031 if sys.platform == "linux" else None)
+QUICK = 20 * MILLISECOND
+"""A piece of its log that is full within this time is a flood."""
+REST = 1e-6
+"""Seconds between two moves of a flood: as short as the system can, which is about fifty times as long."""
 DRAIN = 1 << 21
 """More than a pipe can hold: what the command itself wrote is read to its end, an endless grandchild is not."""
 
@@ -104,6 +109,8 @@ class Child:
     """Begins to hold what it floods; None where it must not, or could not."""
     backlog: Backlog | None = None
     """What it printed last, and the log does not have yet."""
+    filled_at: Moment = 0
+    """When a piece of its log was full last, or its pipe for the first time."""
     due: bool = False
     """Somebody sees to it that the log is given that."""
     lost: int = 0
@@ -153,8 +160,13 @@ class Child:
         moved = 0
         with contextlib.suppress(BlockingIOError):
             while moved < WIDE:
-                if index == 0 and self._floods() and (count := self._hold()) is not None:
-                    return count > 0
+                if index == 0 and self._floods(now) and (count := self._hold()) is not None:
+                    if not count:
+                        return False
+                    moved += count
+                    # Each move keeps the command from its pipe, and so does being woken: less often, more at once.
+                    time.sleep(REST)
+                    continue
                 self.let_go(now)
                 count = self.pump(index, now)
                 if not count:
@@ -163,15 +175,18 @@ class Child:
                 if moved >= CHUNK and not self.wide[index]:
                     # More came than fits at once: the command waits for the reader.
                     self.wide[index] = True
+                    self.filled_at = now
                     widen(self.pipes[index])
         return True
 
-    def _floods(self) -> bool:
-        """Whether what it prints is held back. That begins where a piece of its log is full and more than a pipe's
-        worth waits."""
+    def _floods(self, now: Moment) -> bool:
+        """Whether what it prints is held back. That begins where a piece of its log is full, and was so quickly."""
         if self.holds:
             return True
-        if self.floods is None or not self.log.full or waiting(self.pipes[0]) < CHUNK:
+        if self.floods is None or not self.log.full:
+            return False
+        took, self.filled_at = now - self.filled_at, now
+        if took > QUICK:
             return False
         if self.backlog is None:
             self.backlog = self.floods.begin(self.launch.order.marks)
