@@ -26,6 +26,7 @@ from runner.schedulers.past import PastRun, past
 from runner.schedulers.plans import NextAt
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import Trigger
+from runner.triggers.base import asked_in
 
 __all__ = [
     "STATE_PAUSED",
@@ -152,6 +153,7 @@ class BaseScheduler(Lifecycle):
         elif not isinstance(trigger, str):
             if is_trigger(trigger):
                 given: Trigger = trigger
+                asked_in(given, self.timezone)
                 return given
             raise TypeError(f"Expected a trigger instance or string, got {type(trigger).__name__} instead")
         if trigger not in ("and", "or"):
@@ -246,6 +248,8 @@ class BaseScheduler(Lifecycle):
         """Change attributes of a job; `next_run_time` moves it, None pauses it. JobLookupError where there is none."""
         if "next_run_time" in changes:
             changes["next_run_time"] = moment(changes["next_run_time"], self._zone)
+        if "trigger" in changes:
+            asked_in(changes["trigger"], self.timezone)
         if "notify" in changes:
             changes["notify"] = notify_of(changes["notify"], self._options.channels)
         if self.state == STATE_STOPPED:

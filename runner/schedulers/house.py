@@ -32,6 +32,8 @@ from runner.schedulers.engines import Engines
 from runner.schedulers.hosts import Host
 from runner.schedulers.tidying import Tidy
 from runner.spec import Call, JobKey
+from runner.triggers.base import asked_in
+from runner.triggers.zones import zone
 
 log = logging.getLogger("runner.scheduler")
 
@@ -296,6 +298,7 @@ class House:
         """Set aside the stored jobs whose function cannot be found, and take back those whose function can again."""
         events: list[Event] = []
         for job in machine.jobs.values():
+            asked_in(job.spec.trigger, zone(job.spec.timezone).info)
             reason = self._missing(job)
             if reason and job.state != "broken":
                 events.append(Broken(job.key, reason))

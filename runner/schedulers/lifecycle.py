@@ -330,7 +330,12 @@ class Lifecycle:
     # ── listeners ───────────────────────────────────────────────────────────────────────────
 
     def add_listener(self, callback: Listener, mask: int = EVENT_ALL) -> None:
-        """Call this with every event of the mask. It may be a coroutine function, and may call the scheduler."""
+        """Call this with every event of the mask. It may be a coroutine function, and may call the scheduler.
+
+        TypeError where it cannot be called, or the mask is no number.
+        """
+        if not callable(callback) or not isinstance(mask, int):
+            raise TypeError("a listener is something to call, and its mask a number (EVENT_JOB_ADDED | ...)")
         with self._lock:
             self._listeners = [*self._listeners, (callback, mask)]
             self._mask |= mask

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as standard_replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import uuid4
@@ -279,7 +279,7 @@ def first(trigger: Trigger, now: Moment) -> Moment | None:
     ask: Callable[..., datetime | None] | None = getattr(trigger, "get_next_fire_time", None)
     if ask is None or getattr(ask, "__func__", None) is BaseTrigger.get_next_fire_time:
         return trigger.next_after(now - MICROSECOND)
-    found = ask(None, to_datetime(now))
+    found = ask(None, to_datetime(now, getattr(trigger, "tzinfo", UTC)))
     return None if found is None else from_datetime(found)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from runner.moment import SECOND, Moment, Span
-from runner.triggers.base import Trigger
+from runner.triggers.base import Trigger, own_words
 from runner.triggers.combining import AndTrigger, OrTrigger
 from runner.triggers.cron.counting import count_firings
 from runner.triggers.cron.crontab import CrontabTrigger
@@ -22,12 +22,16 @@ from runner.triggers.workdays import WorkdayTrigger
 from runner.triggers.zones import zone
 
 _DAY = 86_400
+_MOST_STEPS = 100_000
+"""Firings of a program's own trigger that are walked one by one: a day of seconds."""
 
 
 def count(trigger: Trigger, after: Moment, until: Moment) -> int:
     """How many firings are strictly after a moment and up to another."""
     if until <= after:
         return 0
+    if own_words(trigger):
+        return walked(trigger, after, until)
     match trigger:
         case IntervalTrigger():
             return _of_interval(trigger, after, until)
@@ -58,7 +62,14 @@ def walked(trigger: Trigger, after: Moment, until: Moment) -> int:
 
 def last(trigger: Trigger, known: Moment, until: Moment) -> Moment:
     """The last firing up to a moment; `known` is one. The way is halved until it is found."""
-    if isinstance(trigger, IntervalTrigger) and known <= until:
+    if own_words(trigger):
+        # It may count from firing to firing, so that halving the way would lead beside its times.
+        for _ in range(_MOST_STEPS):
+            following = trigger.next_after(known)
+            if following is None or following > until:
+                return known
+            known = following
+    if isinstance(trigger, IntervalTrigger) and known <= until and not own_words(trigger):
         end = until if trigger.end is None else min(until, trigger.end)
         return end - (end - known) % trigger.span
     low, high = known, until
@@ -110,7 +121,7 @@ def _holds(one: WallTrigger, begin: Moment, end: Moment) -> bool:
 def _of_any(trigger: OrTrigger, after: Moment, until: Moment) -> int:
     """Of rules that share a zone and its clock changes by arithmetic; of others the rare ones are walked."""
     parts = list(_parts(trigger))
-    walls = [one for one in parts if isinstance(one, CrontabTrigger | CronTrigger)]
+    walls = [one for one in parts if isinstance(one, CrontabTrigger | CronTrigger) and not own_words(one)]
     if len(walls) == len(parts) and len({(one.zone, one.walk.fixed) for one in walls}) == 1:
         return _of_walls(walls, after, until)
     parts.sort(key=lambda one: count(one, after, until))
@@ -129,7 +140,11 @@ def _parts(trigger: Trigger) -> Iterator[Trigger]:
 
 def _not_by(most: Trigger, rest: Trigger, after: Moment, until: Moment) -> int:
     """How many firings of `rest` are not firings of `most` too."""
-    if isinstance(most, IntervalTrigger) and isinstance(rest, IntervalTrigger):
+    if (
+        not (own_words(most) or own_words(rest))
+        and isinstance(most, IntervalTrigger)
+        and isinstance(rest, IntervalTrigger)
+    ):
         return count(rest, after, until) - count(AndTrigger([most, rest]), after, until)
     found = 0
     slot = rest.next_after(after)

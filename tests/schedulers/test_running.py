@@ -229,6 +229,15 @@ def test_a_level_of_the_log_that_is_set_while_it_runs_counts_from_then_on(
     assert said[-1].endswith("executed successfully")
 
 
+def test_what_cannot_listen_is_refused_and_stops_nobody_else(moved: Make) -> None:
+    one = moved()
+    for wrong, mask in ((5, EVENT_JOB_ADDED), (print, None)):
+        with pytest.raises(TypeError, match="a listener is something to call"):
+            one.scheduler.add_listener(wrong, mask)  # type: ignore[arg-type]
+    one.scheduler.add_job("json:dumps", "cron", hour=5, args=[1], id="j")
+    assert one.ears.wait(EVENT_JOB_ADDED, job_id="j")
+
+
 def test_a_listener_may_raise(moved: Make, caplog: pytest.LogCaptureFixture) -> None:
     one = moved(start=False)
 
