@@ -95,9 +95,12 @@ class Agenda:
                 del subjects[moment]
             subject = there.popleft() if type(there) is deque else there
             self._count -= 1
-            if moments.get(subject) == moment:
-                del moments[subject]
+            # Taken out at once: a subject is slow to hash. One that was moved is put back.
+            planned = moments.pop(subject, None)
+            if planned == moment:
                 yield subject
+            elif planned is not None:
+                moments[subject] = planned
 
     def __len__(self) -> int:
         return len(self._moments)

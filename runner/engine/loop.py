@@ -338,7 +338,8 @@ class Engine:
         take, mine, of = self._inbox.popleft, list[Arrival](), ""
         for _ in range(len(self._inbox)):
             entry = take()
-            alias = _alias_of(entry)
+            # `_alias_of`, spelled out: there may be a hundred thousand.
+            alias = entry.attempt.run.job.store if type(entry) is StepEnded else entry.alias  # type: ignore[union-attr]
             if alias != of:
                 mine, of = entries.setdefault(alias, []), alias
             mine.append(entry)
