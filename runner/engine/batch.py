@@ -64,6 +64,23 @@ class Batch:
         """What is left to do once the changes are written."""
         return Batch([each for each in self.actions if not isinstance(each, Save | Forget)], self.waiters)
 
+    def urgent(self, *, any_reason: bool) -> list[Cancel]:
+        """Take out the cancels that need not wait until it is written: of attempts that do not begin with it.
+
+        `any_reason`: also those that are no timeouts.
+        """
+        begun = {action.attempt for action in self.actions if type(action) is Start}
+        urgent = [
+            action
+            for action in self.actions
+            if type(action) is Cancel
+            and action.attempt not in begun
+            and (any_reason or action.reason == "timeout")
+        ]
+        if urgent:
+            self.actions = [action for action in self.actions if action not in urgent]
+        return urgent
+
     def act(self, hands: Hands, done: Done, until: Until) -> None:
         """After the write: start, stop and send, and then tell."""
         news: list[Announce] = []

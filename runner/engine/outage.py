@@ -86,8 +86,11 @@ class Outage:
                 if state.status is not Status.RUNNING or due is None or due > now:
                     continue
                 attempt = AttemptKey(run.key, state.id, state.attempt)
-                if attempt in self._cancelled:
-                    continue
-                self._cancelled.add(attempt)
                 step = next(step for step in run.spec.steps if step.id == state.step)
-                self._hands.cancel(Cancel(attempt, step.executor or run.spec.executor, "timeout"))
+                self.cancel(Cancel(attempt, step.executor or run.spec.executor, "timeout"))
+
+    def cancel(self, cancel: Cancel) -> None:
+        """Stop an attempt before that is on record; each once."""
+        if cancel.attempt not in self._cancelled:
+            self._cancelled.add(cancel.attempt)
+            self._hands.cancel(cancel)

@@ -296,11 +296,11 @@ class Partition:
                 self.lead(now, tick=tick, ends=ends)
         elif self._lead.renew_at is not None:
             self._renew(now)
-        if self._writing.held is not None:
-            if self.machine is not None and not self._outage.waits():
-                self._writing.again(self.machine, now)
-            if self._writing.held is not None and self.machine is not None:
-                self._outage.enforce_deadlines(self.machine, now)
+        if self._writing.held is not None and self.machine is not None and not self._outage.waits():
+            self._writing.again(self.machine, now)
+        if self.machine is not None and (self._writing.held is not None or self.trouble):
+            # Before anything else is tried: a server that hangs takes its time to fail.
+            self._outage.enforce_deadlines(self.machine, now)
         if self._unwritten.again:
             self._handle_again(now)
         is_ready = self.machine is not None and self._writing.held is None
@@ -407,7 +407,7 @@ class Partition:
         """What other processes asked of this source. Those the house takes upon itself it answers later."""
         if self.machine is None:
             return []
-        if self._writing.held is not None:
+        if self._writing.held is not None or self._outage.waits():
             self._read_all = False
             return []
         try:

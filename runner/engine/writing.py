@@ -78,6 +78,7 @@ class Writing:
             # Whoever does not ask whether this is `ready`: a change of settings, a call on the clock thread. What is
             # older comes first, and both are written together.
             self.held.add(batch)
+            self._cancel(self.held)
             return
         changes = batch.changes()
         try:
@@ -97,18 +98,27 @@ class Writing:
                 log.error("it is on record, though the store said otherwise:", exc_info=error.__cause__)
                 self._wrote(now, batch, later)
                 return
-            self.held = batch
-            self._outage.failed(error)
+            self._hold(batch, error)
             self._faults += 1
             if self._faults >= _MOST_FAULTS:
                 self._faults, self.held = 0, None
                 self._given_up(batch, error)
             return
         except StoreError as error:
-            self.held = batch
-            self._outage.failed(error)
+            self._hold(batch, error)
             return
         self._wrote(now, batch, later)
+
+    def _hold(self, batch: Batch, error: StoreError) -> None:
+        """Nothing of it starts before it is written. What it stops is stopped: a deadline does not wait for a store."""
+        self.held = batch
+        self._outage.failed(error)
+        self._cancel(batch)
+
+    def _cancel(self, batch: Batch) -> None:
+        # Where another runner may lead by now, it decides; an attempt's own deadline holds whoever leads.
+        for cancel in batch.urgent(any_reason=not self._lead.over):
+            self._outage.cancel(cancel)
 
     def _wrote(self, now: Moment, batch: Batch, later: bool) -> None:
         self._faults = 0
@@ -151,6 +161,7 @@ class Writing:
         """What is written was written in time. What it starts begins only where the lead can still be renewed."""
         batch.answer()
         self.held = batch.written()
+        self._cancel(self.held)
         self._renew(now)
         if self.held is not None and not self._outage.trouble:
             held, self.held = self.held, None

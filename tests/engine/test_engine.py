@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from runner.clock import VirtualClock
-from runner.core.action import Announce, Change, Save
-from runner.core.event import Added, Event, Fired, Settings
+from runner.core.action import Announce, Cancel, Change, Save, Start
+from runner.core.event import Added, CancelAsked, Event, Fired, Settings
 from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Delivery, Job, Outcome, Status
 from runner.engine import Engine, Hands, Partition
+from runner.engine.batch import Batch
 from runner.errors import LeaseLost, StoreError
 from runner.executors.base import Done, Found, Task
 from runner.jobstores.base import Fence
@@ -197,6 +198,55 @@ def test_other_settings_while_the_store_is_away_lose_nothing() -> None:
     ]
     assert rig.executor.unsaved == []
     assert asked.result(0) is None
+
+
+def test_a_timeout_that_a_failing_store_does_not_take_is_carried_out_all_the_same() -> None:
+    """It is the first thing that cannot be written: the run is stopped in time, and once."""
+    rig = Rig()
+    rig.post(Added(job(timeout=20 * SECOND)))
+    rig.later(MINUTE)
+    (attempt,) = rig.executor.started
+    rig.store.error = StoreError("gone")
+    rig.later(20 * SECOND)
+    assert rig.executor.cancelled == [(attempt, "timeout")]
+    for _ in range(5):
+        rig.later(SECOND)
+    rig.store.error = None
+    rig.later(SECOND)
+    rig.engine.done(attempt, Outcome(Status.TIMED_OUT))
+    rig.engine.turn()
+    assert rig.executor.cancelled == [(attempt, "timeout")]
+    assert not rig.store.load("api:test").runs
+
+
+def test_a_stop_that_was_asked_for_goes_out_though_its_record_has_to_wait() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    (attempt,) = rig.executor.started
+    rig.store.error = StoreError("gone")
+    rig.post(CancelAsked(attempt.run, by="me"))
+    assert [key for key, _ in rig.executor.cancelled] == [attempt]
+    rig.store.error = None
+    rig.later(SECOND)
+    assert [key for key, _ in rig.executor.cancelled] == [attempt]
+
+
+def test_only_what_may_have_begun_is_stopped_before_it_is_on_record() -> None:
+    rig = Rig()
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    (attempt,) = rig.executor.started
+    run = rig.machine.runs[attempt.run]
+    other = AttemptKey(attempt.run, "other", 1)
+    start = Start(run, run.spec.steps[0], run.steps["main"])
+    cancels = [
+        Cancel(each, "default", reason) for each in (attempt, other) for reason in ("timeout", "asked")
+    ]
+    batch = Batch([start, *cancels])
+    assert [(each.attempt, each.reason) for each in batch.urgent(any_reason=False)] == [(other, "timeout")]
+    assert [(each.attempt, each.reason) for each in batch.urgent(any_reason=True)] == [(other, "asked")]
+    assert batch.actions == [start, *cancels[:2]]
 
 
 def test_a_timeout_is_enforced_while_the_store_is_away() -> None:
