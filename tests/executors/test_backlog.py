@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 import time
@@ -12,12 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runner.clock import SystemClock
 from runner.core.run import Status
 from runner.executors import capture, tree
 from runner.executors.backlog import RECORD
 from runner.executors.keeping import sweep
 from runner.executors.output import path_of, read, size
 from runner.executors.place import attempt_id, attempt_path
+from runner.executors.room import Room
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, kept_of, marks, sh, task, wait_until
 from tests.faults.figures import WANTED
@@ -145,3 +148,36 @@ def test_a_holder_that_nobody_asks_for_is_swept(flooding: Callable[..., None], t
     sweep(tmp_path, 2**60)
     wait_until(lambda: not holders(tmp_path))
     assert not list((tmp_path / "runs").glob(f"*{RECORD}"))
+
+
+@pytest.mark.parametrize("refused", ["by the room", "by the file system"])
+@LINUX
+def test_on_a_full_disk_what_was_held_counts_as_dropped(
+    refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(tmp_path, SystemClock())
+    opened = Open(tmp_path, room=room)
+    one = task(sh(WITHOUT_END))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    try:
+        opened.executor.start(one)
+        wait_until(lambda: in_use(Path(f"{attempt_path(tmp_path, one.attempt)}.{RECORD}")))
+        if refused == "by the room":
+            room.keep_free = 1 << 60
+        else:
+            monkeypatch.setattr(capture.Log, "skip", full)
+        wait_until(lambda: bool(room.trouble))
+        (tmp_path / "enough").touch()
+        outcome = opened.next(60)
+    finally:
+        opened.close()
+    assert outcome.status is Status.SUCCEEDED
+    assert "the disk was nearly full" in outcome.tail
+    mark = re.compile(rb"\n\xe2\x80\xa6 (\d+) bytes dropped[^\n]*\xe2\x80\xa6\n")
+    kept = read(path_of(tmp_path, one.attempt))
+    dropped = sum(map(int, mark.findall(kept)))
+    assert len(mark.sub(b"", kept)) + dropped == 3_000_000 * 11 * int((tmp_path / "blocks").read_text())
+    assert holders(tmp_path) == []
