@@ -253,13 +253,16 @@ class House:
         return store
 
     def add_executor(self, alias: str, executor: Executor) -> None:
-        self.hands.executors[alias] = executor
+        # Another dict: clock threads may be going through this one.
+        self.hands.executors = {**self.hands.executors, alias: executor}
         if self._engines is not None:
             executor.open(self._engines.done)
             self._engines.configure(self._settings())
 
     def remove_executor(self, alias: str, *, shutdown: bool) -> Executor:
-        executor = self.hands.executors.pop(alias)
+        executors = dict(self.hands.executors)
+        executor = executors.pop(alias)
+        self.hands.executors = executors
         if self._engines is not None:
             self._engines.configure(self._settings())
             if shutdown:

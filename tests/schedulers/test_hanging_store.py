@@ -132,6 +132,23 @@ def test_a_shutdown_waits_for_the_write_under_way(hanging: tuple[BackgroundSched
     assert not [each for each in threading.enumerate() if each.name == "runner-clock"]
 
 
+def test_an_executor_that_comes_or_goes_disturbs_nobody_who_goes_through_them() -> None:
+    """A clock thread does, between a write and the starts that follow from it."""
+    scheduler = BackgroundScheduler()
+    scheduler.start()
+    try:
+        names = iter(scheduler._house.hands.executors)
+        assert next(names) == "default"
+        scheduler.add_executor("threadpool", "more")
+        assert list(names) == []
+        names = iter(scheduler._house.hands.executors)
+        assert next(names) == "default"
+        scheduler.remove_executor("more")
+        assert list(names) == ["more"]
+    finally:
+        scheduler.shutdown()
+
+
 # ── runs on the clock thread ────────────────────────────────────────────────────────────────
 
 
