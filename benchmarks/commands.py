@@ -64,16 +64,16 @@ def _run(quick: bool, where: Path) -> Table:
     raw: list[float] = []
     plain: list[float] = []
     for number in range(2 if quick else 5):
-        raw.append(shims(_new(where / f"raw{number}"), count, 8))
+        raw.append(shims(_new(where, f"raw{number}"), count, 8))
         plain.append(spawned(count, 8))
-        found.append(ours(_new(where / f"ours{number}"), count, at_once=8))
-    burst = [ours(_new(where / f"burst{number}"), 500, at_once=500) for number in range(1 if quick else 5)]
+        found.append(ours(_new(where, f"ours{number}"), count, at_once=8))
+    burst = [ours(_new(where, f"burst{number}"), 500, at_once=500) for number in range(1 if quick else 5)]
     gate = "500 commands at once"
     late, cpu, beside = None, figure(2.3, "ms"), []
     if not quick:
-        last, each = daemons.burst("cronstable", _new(where / "cronstable"), 500)
+        last, each = daemons.burst("cronstable", _new(where, "cronstable"), 500)
         late, cpu = figure(last, "s"), figure(each * 1e3, "ms")
-        last, each = daemons.burst("yacron", _new(where / "yacron"), 500)
+        last, each = daemons.burst("yacron", _new(where, "yacron"), 500)
         beside = [
             ("500 at once, the last start, beside yacron", [last for _, last, _ in burst], "s", last),
             ("CPU per command, beside yacron", [cpu * 1e3 for _, _, cpu in found], "ms", each * 1e3),
@@ -124,7 +124,9 @@ def _run(quick: bool, where: Path) -> Table:
     )
 
 
-def _new(path: Path) -> Path:
+def _new(where: Path, name: str) -> Path:
+    # Which part of the disk it lies in follows from its name: not from one that the last bench has used, and cleared.
+    path = where / f"{name}{where.name}"
     path.mkdir()
     return path
 
