@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import select
 import signal
@@ -26,7 +27,10 @@ from collections.abc import Iterator
 from runner.executors import native
 from runner.executors.capture import PIECE, PIECES, Log
 from runner.executors.marks import LINUX, Marks
+from runner.executors.spawn import BUSY
 from runner.moment import MILLISECOND
+
+_log = logging.getLogger("runner.executors")
 
 HOLD = 100 * MILLISECOND
 """So long at most what was printed waits until it is in the log."""
@@ -101,15 +105,17 @@ class Backlog:
         pipes: list[int] = []
         try:
             pid, count, known, before, oldest, left, dropped = _STATE.unpack(os.pread(file, _STATE.size, 0))
+            if not _has(pid, known):
+                raise ProcessLookupError
             for number in range(count):
                 pipes.append(os.open(_held_by(pid, number), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
-            if not _is(pipes[0], known):
-                raise ProcessLookupError
-        except (OSError, struct.error):
-            # Killed before it was put to use, or the machine was started anew.
+        except (OSError, struct.error) as error:
             for descriptor in (file, *pipes):
                 os.close(descriptor)
-            os.unlink(record)
+            # Most were killed before it was put to use, or the machine was started anew.
+            if isinstance(error, OSError) and error.errno in BUSY:
+                _log.warning("%s: what was held of its output is lost: %s", marks.name, error.strerror)
+            release(record)
             return None
         backlog = cls(record, file, pid, pipes)
         backlog._before, backlog._oldest, backlog._left, backlog._dropped = before, oldest, left, dropped
@@ -152,7 +158,8 @@ class Backlog:
         held = sum(map(waiting, self._pipes))
         over = -self._dropped % PIECE
         over += max(0, -(-(held - over) // PIECE) - PIECES) * PIECE
-        self._drop(over)
+        # There is less where a full disk refused what was held, and the runner was killed before the log went on.
+        self._drop(min(over, held))
         if self._dropped:
             log.skip(self._before + 1 + self._dropped // PIECE)
 
@@ -172,7 +179,7 @@ class Backlog:
         if self.ended:
             return
         self.holds = False
-        _kill(self._pid)
+        _end(self._pid, os.fstat(self._pipes[0]).st_ino)
         for descriptor in (self._file, *self._pipes):
             os.close(descriptor)
         self._file = -1
@@ -218,15 +225,12 @@ class Backlog:
 
 
 def release(record: str) -> None:
-    """End the holder of a record that nobody asks for any more."""
-    with contextlib.suppress(OSError, struct.error), open(record, "rb") as file:
-        pid, _, known, *_ = _STATE.unpack(file.read())
-        pipe = os.open(_held_by(pid, 0), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            if _is(pipe, known):
-                _kill(pid)
-        finally:
-            os.close(pipe)
+    """End the holder of a record that nobody asks for any more, and remove the record."""
+    with contextlib.suppress(OSError):
+        with contextlib.suppress(struct.error), open(record, "rb") as file:
+            pid, _, known, *_ = _STATE.unpack(file.read())
+            _end(pid, known)
+        os.unlink(record)
 
 
 def _begun(record: str, rest: str) -> Backlog:
@@ -260,6 +264,15 @@ def _begun(record: str, rest: str) -> Backlog:
     return backlog
 
 
+def _end(pid: int, known: int) -> None:
+    """End a holder, unless somebody did: its pid may be another's by now."""
+    if _has(pid, known):
+        _kill(pid)
+        return
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -291,8 +304,12 @@ def _held_by(pid: int, number: int) -> str:
     return f"/proc/{pid}/fd/{_FIRST_FD + number}"
 
 
-def _is(pipe: int, known: int) -> bool:
-    found = os.fstat(pipe)
+def _has(pid: int, known: int) -> bool:
+    """Whether this process has the first pipe. It is not opened: a machine may have no descriptor left."""
+    try:
+        found = os.stat(_held_by(pid, 0))
+    except OSError:
+        return False
     return stat.S_ISFIFO(found.st_mode) and found.st_ino == known
 
 

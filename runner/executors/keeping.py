@@ -161,8 +161,11 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
 
 def _remove_marks(path: str) -> None:
     if os.path.isdir(path):
+        release(f"{path}/{RECORD}")
         _remove(path, MARKER)
         return
+    # There is one only where the attempt could not be taken over.
+    release(f"{path}.{RECORD}")
     # The marker last: until then the attempt has begun.
     for name in (f"{path}.{environment.OUTPUT}", f"{path}.{STOP}", path):
         _unlink(name)

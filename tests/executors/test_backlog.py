@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import resource
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,11 +20,13 @@ import pytest
 from runner.clock import SystemClock
 from runner.core.run import Status
 from runner.executors import capture, tree
-from runner.executors.backlog import RECORD
-from runner.executors.keeping import sweep
+from runner.executors.backlog import RECORD, Backlog, Floods
+from runner.executors.keeping import Keeper, sweep
+from runner.executors.marks import Marks
 from runner.executors.output import path_of, read, size
 from runner.executors.place import attempt_id, attempt_path
 from runner.executors.room import Room
+from runner.executors.spawn import make_pipe
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, kept_of, marks, sh, task, wait_until
 from tests.faults.figures import WANTED
@@ -137,15 +143,23 @@ def test_killed_again_and_again_while_a_flood_goes_on(flooding: Callable[..., No
     assert holders(tmp_path) == []
 
 
+@pytest.mark.parametrize("by", ["the sweep", "the end of its run"])
 @LINUX
-def test_a_holder_that_nobody_asks_for_is_swept(flooding: Callable[..., None], tmp_path: Path) -> None:
+def test_a_holder_that_nobody_asks_for_is_ended(
+    by: str, flooding: Callable[..., None], tmp_path: Path
+) -> None:
     [one] = tasks(WITHOUT_END, 1)
     flooding()
     pid = marks(tmp_path, one).pid() or 0
     tree.kill([*tree.members({attempt_id(one.attempt): pid}, tmp_path)[attempt_id(one.attempt)], pid])
     wait_until(lambda: not marks(tmp_path, one).alive())
     assert holders(tmp_path) != []
-    sweep(tmp_path, 2**60)
+    if by == "the sweep":
+        sweep(tmp_path, 2**60)
+    else:
+        keeper = Keeper("default", tmp_path, SystemClock())
+        keeper.forget(replace(one.run, steps={"main": one.state}))
+        keeper.close()
     wait_until(lambda: not holders(tmp_path))
     assert not list((tmp_path / "runs").glob(f"*{RECORD}"))
 
@@ -181,3 +195,63 @@ def test_on_a_full_disk_what_was_held_counts_as_dropped(
     dropped = sum(map(int, mark.findall(kept)))
     assert len(mark.sub(b"", kept)) + dropped == 3_000_000 * 11 * int((tmp_path / "blocks").read_text())
     assert holders(tmp_path) == []
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Iterator[tuple[Marks, Backlog]]:
+    """A ring with a real holder, and where it is on record."""
+    (tmp_path / "runs").mkdir()
+    make_pipe(str(tmp_path / "runs" / ".rest"))
+    marks = Marks.of(f"{tmp_path}/runs/attempt")
+    backlog = Floods(str(tmp_path / "runs" / ".rest")).begin(marks)
+    assert backlog is not None
+    yield marks, backlog
+    backlog.end()
+
+
+@LINUX
+def test_who_has_the_pid_of_a_holder_by_now_is_left_alone(
+    begun: tuple[Marks, Backlog], tmp_path: Path
+) -> None:
+    """The holder was killed by somebody and reaped by the program that the runner lives in."""
+    _, backlog = begun
+    [holder] = holders(tmp_path)
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        backlog._pid = other.pid
+        backlog.end()
+        assert other.communicate(b"here")[0] == b"here"
+
+
+@LINUX
+def test_a_runner_short_of_descriptors_leaves_no_holder(begun: tuple[Marks, Backlog], tmp_path: Path) -> None:
+    marks, _ = begun
+    assert len(holders(tmp_path)) == 1
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 3, limit[1]))
+    try:
+        assert Backlog.left(marks) is None
+        assert os.dup(0) == free
+        os.close(free)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    assert not Path(marks.file(RECORD)).exists()
+    assert holders(tmp_path) == []
+
+
+@LINUX
+def test_killed_after_a_full_disk_refused_what_was_held(begun: tuple[Marks, Backlog], tmp_path: Path) -> None:
+    """What is on record was dropped, the pipes are empty, and the log has nothing of it: no more can be dropped."""
+    marks, backlog = begun
+    backlog._say(0, 500_000, 3 << 20)
+    left = Backlog.left(marks)
+    assert left is not None
+    log = capture.Log(tmp_path / "logs" / "log")
+    try:
+        left.settle(log)
+    finally:
+        log.close()
+        left.end()
