@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from runner.clock import VirtualClock
+from runner.core.run import Status
 from runner.engine import Engine
 from runner.events import EVENT_ALL
 from runner.moment import SECOND, Moment, from_datetime
@@ -80,6 +82,17 @@ class Moved:
         turned = [_seen(engine) for engine in self.scheduler._house.engines.each.values()]
         for each in turned:
             assert each.wait(10)
+
+    def rest(self) -> None:
+        """Return when what has begun is over, as far as the scheduler knows."""
+        until = time.monotonic() + 10
+        while any(
+            run.status is Status.RUNNING
+            for partition in self.scheduler._house.engines.partitions
+            for run in (list(partition.machine.runs.values()) if partition.machine is not None else ())
+        ):
+            assert time.monotonic() < until, "it never ends"
+            self.turn()
 
 
 def _seen(engine: Engine) -> threading.Event:
