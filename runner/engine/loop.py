@@ -93,6 +93,9 @@ class Engine:
             waiter.set_exception(RunnerError("the engine has stopped"))
             return waiter
         self._inbox.append(Entry(event, waiter, alias))
+        if self._over:
+            # It has ended since: nobody else would answer.
+            self._refuse_the_rest()
         self._alarm.ring()
         return waiter
 
@@ -109,6 +112,8 @@ class Engine:
     def tidy(self, chore: Callable[[], None]) -> None:
         """Run this once the turn under way is over, before anything else happens. Nobody is woken for it."""
         self._chores.append(chore)
+        if self._over:
+            self._last_chores()
 
     def visit(self, function: Callable[[Moment], None]) -> bool:
         """Run this at once in the calling thread, in the clock thread's place; what it raises is raised here.
@@ -183,6 +188,11 @@ class Engine:
         """Whether the caller is it, or stands in its place (`visit`)."""
         return threading.get_ident() in (self._thread, self._visitor)
 
+    @property
+    def _over(self) -> bool:
+        """Whether no turn comes any more."""
+        return self._ending and self._thread is None
+
     # ── the clock thread ────────────────────────────────────────────────────────────────────
 
     def run(self) -> None:
@@ -200,6 +210,7 @@ class Engine:
                 self._alarm.wait(self._sleep())
         finally:
             self._thread = None
+            self._last_chores()
             self._refuse_the_rest()
             self._alarm.close()
 
@@ -237,6 +248,10 @@ class Engine:
     def _do_chores(self) -> None:
         while self._chores:
             self._chores.popleft()()
+
+    def _last_chores(self) -> None:
+        with self._turning:
+            self._do_chores()
 
     def _turn(self, ahead: bool) -> None:
         if self._chores:

@@ -235,7 +235,7 @@ class BaseScheduler(Lifecycle):
             raise
         finally:
             # What is told of this change is told in the turn that made it; only then may others be heard.
-            self._house.engines.of(alias).tidy(lambda: self._mine.__delitem__(token))
+            self._house.tidy(alias, lambda: self._mine.__delitem__(token))
         return mine
 
     def _store(self, alias: str) -> JobStore:
@@ -445,7 +445,7 @@ class BaseScheduler(Lifecycle):
 
     def _aliases(self, jobstore: str | None) -> Sequence[str]:
         """The stores somebody means: all of them, or the named one, where there is one."""
-        return [alias for alias in self._house.stores if jobstore in (None, alias)]
+        return [alias for alias in list(self._house.stores) if jobstore in (None, alias)]
 
     def _alias_of(self, job_id: str, jobstore: str | None) -> str:
         for alias in self._aliases(jobstore):

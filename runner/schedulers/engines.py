@@ -5,8 +5,9 @@ A store that hangs, or takes long, holds up its own jobs and no others: nothing 
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from functools import partial
 
@@ -15,6 +16,8 @@ from runner.core.event import Event, Settings
 from runner.core.run import AttemptKey, Outcome
 from runner.engine import Engine, Hands, Partition
 from runner.moment import Moment
+
+log = logging.getLogger("runner.scheduler")
 
 _PATIENCE = 30.0
 """Seconds that a clock thread has to come to a call."""
@@ -66,17 +69,31 @@ class Engines:
         self._threads[alias] = thread
         thread.start()
 
-    def remove(self, alias: str) -> None:
-        """Give the lead of a store back, and end its engine. Runs of it go on, their ends are told to nobody."""
+    def remove(self, alias: str, last: Callable[[], object]) -> None:
+        """Give the lead of a store back, and end its engine. Runs of it go on, their ends are told to nobody.
 
-        def detach(engine: Engine, now: Moment) -> None:
-            partition = engine.detach(alias)
+        `last` is called when nothing of it is under way any more: late, where the store hangs, and not waited for then.
+        """
+        engine, thread = self._engines[alias], self._threads.pop(alias, None)
+        left = self._leave(alias, engine, last)
+        # Told by which engine it is: another store may be there by this name before a late one comes to its end.
+        if self._engines.get(alias) is engine:
             del self._engines[alias]
-            partition.release()
+        if wait([left], 0 if engine.on_clock_thread else _PATIENCE).not_done:
+            if not engine.on_clock_thread:
+                _hangs(alias)
+        elif thread is not None:
+            thread.join(_PATIENCE)
 
-        engine = self._engines[alias]
-        _call([engine], detach)
-        self._end({alias: engine})
+    def _leave(self, alias: str, engine: Engine, last: Callable[[], object]) -> Future[None]:
+        """Have its clock thread give the lead back and end, whenever it comes to that."""
+
+        def leave(engine: Engine, now: Moment) -> None:
+            engine.end()
+            engine.detach(alias).release()
+            last()
+
+        return _called(engine, leave)
 
     # ── what all of them are told ───────────────────────────────────────────────────────────
 
@@ -118,28 +135,35 @@ class Engines:
         for engine in self.each.values():
             engine.configure(settings)
 
-    def stop(self) -> None:
-        """Begin nothing any more. TimeoutError where a clock thread does not come to it."""
-        _call(self.each.values(), _stop)
+    def stop(self, last: Callable[[str], object]) -> None:
+        """Begin nothing any more.
+
+        A store that hangs is left to its clock thread, which is not waited for; `last` is called with its alias at the
+        end of that.
+        """
+        called = {_called(engine, _stop): alias for alias, engine in self.each.items()}
+        others = [call for call, alias in called.items() if not self._engines[alias].on_clock_thread]
+        for call in wait(others, _PATIENCE).not_done:
+            alias = called[call]
+            _hangs(alias)
+            self._threads.pop(alias, None)
+            self._leave(alias, self._engines.pop(alias), partial(last, alias))
 
     def end(self, *, wait: bool = True) -> None:
         """End them and their threads; what is in their inboxes is still handled."""
-        self._end(self.each, wait=wait)
+        for engine in self.each.values():
+            engine.end()
+        if not wait:
+            return
+        for alias in self.each:
+            thread = self._threads.pop(alias, None)
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(_PATIENCE)
 
     def join(self) -> None:
         """Wait for the threads of those that were ended."""
         for thread in list(self._threads.values()):
             thread.join()
-
-    def _end(self, engines: Mapping[str, Engine], *, wait: bool = True) -> None:
-        for engine in engines.values():
-            engine.end()
-        if not wait:
-            return
-        for alias in engines:
-            thread = self._threads.pop(alias, None)
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(_PATIENCE)
 
 
 def _stop(engine: Engine, now: Moment) -> None:
@@ -147,22 +171,19 @@ def _stop(engine: Engine, now: Moment) -> None:
         partition.stop(now, cancel=False)
 
 
-def _call(engines: Iterable[Engine], function: Callable[[Engine, Moment], None]) -> None:
-    """Call it on the clock thread of each, and wait for all but the one the caller is on. TimeoutError."""
-    calls: list[Future[None]] = []
-    for engine in engines:
-        called: Future[None] = Future()
-        engine.call(partial(_answered, function, engine, called))
-        if not engine.on_clock_thread:
-            calls.append(called)
-    if wait(calls, _PATIENCE).not_done:
-        raise TimeoutError
+def _called(engine: Engine, function: Callable[[Engine, Moment], None]) -> Future[None]:
+    """Call it on the engine's clock thread; done when it has returned, or raised what the log then shows."""
+    called: Future[None] = Future()
+
+    def answered(now: Moment) -> None:
+        try:
+            function(engine, now)
+        finally:
+            called.set_result(None)
+
+    engine.call(answered)
+    return called
 
 
-def _answered(
-    function: Callable[[Engine, Moment], None], engine: Engine, called: Future[None], now: Moment
-) -> None:
-    try:
-        function(engine, now)
-    finally:
-        called.set_result(None)
+def _hangs(alias: str) -> None:
+    log.warning("the store %r does not answer; it is left alone, and its lead given back when it does", alias)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import socket
 import threading
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future
-from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
 from runner.clock import Clock
-from runner.core.action import Announce, Change, Forget, Save
+from runner.core.action import Announce
 from runner.core.event import Broken, Event, Resumed, Settings
 from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Run, Status
@@ -30,7 +29,7 @@ from runner.schedulers import asking
 from runner.schedulers.alerts import Alerts
 from runner.schedulers.engines import Engines
 from runner.schedulers.hosts import Host
-from runner.schedulers.tidying import Tidy
+from runner.schedulers.tidying import Tidy, empty
 from runner.spec import Call, JobKey
 from runner.triggers.base import asked_in
 from runner.triggers.zones import zone
@@ -170,7 +169,7 @@ class House:
                 self._ended.clear()
                 if self._busy(mine, asker):
                     self._ended.wait(0.2)
-        engines.stop()
+        engines.stop(partial(self._close_late, engines))
         if wait and asker is not None:
             asker.executor.cancel(asker.attempt, "shutdown")
         self.hands.close(leave=not wait)
@@ -178,11 +177,18 @@ class House:
         engines.end()
         for partition in engines.partitions:
             partition.release()
-        for store in self.stores.values():
-            _empty(store, self.source_in(store.alias), self._clock.now())
-            store.close()
+            self._close(partition.store)
         self._engines = None
         self._waited_for = False
+
+    def _close(self, store: JobStore) -> None:
+        empty(store, self.source_in(store.alias), self._clock.now())
+        store.close()
+
+    def _close_late(self, engines: Engines, alias: str) -> None:
+        """A store that hung has answered: close it, unless it was opened again since."""
+        if self._engines in (None, engines) and alias in self.stores:
+            self._close(self.stores[alias])
 
     def abandon(self) -> None:
         """The host is gone and will never shut us down: end the clock threads, whoever is on one."""
@@ -237,9 +243,11 @@ class House:
 
     def add_store(self, alias: str, store: JobStore) -> None:
         store.alias = alias
+        if self._engines is not None:
+            # Before it is one of ours: it may not be there at all.
+            store.open()
         self.stores[alias] = store
         if self._engines is not None:
-            store.open()
             self._attach(alias)
             self._engines.begin(alias)
             self._settle(alias)
@@ -247,9 +255,7 @@ class House:
     def remove_store(self, alias: str, *, shutdown: bool) -> JobStore:
         store = self.stores.pop(alias)
         if self._engines is not None:
-            self._engines.remove(alias)
-            if shutdown:
-                store.close()
+            self._engines.remove(alias, store.close if shutdown else lambda: None)
         return store
 
     def add_executor(self, alias: str, executor: Executor) -> None:
@@ -325,18 +331,20 @@ class House:
         """Have the plan done and written, here or by whoever leads; what it raises is raised here."""
         engines = self.engines
         self._check_process()
+        engine, partition = engines.each.get(alias), engines.find(alias)
+        if engine is None or partition is None:
+            raise KeyError(f"No such job store: {alias}")
         # Before anybody is asked: a batch that cannot be written would keep all others waiting behind it.
-        self.stores[alias].check(wish.args.values())
-        engine, partition = engines.of(alias), engines.partition(alias)
+        partition.store.check(wish.args.values())
         if engine.on_clock_thread and partition.leading:
             partition.at_once(self._clock.now(), plan)
         elif not partition.leading and engines.here:
             # Nobody may wait here for an answer.
-            asking.write_down(self.stores[alias], self.source_in(alias), wish, self._clock)
+            asking.write_down(partition.store, self.source_in(alias), wish, self._clock)
         elif wish.verb in _STARTS_NOTHING and self._in_memory(engine, partition, plan):
             return
         elif partition.standing_by:
-            asking.ask(self.stores[alias], self.source_in(alias), wish, self._clock)
+            asking.ask(partition.store, self.source_in(alias), wish, self._clock)
         else:
             self._await(engine.ask(plan, alias), partition)
 
@@ -375,12 +383,22 @@ class House:
                 )
 
     def records(self, alias: str) -> Sequence[Record]:
-        """The jobs of a store as they stand now."""
-        partition = self.engines.partition(alias)
+        """The jobs of a store as they stand now; none where it was removed meanwhile."""
+        partition = self.engines.find(alias)
+        if partition is None:
+            return ()
         machine = partition.machine
         if machine is not None:
             return list(machine.jobs.values())
-        return self.stores[alias].load(self.source_in(alias)).jobs
+        return partition.store.load(partition.source).jobs
+
+    def tidy(self, alias: str, chore: Callable[[], None]) -> None:
+        """Do this once the turn of the store that is under way is over; at once where there is none."""
+        engine = self._engines.each.get(alias) if self._engines is not None else None
+        if engine is None:
+            chore()
+        else:
+            engine.tidy(chore)
 
     def history(self, alias: str, job: str, limit: int) -> Sequence[Run]:
         """The newest runs of a job of ours."""
@@ -392,11 +410,13 @@ class House:
 
     def leads(self, alias: str) -> bool:
         """Whether this scheduler is the one that turns the store's jobs."""
-        return self._engines is not None and self._engines.partition(alias).leading
+        partition = self._engines.find(alias) if self._engines is not None else None
+        return partition is not None and partition.leading
 
     def record(self, key: JobKey) -> Record | None:
         """One of them, where this scheduler leads; None elsewhere."""
-        partition = self._engines.find(key.store) if self._engines is not None else None
+        engines = self._engines
+        partition = engines.find(key.store) if engines is not None else None
         machine = partition.machine if partition is not None else None
         return machine.jobs.get(key) if machine is not None else None
 
@@ -404,21 +424,6 @@ class House:
 def is_memory(store: JobStore) -> bool:
     """Whether a store keeps the very values it is given, functions without a name among them."""
     return isinstance(store, MemoryJobStore)
-
-
-def _empty(store: JobStore, source: str, now: Moment) -> None:
-    """A memory store forgets its jobs when its scheduler ends, as programs that start it again expect."""
-    if not isinstance(store, MemoryJobStore):
-        return
-    loaded = store.load(source)
-    changes: list[Change] = [Forget(job.key) for job in loaded.jobs]
-    changes += [Save(_ended(run, now)) for run in loaded.runs]
-    with contextlib.suppress(StoreError):
-        store.write(changes)
-
-
-def _ended(run: Run, now: Moment) -> Run:
-    return replace(run, status=Status.CANCELLED, reason="shutdown", ended_at=now)
 
 
 def by_time(records: Sequence[Record]) -> list[Record]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from runner.clock import Clock
+from runner.core.action import Change, Forget, Save
+from runner.core.run import Run, Status
 from runner.errors import StoreError
 from runner.jobstores.base import JobStore
+from runner.jobstores.memory import MemoryJobStore
+from runner.moment import Moment
 
 log = logging.getLogger("runner.scheduler")
 
@@ -60,3 +66,18 @@ class Tidy:
                 log.warning("old runs could not be forgotten: %s; tried again in an hour", error)
             except Exception:
                 log.exception("old runs could not be forgotten")
+
+
+def empty(store: JobStore, source: str, now: Moment) -> None:
+    """A memory store forgets its jobs when its scheduler ends, as programs that start it again expect."""
+    if not isinstance(store, MemoryJobStore):
+        return
+    loaded = store.load(source)
+    changes: list[Change] = [Forget(job.key) for job in loaded.jobs]
+    changes += [Save(_ended(run, now)) for run in loaded.runs]
+    with contextlib.suppress(StoreError):
+        store.write(changes)
+
+
+def _ended(run: Run, now: Moment) -> Run:
+    return replace(run, status=Status.CANCELLED, reason="shutdown", ended_at=now)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.core.action import Change
+from runner.errors import StoreError
 from runner.events import EVENT_JOB_EXECUTED, JobExecutionEvent
 from runner.jobstores.base import Fence
 from runner.jobstores.memory import MemoryJobStore
@@ -63,9 +64,11 @@ class Hanging(MemoryJobStore):
         self.open_gate = threading.Event()
         self.open_gate.set()
         self.hangs = threading.Event()
+        self.writer = 0
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
         if not self.open_gate.is_set():
+            self.writer = threading.get_ident()
             self.hangs.set()
             self.open_gate.wait(60)
         super().write(changes, fence)
@@ -130,6 +133,107 @@ def test_a_shutdown_waits_for_the_write_under_way(hanging: tuple[BackgroundSched
     ended.join(10)
     assert not ended.is_alive()
     assert not [each for each in threading.enumerate() if each.name == "runner-clock"]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.schedulers.engines._PATIENCE", 0.2)
+
+
+def clock_threads() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "runner-clock"]
+
+
+def ended(threads: Sequence[threading.Thread]) -> bool:
+    for thread in threads:
+        thread.join(10)
+    return not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_hangs_for_long_is_removed_and_another_may_take_its_name(
+    hanging: tuple[BackgroundScheduler, Hanging], caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler, store = hanging
+    ears = Ears()
+    scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
+    store.open_gate.clear()
+    assert store.hangs.wait(10)
+    before = clock_threads()
+    scheduler.remove_jobstore("far")
+    assert "the store 'far' does not answer" in caplog.text
+    assert scheduler.get_jobs("far") == []
+    scheduler.add_jobstore("memory", "far")
+    (late,) = [each for each in before if each.is_alive() and each.ident == store.writer]
+    store.open_gate.set()
+    assert ended([late])
+    since = time.monotonic()
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="new", jobstore="far")
+    ears.wait(lambda: bool(ears.times("far", since)))
+    assert [job.id for job in scheduler.get_jobs("far")] == ["new"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_shutdown_ends_all_but_a_store_that_hangs_for_long_and_that_one_later(
+    hanging: tuple[BackgroundScheduler, Hanging],
+) -> None:
+    scheduler, store = hanging
+    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
+    store.open_gate.clear()
+    assert store.hangs.wait(10)
+    scheduler.shutdown(wait=False)
+    (late,) = clock_threads()
+    assert late.ident == store.writer
+    # It may start again meanwhile, and the late one closes nothing of that.
+    ears = Ears()
+    scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
+    scheduler.start()
+    scheduler.add_job("math:sqrt", args=[4])
+    ears.wait(lambda: bool(ears.times("default")))
+    scheduler.shutdown(wait=False)
+    store.open_gate.set()
+    assert ended(clock_threads())
+
+
+def test_a_change_of_a_store_that_is_removed_meanwhile_leaves_nothing_behind(
+    hanging: tuple[BackgroundScheduler, Hanging],
+) -> None:
+    """A change that was still awaited would keep those who change the job later from being heard."""
+    scheduler, store = hanging
+    scheduler.add_job("math:sqrt", "interval", args=[4], hours=1, id="far", jobstore="far")
+    store.open_gate.clear()
+    raised: list[BaseException] = []
+
+    def change() -> None:
+        try:
+            scheduler.remove_job("far", "far")
+        except Exception as error:
+            raised.append(error)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    assert store.hangs.wait(10)
+    removing = threading.Thread(target=scheduler.remove_jobstore, args=["far"])
+    removing.start()
+    while "far" in scheduler._house.stores:
+        removing.join(0.01)
+    store.open_gate.set()
+    assert ended([changing, removing])
+    assert raised == []
+    assert "far" not in {key.store for mine in scheduler._mine.values() for _, key in mine.changes}
+
+
+def test_a_store_that_cannot_be_opened_is_not_added() -> None:
+    scheduler = BackgroundScheduler()
+    scheduler.start()
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                scheduler.add_jobstore("sqlalchemy", "far", url="sqlite:////nowhere/at/all.db")
+        assert scheduler.get_jobs() == []
+    finally:
+        scheduler.shutdown()
 
 
 def test_an_executor_that_comes_or_goes_disturbs_nobody_who_goes_through_them() -> None:
