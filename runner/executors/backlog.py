@@ -77,8 +77,6 @@ class Floods:
         except OSError:
             return None
         self._held.append(backlog)
-        # Not before: the holder would be given it, too.
-        native.short_sleeps()
         return backlog
 
 

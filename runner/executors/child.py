@@ -26,7 +26,7 @@ _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031 if sys.platform == "linux" else 
 QUICK = 20 * MILLISECOND
 """A piece of its log that is full within this time is a flood."""
 REST = 1e-6
-"""Seconds between two moves of a flood: as short as the system can."""
+"""Seconds between two moves of a flood: as short as the system can, which is about fifty times as long."""
 DRAIN = 1 << 21
 """More than a pipe can hold: what the command itself wrote is read to its end, an endless grandchild is not."""
 

@@ -17,7 +17,6 @@ _SIGNALS = tuple(
     number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
 )
 _SETSIGDEF, _SETSIGMASK, _SETSID = 0x04, 0x08, 0x80
-_PR_SET_TIMERSLACK = 29
 _ROOM = 1024
 """Bytes for an opaque structure of the C library; the largest known has 336."""
 
@@ -69,12 +68,6 @@ def start(
     )
 
 
-def short_sleeps() -> None:
-    """Let this thread sleep for microseconds from now on: Linux adds fifty of its own, to wake for several at once."""
-    if _native is not None:
-        _native.short_sleeps()
-
-
 class _Native:
     """The C library's functions, and what is the same for many starts."""
 
@@ -95,9 +88,6 @@ class _Native:
             raise OSError("posix_spawn cannot start a session")
         # Descriptors come back, and with them the same copies.
         self._copying = lru_cache(maxsize=256)(partial(_Copying, self._quick))
-
-    def short_sleeps(self) -> None:
-        self._quick.prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1))
 
     def start(
         self,

@@ -1,12 +1,7 @@
 from __future__ import annotations
 
-import ctypes
-import sys
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
-from runner.executors import native
 from runner.executors.native import Inherited
 
 
@@ -34,18 +29,3 @@ def test_a_starts_own_variables_stand_for_inherited_ones_of_the_same_name() -> N
 def test_a_value_that_holds_the_end_of_a_text_is_refused() -> None:
     with pytest.raises(ValueError, match="embedded null byte"):
         Inherited({}).with_own({"NAME": "a\0b"})
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux adds to a sleep")
-def test_short_sleeps_are_those_of_one_thread() -> None:
-    library = ctypes.CDLL(None)
-    get = 30  # PR_GET_TIMERSLACK
-
-    def asked() -> int:
-        native.short_sleeps()
-        return int(library.prctl(get))
-
-    before = library.prctl(get)
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(asked).result() == 1
-    assert library.prctl(get) == before > 1
