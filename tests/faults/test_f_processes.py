@@ -11,6 +11,7 @@ import subprocess
 import time
 from functools import partial
 from pathlib import Path
+from statistics import median
 from textwrap import indent
 
 import psutil
@@ -61,39 +62,47 @@ def raw_pipe(command: str) -> float:
      ("noise", "head -c {n} /dev/urandom")],
 )  # fmt: skip
 def test_case_36_floods(stage: Stage, what: str, script: str) -> None:
-    amount = how_many(60_000_000, 200_000_000 if what == "one endless line" else 1_000_000_000)
+    brief = what == "one endless line"
+    amount = how_many(60_000_000, 200_000_000 if brief else 1_000_000_000)
+    # It takes a few hundredths of a second, and the raw pipe sometimes three times what it takes at other times.
+    rounds = how_many(1, 9 if brief else 1)
     command = script.format(n=amount)
     scene = stage(every_second(1, name="other") + f"  flood:\n    run: {command}\n")
-    raw = raw_pipe(command)
     runner = scene.serve()
     runner.wait_lead()
     scene.wait_start()
     process = psutil.Process(runner.pid)
     before = most = process.memory_info().rss
-    worked = sum(process.cpu_times()[:2])
-    began = time.monotonic()
-    scene.trigger("flood")
-    # By what the runner says: to read the store again and again would take the processor from what is measured.
-    while "flood succeeded" not in runner.said():
-        most = max(most, process.memory_info().rss)
-        assert time.monotonic() - began < 600
-        time.sleep(0.05)
-    wait_until(lambda: ended(scene, "flood"), "its end is stored")
-    worked = sum(process.cpu_times()[:2]) - worked
-    raw = (raw + raw_pipe(command)) / 2
-    took = checker.read(scene).of("flood")[0]
-    seconds = ((took.ended_at or 0) - (took.started_at or 0)) / 1e6
+    ratios: list[float] = []
+    worked = 0.0
+    for count in range(1, rounds + 1):
+        raw = raw_pipe(command)
+        worked -= sum(process.cpu_times()[:2])
+        began = time.monotonic()
+        scene.trigger("flood")
+        # By what the runner says: to read the store again and again would take the processor from what is measured.
+        while runner.said().count("flood succeeded") < count:
+            most = max(most, process.memory_info().rss)
+            assert time.monotonic() - began < 600
+            time.sleep(0.05)
+        wait_until(lambda: ended(scene, "flood"), "its end is stored")
+        worked += sum(process.cpu_times()[:2])
+        raw = (raw + raw_pipe(command)) / 2
+        took = checker.read(scene).of("flood")[-1]
+        assert took.status == "succeeded"
+        ratios.append(((took.ended_at or 0) - (took.started_at or 0)) / 1e6 / raw)
     path = log_of(scene, "flood")
     kept, content = size(path), read(path)
     assert runner.stop() == 0
-    assert took.status == "succeeded"
+    assert len(checker.read(scene).of("flood")) == rounds
     assert kept <= capture.HEAD + capture.PIECE * capture.PIECES
     assert re.search(rb"\n\xe2\x80\xa6 \d+ bytes dropped \xe2\x80\xa6\n", content)
     assert most - before <= 16 * MIB
     figures = {
         "MB": amount // 1_000_000,
-        "times a raw pipe": seconds / raw,
-        "processor time of the runner, s": worked,
+        "times a raw pipe": median(ratios),
+        "at most": max(ratios),
+        "processor time of the runner, s": worked / rounds,
         "memory grew, MiB": (most - before) / MIB,
         "kept, MiB": kept / MIB,
         "others late at most, s": late(scene, "other0"),
@@ -101,11 +110,11 @@ def test_case_36_floods(stage: Stage, what: str, script: str) -> None:
     record(
         f"36 {what}",
         f"a command prints {what} without end",
-        1,
+        rounds,
         figures,
         "memory +16 MiB, disk bounded, <= 2x",
     )
-    judge("36", seconds / raw)
+    judge("36", median(ratios))
     judge("36 others", late(scene, "other0"))
 
 
