@@ -242,6 +242,7 @@ class House:
     # ── stores and executors ────────────────────────────────────────────────────────────────
 
     def add_store(self, alias: str, store: JobStore) -> None:
+        self._check_process()
         store.alias = alias
         if self._engines is not None:
             # Before it is one of ours: it may not be there at all.
@@ -253,12 +254,14 @@ class House:
             self._settle(alias)
 
     def remove_store(self, alias: str, *, shutdown: bool) -> JobStore:
+        self._check_process()
         store = self.stores.pop(alias)
         if self._engines is not None:
             self._engines.remove(alias, store.close if shutdown else lambda: None)
         return store
 
     def add_executor(self, alias: str, executor: Executor) -> None:
+        self._check_process()
         # Another dict: clock threads may be going through this one.
         self.hands.executors = {**self.hands.executors, alias: executor}
         if self._engines is not None:
@@ -266,6 +269,7 @@ class House:
             self._engines.configure(self._settings())
 
     def remove_executor(self, alias: str, *, shutdown: bool) -> Executor:
+        self._check_process()
         executors = dict(self.hands.executors)
         executor = executors.pop(alias)
         self.hands.executors = executors

@@ -76,7 +76,14 @@ def in_a_fork() -> None:
     for ends in (False, True):
         child = os.fork()
         if child == 0:
-            assert "forked" in refusal(scheduler)
+            for asks in (
+                lambda: scheduler.add_job(nothing),
+                lambda: scheduler.add_jobstore("memory", "other"),
+                lambda: scheduler.remove_jobstore("default"),
+                lambda: scheduler.add_executor("threadpool", "other"),
+                lambda: scheduler.remove_executor("default"),
+            ):
+                assert "forked" in refusal(asks)
             if ends:
                 scheduler.shutdown()
                 assert not scheduler.running
@@ -88,9 +95,9 @@ def in_a_fork() -> None:
     scheduler.shutdown()
 
 
-def refusal(scheduler: BackgroundScheduler) -> str:
+def refusal(asks: Callable[[], object]) -> str:
     try:
-        scheduler.add_job(nothing)
+        asks()
     except RunnerError as error:
         return str(error)
     return ""
