@@ -71,7 +71,9 @@ def test_a_reload_that_changes_nothing_is_told_to_whoever_asked(desk: Desk) -> N
     desk.runner("reload")
     served.wait_for("asked to reload: 1 unchanged")
     said = desk.runner("db", "copy", f"sqlite:///{desk.directory}/copy.db")
-    assert said.stderr == "a runner is at work: what it writes from now on is not in the copy\n"
+    assert said.stderr == (
+        "a runner is at work: what it does from now on is not in the copy, and would be done again\n"
+    )
 
 
 def test_an_address_that_no_time_mends_ends_it_at_once(desk: Desk) -> None:
