@@ -123,10 +123,12 @@ class Log:
         return moved
 
     def close(self) -> None:
-        for descriptor in (self._file, self._index):
-            if descriptor >= 0:
-                os.close(descriptor)
+        # Forgotten first, and each closed whatever the other says: a number may be somebody else's a moment later.
+        descriptors = [each for each in (self._index, self._file) if each >= 0]
         self._file = self._index = -1
+        with contextlib.ExitStack() as every:
+            for descriptor in descriptors:
+                every.callback(os.close, descriptor)
 
     def _room(self) -> int:
         if self._file < 0:
