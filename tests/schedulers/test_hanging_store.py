@@ -73,6 +73,12 @@ class Hanging(MemoryJobStore):
             self.open_gate.wait(60)
         super().write(changes, fence)
 
+    def hang(self, scheduler: BackgroundScheduler) -> None:
+        """From now on it does, and the thread that writes a job's run stands in it."""
+        scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
+        self.open_gate.clear()
+        assert self.hangs.wait(10)
+
 
 @pytest.fixture
 def hanging() -> Iterator[tuple[BackgroundScheduler, Hanging]]:
@@ -92,9 +98,7 @@ def test_while_a_write_does_not_return_another_store_goes_on(
     scheduler, store = hanging
     ears = Ears()
     scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
-    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
-    store.open_gate.clear()
-    assert store.hangs.wait(10)
+    store.hang(scheduler)
     scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="near")
     ears.wait(lambda: len(ears.times("default")) >= 3)
     scheduler.pause_job("near")
@@ -108,9 +112,7 @@ def test_stores_come_and_go_while_one_hangs(hanging: tuple[BackgroundScheduler, 
     scheduler, store = hanging
     ears = Ears()
     scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
-    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
-    store.open_gate.clear()
-    assert store.hangs.wait(10)
+    store.hang(scheduler)
     scheduler.add_jobstore("memory", "third")
     scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="third", jobstore="third")
     ears.wait(lambda: bool(ears.times("third")))
@@ -122,9 +124,7 @@ def test_stores_come_and_go_while_one_hangs(hanging: tuple[BackgroundScheduler, 
 
 def test_a_shutdown_waits_for_the_write_under_way(hanging: tuple[BackgroundScheduler, Hanging]) -> None:
     scheduler, store = hanging
-    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
-    store.open_gate.clear()
-    assert store.hangs.wait(10)
+    store.hang(scheduler)
     ended = threading.Thread(target=scheduler.shutdown)
     ended.start()
     ended.join(0.2)
@@ -157,9 +157,7 @@ def test_a_store_that_hangs_for_long_is_removed_and_another_may_take_its_name(
     scheduler, store = hanging
     ears = Ears()
     scheduler.add_listener(ears, EVENT_JOB_EXECUTED)
-    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
-    store.open_gate.clear()
-    assert store.hangs.wait(10)
+    store.hang(scheduler)
     before = clock_threads()
     scheduler.remove_jobstore("far")
     assert "the store 'far' does not answer" in caplog.text
@@ -179,9 +177,7 @@ def test_a_shutdown_ends_all_but_a_store_that_hangs_for_long_and_that_one_later(
     hanging: tuple[BackgroundScheduler, Hanging],
 ) -> None:
     scheduler, store = hanging
-    scheduler.add_job("math:sqrt", "interval", args=[4], seconds=0.05, id="far", jobstore="far")
-    store.open_gate.clear()
-    assert store.hangs.wait(10)
+    store.hang(scheduler)
     scheduler.shutdown(wait=False)
     (late,) = clock_threads()
     assert late.ident == store.writer
