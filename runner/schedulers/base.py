@@ -20,7 +20,8 @@ from runner.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningE
 from runner.schedulers.alerts import notify_of
 from runner.schedulers.asking import Wish, plan_of
 from runner.schedulers.house import by_time, is_memory
-from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle, Mine
+from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
+from runner.schedulers.listening import Mine
 from runner.schedulers.making import Asked, changed, draft, is_trigger, moment, storable, undefined
 from runner.schedulers.past import PastRun, past
 from runner.schedulers.plans import NextAt
