@@ -34,6 +34,16 @@ STATE_RUNNING = 1
 STATE_PAUSED = 2
 
 
+def _check_process() -> None:
+    """A process of a pool runs the lines of the program again: one without a guard would start all anew in it."""
+    processes: Any = sys.modules.get("multiprocessing.process")
+    if processes is not None and getattr(processes.current_process(), "_inheriting", False):
+        raise RuntimeError(
+            "this process was made for a process pool, and the program starts its scheduler in it once more "
+            '(put what starts it below `if __name__ == "__main__":`)'
+        )
+
+
 def _check_threads() -> None:
     """RuntimeError under uWSGI without threads: nothing would ever run, and nobody would say why."""
     if not getattr(sys.modules.get("uwsgi"), "has_threads", True):
@@ -123,6 +133,7 @@ class Lifecycle(Listening):
                 if self.state != STATE_STOPPED:
                     raise SchedulerAlreadyRunningError
                 _check_threads()
+                _check_process()
                 self._open(paused=paused)
             # Without the lock: on the executor `debug` a job runs meanwhile in the thread that this waits for.
             try:
