@@ -16,6 +16,10 @@ from runner.executors.calls import said
 _log = logging.getLogger("runner.executors")
 
 
+LEAVE = 1.0
+"""Seconds that threads are given to be gone, all together."""
+
+
 class Stop:
     """Set where nobody waits for an outcome any more. As threading.Event, but it has no lock until one waits for it."""
 
@@ -149,7 +153,8 @@ class Threads:
             self._tell(item, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
 
     def close(self, *, wait: bool) -> None:
-        """Begin nothing more. `wait`: for what runs and waits; else all of it is told as cancelled."""
+        """Begin nothing more. `wait`: for what runs and waits, and until the threads are gone, but a second at most for
+        one that works on at what was given up. Else all of it is told as cancelled."""
         if wait:
             with self._over:
                 self._closing = True
@@ -157,8 +162,13 @@ class Threads:
         else:
             for key in list(self._live):
                 self.cancel(key, "shutdown")
-        for _ in self._threads:
+        threads = list(self._threads)
+        for _ in threads:
             self._items.put(None)
+        if wait:
+            for thread in threads:
+                if thread is not threading.current_thread():
+                    thread.join(LEAVE / len(threads))
 
     def _add_thread(self) -> bool:
         """Whether the system gave one more; RuntimeError where there is none at all."""

@@ -18,7 +18,7 @@ from runner.clock import SystemClock
 from runner.core.run import AttemptKey, Outcome, RunKey, Status
 from runner.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from runner.executors.pool_worker import RemoteTraceback
-from runner.executors.threads import Threads
+from runner.executors.threads import Stop, Threads
 from runner.spec import Call, Command, JobKey
 from runner.testing.executor_suite import Ears, task
 from tests.executors import callables
@@ -168,6 +168,46 @@ def test_what_is_just_being_told_is_still_known() -> None:
     assert known.get(timeout=10)
     threads.close(wait=True)
     assert not threads.knows(key)
+
+
+def test_who_waits_for_the_end_finds_the_threads_gone() -> None:
+    """Also one that is slow to leave: APScheduler's pools are joined as well."""
+    gate = threading.Event()
+    before = threading.active_count()
+    threads = Threads("pool", 3, SystemClock(), lambda key, outcome: None)
+    began: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def work(stop: Stop) -> Outcome:
+        began.put(None)
+        gate.wait()
+        return Outcome(Status.SUCCEEDED)
+
+    for number in range(3):
+        threads.start(AttemptKey(RunKey(JobKey("default", "api", f"job{number}"), 0), "main", 1), work)
+    for _ in range(3):
+        began.get(timeout=10)
+    gate.set()
+    threads.close(wait=True)
+    assert threading.active_count() == before
+
+
+def test_a_thread_that_works_on_at_what_was_given_up_holds_up_no_end() -> None:
+    gate = threading.Event()
+    began: queue.SimpleQueue[None] = queue.SimpleQueue()
+    threads = Threads("pool", 1, SystemClock(), lambda key, outcome: None)
+
+    def work(stop: Stop) -> Outcome:
+        began.put(None)
+        gate.wait()
+        return Outcome(Status.SUCCEEDED)
+
+    key = AttemptKey(RunKey(JobKey("default", "api", "job"), 0), "main", 1)
+    threads.start(key, work)
+    began.get(timeout=10)
+    threads.cancel(key, "timeout")
+    threads.close(wait=True)
+    assert not threads.knows(key)
+    gate.set()
 
 
 def test_a_system_that_gives_no_more_threads_keeps_the_work_for_those_there_are(
