@@ -14,7 +14,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -25,22 +24,10 @@ from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.moment import SECOND
 from runner.service import asking
 from runner.service.place import Place
-
-PATIENCE = 30.0
-"""Seconds until something that has to happen is given up. Bounds a wait; nothing is timed by it."""
+from tests.waiting import PATIENCE, wait_until
 
 FAULTY = Path(__file__).with_name("faulty.py")
 MARK = 'echo "$RUNNER_RUN_ID $RUNNER_STEP $RUNNER_ATTEMPT $$" >> starts'
-
-
-def wait_until(true: Callable[[], object], what: str, patience: float = PATIENCE) -> float:
-    """Look often until it is true; how many seconds that took."""
-    began = time.monotonic()
-    while not true():
-        if time.monotonic() - began > patience:
-            raise AssertionError(f"not within {patience:g} s: {what}")
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 class Runner:

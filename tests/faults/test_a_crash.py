@@ -12,7 +12,8 @@ import pytest
 from tests.faults.checker import check, overlaps, read
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import SEED, judge, record, size
-from tests.faults.rig import MARK, Scene, dice, every_second, wait_until
+from tests.faults.rig import MARK, Scene, dice, every_second
+from tests.waiting import wait_until
 
 
 def kill_often(scene: Scene, kills: int, *, low: float = 0.0, high: float = 0.7) -> None:

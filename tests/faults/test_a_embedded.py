@@ -14,7 +14,8 @@ from runner.core.run import Status
 from runner.history import History
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from tests.faults.figures import SEED, record, size
-from tests.faults.rig import dice, wait_until
+from tests.faults.rig import dice
+from tests.waiting import wait_until
 
 
 def start(directory: Path, store: str) -> subprocess.Popen[str]:

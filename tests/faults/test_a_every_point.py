@@ -10,7 +10,8 @@ from pytest_httpserver import HTTPServer
 from tests.faults.checker import check, read, together
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import WANTED, record, size
-from tests.faults.rig import ALL, MARK, Scene, side_by_side, wait_until
+from tests.faults.rig import ALL, MARK, Scene, side_by_side
+from tests.waiting import wait_until
 
 JOBS = """\
 # Every row is counted: none may be purged meanwhile.

@@ -11,7 +11,8 @@ import pytest
 from tests.faults.checker import check, read
 from tests.faults.conftest import Stage
 from tests.faults.figures import judge, record, size
-from tests.faults.rig import MARK, every_second, wait_until
+from tests.faults.rig import MARK, every_second
+from tests.waiting import wait_until
 
 
 def test_case_12_sigterm_waits(stage: Stage) -> None:

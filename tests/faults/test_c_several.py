@@ -20,7 +20,8 @@ from tests.faults.checker import Book, check, read
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import SEED, WANTED, judge, record, size
 from tests.faults.proxy import Proxy
-from tests.faults.rig import MARK, Runner, Scene, every_second, wait_until
+from tests.faults.rig import MARK, Runner, Scene, every_second
+from tests.waiting import wait_until
 
 LEASE = 3.0
 KINDS = ["postgresql"] if WANTED == "short" else ["postgresql", "mariadb"]

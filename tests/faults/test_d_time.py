@@ -15,8 +15,9 @@ from tests.faults.checker import check, moment, read
 from tests.faults.clock import WallClock
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import judge, record, size
-from tests.faults.rig import MARK, Scene, wait_until
+from tests.faults.rig import MARK, Scene
 from tests.faults.test_c_several import finish, host, wait_leader
+from tests.waiting import wait_until
 
 TWO = f"""\
 jobs:

@@ -18,7 +18,8 @@ from tests.config.mistaken import read as mistakes_in
 from tests.faults.checker import check, read
 from tests.faults.conftest import Stage
 from tests.faults.figures import judge, record, size
-from tests.faults.rig import MARK, Runner, Scene, every_second, wait_until
+from tests.faults.rig import MARK, Runner, Scene, every_second
+from tests.waiting import wait_until
 
 KEPT = "the last good configuration keeps running"
 PLACE = re.compile(r"jobs\.yaml:\d+:\d+")

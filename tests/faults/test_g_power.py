@@ -18,7 +18,8 @@ from tests.faults.checker import Start, check, read, start
 from tests.faults.conftest import Stage
 from tests.faults.disk import Deed, Disk, How, deeds
 from tests.faults.figures import SEED, record, size
-from tests.faults.rig import MARK, PATIENCE, Scene, wait_until
+from tests.faults.rig import MARK, Scene
+from tests.waiting import PATIENCE, wait_until
 
 JOBS = "jobs:\n" + "".join(
     f"""\

@@ -23,7 +23,8 @@ from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import SEED, judge, record
 from tests.faults.figures import size as how_many
 from tests.faults.proxy import Proxy
-from tests.faults.rig import MARK, Runner, Scene, dice, every_second, side_by_side, wait_until
+from tests.faults.rig import MARK, Runner, Scene, dice, every_second, side_by_side
+from tests.waiting import wait_until
 
 QUICK = every_second(3, more="    concurrency: {overlap: allow, max: 50}")
 

@@ -17,8 +17,9 @@ from tests.faults import checker
 from tests.faults.conftest import Stage
 from tests.faults.figures import record
 from tests.faults.figures import size as how_many
-from tests.faults.rig import MARK, Scene, wait_until
+from tests.faults.rig import MARK, Scene
 from tests.faults.test_f_processes import ended, log_of
+from tests.waiting import wait_until
 
 JOB = f"jobs:\n  tick:\n    schedule: '* * * * * *'\n    run: |\n      {MARK}\n"
 

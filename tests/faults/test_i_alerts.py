@@ -20,7 +20,8 @@ from tests.faults import checker
 from tests.faults.conftest import Stage
 from tests.faults.figures import SEED, judge, record
 from tests.faults.figures import size as how_many
-from tests.faults.rig import MARK, Scene, dice, every_second, wait_until
+from tests.faults.rig import MARK, Scene, dice, every_second
+from tests.waiting import wait_until
 
 
 class Sink(ThreadingHTTPServer):

@@ -12,6 +12,7 @@ import pytest
 
 from runner.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_REMOVED
 from tests.schedulers.moved import Moved
+from tests.waiting import wait_until
 
 OVER = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR
 
@@ -105,8 +106,8 @@ def test_nothing_is_held_that_the_program_has_let_go(
         one.ears.wait(OVER, job_id="other")
         one.turn()
         one.ears.events.clear()
-        gc.collect()
-        assert [each() for each in HELD] == [None]
+        # A thread that is slow to go on has its last frame a little longer.
+        wait_until(lambda: gc.collect() >= 0 and [each() for each in HELD] == [None], "nothing is held")
         (past,) = one.scheduler.history("j")
         assert past.status == ("failed" if hold is by_exception else "succeeded")
         assert ("large = give()" in past.traceback or "in fail" in past.traceback) == (hold is by_exception)

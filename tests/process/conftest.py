@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
+
 PATIENCE = 20.0
 
 
@@ -131,15 +133,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def until() -> Callable[[Callable[[], bool], str], None]:
+def until() -> Callable[..., float]:
     """Wait until something is true of the outside world, looking often."""
-    import time
-
-    def wait(true: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-        deadline = time.monotonic() + patience
-        while not true():
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {patience} s: {what}")
-            time.sleep(0.02)
-
-    return wait
+    return wait_until

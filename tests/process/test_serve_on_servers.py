@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,22 +16,15 @@ from sqlalchemy import create_engine, make_url, text
 from tests.faults.proxy import Proxy
 from tests.jobstores import store_servers
 from tests.process.conftest import Served
+from tests.waiting import PATIENCE, wait_until
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
-PATIENCE = 30.0
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     with getattr(store_servers, request.param)() as url:
         yield str(url)
-
-
-def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "it never happens"
-        time.sleep(0.1)
 
 
 def test_another_machine_sees_and_asks(url: str, tmp_path: Path) -> None:
@@ -53,7 +46,7 @@ def test_another_machine_sees_and_asks(url: str, tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen([RUNNER, "serve", "-f", file], env=machine("here"), stdout=log, stderr=log)
     try:
-        until(lambda: runs() >= 2)
+        wait_until(lambda: runs() >= 2)
         assert said("pause", "tick") == "tick: paused\n"
         (job,) = json.loads(said("list", "--json"))["jobs"]
         assert (job["id"], job["state"], job["last"]["status"]) == ("tick", "paused", "succeeded")
@@ -86,7 +79,7 @@ def test_an_edit_outlives_the_lead(tmp_path: Path) -> None:
             take_away(str(url))
             served.wait_for("another runner leads now")
             served.wait_for("next: ")
-            until(lambda: known(str(url)) == ["tick", "tock"])
+            wait_until(lambda: known(str(url)) == ["tick", "tock"])
         finally:
             served.kill()
 
@@ -108,9 +101,9 @@ def test_an_edit_amid_an_outage_that_costs_the_lead_is_not_lost(tmp_path: Path) 
             time.sleep(1)
             take_away(str(url))
             proxy.mend()
-            until(lambda: known(str(url)) == ["tick", "tock"])
+            wait_until(lambda: known(str(url)) == ["tick", "tock"])
             file.write_text(JOBS)
-            until(lambda: known(str(url)) == ["tick"])
+            wait_until(lambda: known(str(url)) == ["tick"])
         finally:
             served.kill()
             proxy.close()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,13 @@ import pytest
 from runner.history import history_of
 from runner.jobstores.urls import store_of
 from tests.jobstores import store_servers
+from tests.waiting import wait_until
 
 PROGRAM = Path(__file__).with_name("busy_greenlet_program.py")
 LENDING = Path(__file__).with_name("lent_client_program.py")
 PATIENCE = 60.0
 SOME = 4
 """How many times of a job have to come, one after another, to show that they come."""
-
-
-def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "it never happens"
-        time.sleep(0.02)
 
 
 class Program:
@@ -80,12 +73,15 @@ def test_it_holds_up_no_decision(patched: str, url: str, tmp_path: Path) -> None
         claimed = {job: program.claimed(job) for job in ("greenlet", "process")}
         done = {job: program.ran(job) for job in ("greenlet", "process")}
         # All of it while the greenlet goes on: it ends only when it is told to.
-        until(lambda: all(program.claimed(job) >= before + SOME for job, before in claimed.items()))
-        until(lambda: program.ran("process") >= done["process"] + SOME)
+        wait_until(
+            lambda: all(program.claimed(job) >= before + SOME for job, before in claimed.items()),
+            patience=PATIENCE,
+        )
+        wait_until(lambda: program.ran("process") >= done["process"] + SOME, patience=PATIENCE)
         assert program.ran("greenlet") == done["greenlet"]
         (tmp_path / "enough").touch()
         program.says("free")
-        until(lambda: program.ran("greenlet") >= done["greenlet"] + SOME)
+        wait_until(lambda: program.ran("greenlet") >= done["greenlet"] + SOME, patience=PATIENCE)
         (tmp_path / "over").touch()
         program.says("ended")
         assert program.process.wait(PATIENCE) == 0

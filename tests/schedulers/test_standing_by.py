@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from runner.moment import Moment
 from runner.schedulers.background import BackgroundScheduler
-
-
-def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < deadline, "it never happens"
-        time.sleep(0.05)
+from tests.waiting import wait_until
 
 
 def test_a_job_that_a_listener_adds_reaches_the_leader(tmp_path: Path) -> None:
@@ -34,7 +26,7 @@ def test_a_job_that_a_listener_adds_reaches_the_leader(tmp_path: Path) -> None:
 
         other._house.engines.of("default").call(listener)
         assert done.wait(10)
-        until(lambda: leader.get_job("heard") is not None)
+        wait_until(lambda: leader.get_job("heard") is not None)
     finally:
         other.shutdown()
         leader.shutdown()
