@@ -336,12 +336,17 @@ class Machine:
         id = run.key.job.id
         for key in self._wall.followers(id):
             job = self.jobs.get(key)
-            if job is None or key.source != run.key.job.source or job.state != "scheduled":
+            if job is None or key.source != run.key.job.source:
                 continue
-            for after in job.spec.after:
-                if after.job == id and (after.on == "always" or (after.on == "success") == run.status.good):
-                    self._slots.fired(key, {}, "after", run.id, now)
-                    break
+            if not any(
+                after.job == id and (after.on == "always" or (after.on == "success") == run.status.good)
+                for after in job.spec.after
+            ):
+                continue
+            if job.state == "scheduled":
+                self._slots.fired(key, {}, "after", run.id, now)
+            elif job.spec.enabled and job.state in ("paused", "broken"):
+                self._slots.kept_from(key, job.state, now)
         if run.status.good:
             for key in self._wall.gated(id):
                 if key in self.jobs:

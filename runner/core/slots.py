@@ -145,6 +145,11 @@ class Slots:
         self._runs.admit(key, now)
         return run
 
+    def kept_from(self, key: JobKey, reason: str, now: Moment) -> None:
+        """What would have started it came while it was kept from running: that is on record."""
+        nonce = self._next_nonce(key, now)
+        self._record(Occurrence(key, now, "skipped", reason, nonce, decided_at=now))
+
     def _next_nonce(self, key: JobKey, now: Moment) -> str:
         """Runs asked for at one moment are numbered, those included that are over already."""
         if self._nonces[0] != now:

@@ -157,7 +157,7 @@ def _covers(one: Occurrence, at: Moment, planned: bool, kept_off: bool) -> bool:
 
 
 def _not_by_schedule(run: Run, planned: bool, words: Sequence[str]) -> tuple[str, ...]:
-    if run.origin == "schedule" or planned:
+    if run.origin == "schedule" or planned or run.spec.trigger is None:
         return ()
     return ("its schedule did not ask for it", *words)
 

@@ -456,6 +456,23 @@ def test_nothing_starts_in_maintenance_but_what_a_person_starts() -> None:
     assert {each.detail for each in skipped} == {"upgrade"}
 
 
+def test_a_paused_job_that_follows_another_has_on_record_what_it_did_not_follow() -> None:
+    then = replace(job("then"), after=(After("first", "success"),))
+    off = replace(job("off"), after=(After("first", "always"),), enabled=False)
+    simulation = Simulation([job("first", schedule="0 * * * *"), then, off], start=MIDNIGHT)
+    simulation.run(at("2026-06-01T01:10"))
+    simulation.pause("then")
+    simulation.run(at("2026-06-01T03:10"))
+    simulation.resume("then")
+    simulation.run(at("2026-06-01T04:10"))
+    assert others(simulation, "then") == [
+        ("02:00:01", "skipped", "paused", 1),
+        ("03:00:01", "skipped", "paused", 1),
+    ]
+    assert [moment for moment, *_ in ran(simulation, "then")] == ["01:00:011", "04:00:011"]
+    assert (others(simulation, "off"), ran(simulation, "off")) == ([], [])
+
+
 def test_maintenance_of_tags_leaves_the_others_alone() -> None:
     tagged = replace(job("tagged", schedule="0 1 * * *"), tags=("db",))
     simulation = Simulation([tagged, job("plain", schedule="0 1 * * *")], start=MIDNIGHT)

@@ -126,8 +126,7 @@ etl, Fri 20 Nov 02:00 Europe/Oslo: unknown
         "2026-11-22T09:30:00",
         """\
 reindex, Sun 22 Nov 09:30 Europe/Oslo: ran
-  reindex@2026-11-22T08:30:00Z+1 succeeded after 1m 3s, manual by kari Sun 22 Nov 09:30
-  its schedule did not ask for it""",
+  reindex@2026-11-22T08:30:00Z+1 succeeded after 1m 3s, manual by kari Sun 22 Nov 09:30""",
     ),
     (
         "reindex",
