@@ -10,9 +10,12 @@ from runner.core.event import Settings
 from runner.core.flow import ending, states_of
 from runner.core.live import CATCH_UP, Live
 from runner.core.run import AttemptKey, Run, RunKey, Status, StepRun
-from runner.frozen import replace
+from runner.frozen import maker, replace
 from runner.moment import Moment
 from runner.spec import Step
+
+_run = maker(Run)
+_save, _announce = maker(Save), maker(Announce)
 
 
 class Ends(Live):
@@ -72,7 +75,7 @@ class Ends(Live):
         if run.reason == CATCH_UP:
             run = replace(run, reason="")
         status, reason = ending(run)
-        ended = Run(
+        ended = _run(
             run.key,
             run.spec,
             status,
@@ -89,8 +92,8 @@ class Ends(Live):
             run.commit,
         )
         self.leave(key)
-        self._out(Save(ended))
-        self._out(Announce("run.ended", ended))
+        self._out(_save(ended))
+        self._out(_announce("run.ended", ended))
         self._ended(ended, now)
 
     def _fail_fast(self, key: RunKey, step: Step, now: Moment) -> None:

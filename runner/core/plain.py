@@ -18,11 +18,13 @@ from runner.core.run import Job, Outcome, Run, RunKey, Status, StepRun
 from runner.core.runs import Runs
 from runner.core.timing import on_time
 from runner.core.wall import Wall
-from runner.frozen import replace
+from runner.frozen import maker, replace
 from runner.moment import Moment
 from runner.spec import Step, nothing
 
 _RUNNING, _SUCCEEDED = Status.RUNNING, Status.SUCCEEDED
+_job, _run, _step_run = maker(Job), maker(Run), maker(StepRun)
+_save, _start, _announce = maker(Save), maker(Start), maker(Announce)
 _NO_PARAMS = nothing()
 _ALL = ("run.started", "run.ended", "step.started", "step.ended")
 
@@ -102,7 +104,7 @@ class Lane:
             self._starts(job, step, run_key, now)
         else:
             self._waits(job, step, run_key, place, now)
-        job = Job(
+        job = _job(
             spec,
             following,
             "scheduled",
@@ -117,14 +119,14 @@ class Lane:
         )
         self._wall.jobs[key] = job
         self._agenda.put(key, following)
-        self._out(Save(job))
+        self._out(_save(job))
         return True
 
     def _starts(self, job: Job, step: Step, key: RunKey, now: Moment) -> None:
         """A run that starts at once: its place is taken."""
         spec, runs = job.spec, self._runs
-        state = StepRun(step.id, "", _RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
-        run = Run(
+        state = _step_run(step.id, "", _RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
+        run = _run(
             key,
             spec,
             _RUNNING,
@@ -148,17 +150,17 @@ class Lane:
             self._ask()
         out = self._out
         self._runs.live[run.key] = run
-        out(Save(run))
-        out(Start(run, step, state))
+        out(_save(run))
+        out(_start(run, step, state))
         if self._run_started:
-            out(Announce("run.started", run))
+            out(_announce("run.started", run))
         if self._step_started:
-            out(Announce("step.started", (run, state)))
+            out(_announce("step.started", (run, state)))
 
     def _waits(self, job: Job, step: Step, key: RunKey, place: Place, now: Moment) -> None:
         """A run that waits for its place: Runs calls it when there is one."""
         spec, runs = job.spec, self._runs
-        run = Run(
+        run = _run(
             key,
             spec,
             Status.PENDING,
@@ -177,7 +179,7 @@ class Lane:
         runs.live[key] = run
         runs.by_job[spec.key] = {key: None}
         runs.wait(place, run, step.id)
-        self._out(Save(run))
+        self._out(_save(run))
 
     def goes_on(self, key: RunKey, now: Moment) -> bool:
         """The place that a run waited for may be free: it starts, or waits on."""
@@ -192,8 +194,8 @@ class Lane:
         if not runs.places.take_one(place):
             runs.wait(place, run, step.id)
             return True
-        state = StepRun(step.id, "", _RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
-        run = Run(
+        state = _step_run(step.id, "", _RUNNING, 1, None, now, None, None, "", None, runs.settings.host)
+        run = _run(
             key,
             spec,
             _RUNNING,
@@ -235,7 +237,7 @@ class Lane:
         step = spec.steps[0]
         self._runs.places.free_one(("executor", step.executor or spec.executor))
         ended_at = now if outcome.ended_at is None else outcome.ended_between(state.started_at, now)
-        ended = StepRun(
+        ended = _step_run(
             state.step,
             "",
             _SUCCEEDED,
@@ -248,7 +250,7 @@ class Lane:
             None,
             state.host,
         )
-        over = Run(
+        over = _run(
             key,
             spec,
             _SUCCEEDED,
@@ -267,13 +269,13 @@ class Lane:
         if not self._asked:
             self._ask()
         if self._step_ended:
-            out(Announce("step.ended", (replace(run, steps=over.steps), ended)))
+            out(_announce("step.ended", (replace(run, steps=over.steps), ended)))
         self._runs.leave(key)
-        out(Save(over))
+        out(_save(over))
         if self._run_ended:
-            out(Announce("run.ended", over))
+            out(_announce("run.ended", over))
         before = job.last_success
-        job = Job(
+        job = _job(
             job.spec,
             job.next_at,
             job.state,
@@ -287,5 +289,5 @@ class Lane:
             None,
         )
         self._wall.jobs[key.job] = job
-        out(Save(job))
+        out(_save(job))
         return True

@@ -15,9 +15,12 @@ from runner.core.flow import Evaluate, beginning, retry_wait, settle, states_of
 from runner.core.live import CATCH_UP, NO_SLA
 from runner.core.progress import Progress, goes_well
 from runner.core.run import AttemptKey, Origin, Outcome, Run, RunKey, Status, StepRun
-from runner.frozen import replace
+from runner.frozen import maker, replace
 from runner.moment import Moment, Span
 from runner.spec import JobKey, JobSpec, Step, nothing
+
+_run, _step_run = maker(Run), maker(StepRun)
+_save, _start, _announce = maker(Save), maker(Start), maker(Announce)
 
 
 class Plainly(Protocol):
@@ -84,7 +87,7 @@ class Runs(Ends):
         late: bool = False,
     ) -> Run:
         """A new run, whose record is its occurrence's too; `admit` starts it as soon as it may."""
-        run = Run(
+        run = _run(
             key,
             spec,
             Status.PENDING,
@@ -102,7 +105,7 @@ class Runs(Ends):
         self.live[key] = run
         self.by_job.setdefault(key.job, {})[key] = None
         self._unbegun.add(key)
-        self._out(Save(run))
+        self._out(_save(run))
         if spec.policy.sla is not NO_SLA:
             self.put(run)
         return run
@@ -149,7 +152,7 @@ class Runs(Ends):
             for state in settled.steps.values():
                 before = run.steps.get(state.id)
                 if before is not state and state.status is Status.SKIPPED:
-                    self._out(Announce("step.skipped", (settled, state)))
+                    self._out(_announce("step.skipped", (settled, state)))
         if not ready:
             self._finish(run.key, now)
         elif not self.stopping:
@@ -228,7 +231,7 @@ class Runs(Ends):
 
     def _start(self, run: Run, step: Step, state: StepRun, now: Moment) -> None:
         due = None if step.timeout is None else now + step.timeout
-        state = StepRun(
+        state = _step_run(
             state.step,
             state.instance,
             Status.RUNNING,
@@ -243,7 +246,7 @@ class Runs(Ends):
         )
         first = run.started_at is None
         timeout = run.spec.policy.timeout
-        run = Run(
+        run = _run(
             run.key,
             run.spec,
             Status.RUNNING,
@@ -260,13 +263,13 @@ class Runs(Ends):
             run.commit,
         )
         self.live[run.key] = run
-        self._out(Save(run))
+        self._out(_save(run))
         if due is not None or (first and (timeout is not None or run.spec.policy.sla is not NO_SLA)):
             self.put(run)
-        self._out(Start(run, step, state))
+        self._out(_start(run, step, state))
         if first:
-            self._out(Announce("run.started", run))
-        self._out(Announce("step.started", (run, state)))
+            self._out(_announce("run.started", run))
+        self._out(_announce("step.started", (run, state)))
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────
 
@@ -293,9 +296,9 @@ class Runs(Ends):
                 state, status=Status.WAITING, due=now + wait, outcome=outcome, ended_at=now, reason=""
             )
             self._change(run, waiting)
-            self._out(Announce("step.retrying", (self.live[run.key], waiting)))
+            self._out(_announce("step.retrying", (self.live[run.key], waiting)))
             return
-        ended = StepRun(
+        ended = _step_run(
             state.step,
             state.instance,
             outcome.status,
@@ -311,7 +314,7 @@ class Runs(Ends):
         if len(run.steps) == 1 and not self._cancelled(run):
             # The usual case, one step: the run ends with it, in one record.
             self.live[run.key] = run = replace(run, steps={attempt.step: ended})
-            self._out(Announce("step.ended", (run, ended)))
+            self._out(_announce("step.ended", (run, ended)))
             self._finish(run.key, now)
             return
         if ended.status.good and not self._cancelled(run):
@@ -322,7 +325,7 @@ class Runs(Ends):
                 self._go_on(run, state, ended, progress, now)
                 return
         self._change(run, ended)
-        self._out(Announce("step.ended", (run, ended)))
+        self._out(_announce("step.ended", (run, ended)))
         if step.foreach is not None and step.foreach.fail_fast and not ended.status.good:
             self._fail_fast(run.key, step, now)
         self.carry_on(self.live[run.key], now)
@@ -331,10 +334,10 @@ class Runs(Ends):
         """A step of a run that goes well has succeeded: only what needs it is looked at."""
         before, run = run, replace(run, steps={**run.steps, ended.id: ended})
         self.live[run.key] = run
-        self._out(Save(run))
+        self._out(_save(run))
         if state.due is not None:
             self.put(run)
-        self._out(Announce("step.ended", (before, ended)))
+        self._out(_announce("step.ended", (before, ended)))
         ready = progress.succeeded(ended.id)
         if not progress.left:
             self._finish(run.key, now)
@@ -368,7 +371,7 @@ class Runs(Ends):
                 state = replace(state, host=self._host, started_at=began)
                 self._change(run, state)
                 run = self.live[attempt.run]
-            self._out(Start(run, self._step(run, state), state))
+            self._out(_start(run, self._step(run, state), state))
 
     def cancel_again(self, attempt: AttemptKey) -> None:
         """An attempt that was taken over and had been cancelled: whoever was to stop it may not have got to it."""

@@ -14,6 +14,7 @@ from runner.core.action import Announce, Cancel, Start
 from runner.core.context import context
 from runner.core.run import AttemptKey, Delivery, Outcome, Run, Status
 from runner.executors.base import Done, Executor, Found, TakesMany, Task, Until, always, takes_many
+from runner.frozen import maker
 from runner.spec import Call
 
 log = logging.getLogger("runner.engine")
@@ -187,8 +188,11 @@ def _not_started(name: str, attempt: AttemptKey, error: Exception, done: Done) -
     done(attempt, Outcome(Status.FAILED, error=text))
 
 
+_make_task = maker(Task)
+
+
 def _task(start: Start, until: Until) -> Task:
     work = start.step.work
     if isinstance(work, Call) and not work.rendered:
-        return Task(start.run, start.step, start.state, until=until)
-    return Task(start.run, start.step, start.state, context(start.run, start.state), until)
+        return _make_task(start.run, start.step, start.state, until=until)
+    return _make_task(start.run, start.step, start.state, context(start.run, start.state), until)

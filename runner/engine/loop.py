@@ -18,9 +18,12 @@ from runner.engine.batch import Arrival, Entry, Plan
 from runner.engine.hands import Hands
 from runner.engine.partition import Partition
 from runner.errors import RunnerError
+from runner.frozen import maker
 from runner.moment import MILLISECOND, SECOND, Moment, Span, to_datetime
 
 log = logging.getLogger("runner.engine")
+
+_step_ended = maker(StepEnded)
 
 HEAD_START: Span = 2 * MILLISECOND
 """So long before its moment what is due is decided and written: it starts at that moment, and never before it."""
@@ -98,7 +101,7 @@ class Engine:
 
     def done(self, attempt: AttemptKey, outcome: Outcome) -> None:
         """An executor's word on an attempt."""
-        self._inbox.append(StepEnded(attempt, outcome))
+        self._inbox.append(_step_ended(attempt, outcome))
         self._alarm.ring()
 
     def call(self, function: Callable[[Moment], None]) -> None:

@@ -16,9 +16,12 @@ from runner.executors import reference
 from runner.executors.base import Task
 from runner.executors.callee import JSON_HINT, said
 from runner.executors.greenlets import threads_are_greenlets
+from runner.frozen import maker
 from runner.spec import Call, nothing
 
 __all__ = ["LIMIT", "call", "of", "outputs_of", "perform", "resolve", "said"]
+
+_outcome = maker(Outcome)
 
 LIMIT = 1 << 20
 """Bytes of a function's outputs as JSON."""
@@ -65,7 +68,7 @@ def call(work: Call, clock: Clock, *, strict: bool = False) -> Outcome:
             started_at=started_at,
             ended_at=clock.now(),
         )
-    return Outcome(Status.SUCCEEDED, value=value, outputs=found, started_at=started_at, ended_at=clock.now())
+    return _outcome(Status.SUCCEEDED, value=value, outputs=found, started_at=started_at, ended_at=clock.now())
 
 
 def outputs_of(value: Any, *, strict: bool) -> Mapping[str, Any]:
