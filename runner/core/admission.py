@@ -6,6 +6,7 @@ in the order of coming.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Literal
@@ -19,21 +20,48 @@ Waiting = tuple[RunKey, str]
 """A step (its id within the run) that waits for a place."""
 
 
+class Queue:
+    """Who waits for one place. Most have one priority, and ten thousand may wait: so no heap of all of them."""
+
+    __slots__ = ("_by_priority", "priorities")
+
+    def __init__(self) -> None:
+        self.priorities: list[int] = []
+        """A heap of those that somebody has, the highest first: negative."""
+        self._by_priority: dict[int, deque[Waiting]] = {}
+
+    def add(self, priority: int, who: Waiting) -> None:
+        there = self._by_priority.get(priority)
+        if there is None:
+            there = self._by_priority[priority] = deque()
+            heappush(self.priorities, -priority)
+        there.append(who)
+
+    def take(self) -> Waiting:
+        """Take out who goes on first; there must be somebody."""
+        priority = -self.priorities[0]
+        there = self._by_priority[priority]
+        who = there.popleft()
+        if not there:
+            heappop(self.priorities)
+            del self._by_priority[priority]
+        return who
+
+
 class Places:
     """How many of each place are taken, and who waits for one.
 
     A place without a capacity is counted all the same: it may get one while it is in use.
     """
 
-    __slots__ = ("_capacity", "_count", "_taken", "_waiting", "freed")
+    __slots__ = ("_capacity", "_taken", "_waiting", "freed")
 
     def __init__(self, settings: Settings) -> None:
         self._capacity: dict[Place, int] = {}
         self._taken: dict[Place, int] = {}
-        self._waiting: dict[Place, list[tuple[int, int, Waiting]]] = {}
+        self._waiting: dict[Place, Queue] = {}
         self.freed: set[Place] = set()
         """Places that somebody waits for and that may be free now."""
-        self._count = 0
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -81,17 +109,22 @@ class Places:
             self.free_one(place)
 
     def wait(self, place: Place, priority: int, who: Waiting) -> None:
-        self._count += 1
-        heappush(self._waiting.setdefault(place, []), (-priority, self._count, who))
+        queue = self._waiting.get(place)
+        if queue is None:
+            queue = self._waiting[place] = Queue()
+        queue.add(priority, who)
 
     def called(self) -> Iterable[Waiting]:
         """Those whose place may be free now, best first; each is asked to `take` again."""
         while self.freed:
             place = self.freed.pop()
-            queue = self._waiting.get(place, [])
-            while queue and self._taken.get(place, 0) < self._capacity.get(place, self._count + 1):
-                yield heappop(queue)[2]
-            if not queue:
+            queue = self._waiting.get(place)
+            while queue is not None and queue.priorities:
+                most = self._capacity.get(place)
+                if most is not None and self._taken.get(place, 0) >= most:
+                    break
+                yield queue.take()
+            if queue is not None and not queue.priorities:
                 self._waiting.pop(place, None)
 
     def taken(self) -> Mapping[Place, int]:

@@ -25,7 +25,7 @@ class Lean:
     def __init__(self) -> None:
         self._specs: dict[JobKey, tuple[JobSpec, JobSpec]] = {}
 
-    def of(self, run: Run, *, there: bool) -> Run:
+    def of(self, run: Run, there: bool) -> Run:
         """The run as it is remembered. `there`: whether its job still is."""
         spec, key = run.spec, run.key.job
         known = self._specs.get(key)
@@ -67,7 +67,7 @@ def _spec(spec: JobSpec) -> JobSpec:
 
 
 def _holds(work: Call) -> bool:
-    if not (_small(work.args) and _small(work.kwargs)):
+    if (work.args and not _small(work.args)) or (work.kwargs and not _small(work.kwargs)):
         return True
     target = work.target
     return not (isinstance(target, str) or (type(target) is FunctionType and target.__closure__ is None))
