@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from runner.clock import Clock
@@ -55,7 +56,8 @@ class Item(Stop):
     __slots__ = ("begun", "claimed", "function", "key", "until")
 
     def __init__(self, key: AttemptKey, function: Function, until: Until = always) -> None:
-        super().__init__()
+        self._set = False
+        self._event = None
         self.key = key
         self.function = function
         self.until = until
@@ -66,6 +68,10 @@ class Item(Stop):
 
 class Threads:
     """At most `most` daemon threads, made as they are needed. What is not begun waits.
+
+    One thread at a time is on its way to what waits; once it is there, and before it begins, it calls the next. So
+    functions that wait for something are under way at once, and of those that do not one thread makes many in a row:
+    a thread that is woken to find nothing left costs more than they do.
 
     A cancelled attempt is told at once; its thread holds its place until it returns.
     """
@@ -78,21 +84,24 @@ class Threads:
         self._clock = clock
         self._done = done
         self._begin = begin
-        self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._waiting: deque[Item] = deque()
         self._live: dict[AttemptKey, Item] = {}
         """Those whose outcome is still to be told."""
         self._unbegun: set[AttemptKey] = set()
         """Those that never began, for the lead was lost; of each lead no more than were told to begin at once."""
         self._threads: list[threading.Thread] = []
+        self._asleep: list[threading.Lock] = []
+        """What wakes each thread that has nothing to do; who fell asleep last is woken first."""
+        self._called = False
+        """Whether a thread is on its way to what waits."""
+        self._beginning = 0
+        """Threads that came, and are still in `begin`."""
         self._at_work: dict[int, AttemptKey] = {}
         """What each thread works at, or has worked at last."""
         self._lock = threading.Lock()
         self._over = threading.Condition(self._lock)
         self._closing = False
-        self._idle = 0
-        """Threads that have nothing to do, less what is on its way to them."""
-        self._waiting = 0
-        """How much waits because every thread was at work."""
+        self._closed = False
         self._number = itertools.count(1)
 
     def start(self, key: AttemptKey, function: Function, until: Until = always) -> None:
@@ -100,17 +109,19 @@ class Threads:
 
     def start_all(self, items: Sequence[Item]) -> None:
         """Begin them in order; RuntimeError, and none was begun, where not even one thread can be made."""
+        if not items:
+            return
         with self._lock:
+            if not self._threads:
+                self._add_thread()
+            live = self._live
             for item in items:
-                if self._idle > 0:
-                    self._idle -= 1
-                elif len(self._threads) >= self._most or not self._add_thread():
-                    self._waiting += 1
-                self._live[item.key] = item
+                live[item.key] = item
                 if self._unbegun:
                     self._unbegun.discard(item.key)
-        for item in items:
-            self._items.put(item)
+            self._waiting.extend(items)
+            if not self._called:
+                self._call()
 
     def own(self) -> AttemptKey | None:
         """The attempt that the caller is part of, where it is in one of these threads."""
@@ -118,7 +129,10 @@ class Threads:
 
     def resize(self, most: int) -> None:
         """More from now on; fewer only when the process starts again."""
-        self._most = max(self._most, most)
+        with self._lock:
+            self._most = max(self._most, most)
+            if self._waiting and not self._called:
+                self._call()
 
     def knows(self, key: AttemptKey) -> bool:
         """Whether its outcome is still to be told."""
@@ -162,50 +176,84 @@ class Threads:
         else:
             for key in list(self._live):
                 self.cancel(key, "shutdown")
-        threads = list(self._threads)
-        for _ in threads:
-            self._items.put(None)
+        with self._lock:
+            self._closed = True
+            while self._asleep:
+                self._asleep.pop().release()
         if wait:
-            for thread in threads:
+            for thread in self._threads:
                 if thread is not threading.current_thread():
-                    thread.join(LEAVE / len(threads))
+                    thread.join(LEAVE / len(self._threads))
 
-    def _add_thread(self) -> bool:
-        """Whether the system gave one more; RuntimeError where there is none at all."""
+    def _call(self) -> None:
+        """Have one more thread come, if there is one; whoever calls holds the lock."""
+        if self._asleep:
+            self._called = True
+            self._asleep.pop().release()
+        elif len(self._threads) < self._most and len(self._waiting) > self._beginning:
+            # Where the system gives no more, those there are come to it.
+            with contextlib.suppress(RuntimeError):
+                self._add_thread()
+
+    def _add_thread(self) -> None:
+        """One more, on its way; RuntimeError where the system gives none."""
         name = f"{self._name}-{next(self._number)}"
         thread = threading.Thread(target=self._work, name=name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            if not self._threads:
-                raise
-            return False
+        thread.start()
         self._threads.append(thread)
-        return True
+        self._called = True
 
     def _work(self) -> None:
         if self._begin is not None:
-            try:
-                self._begin()
-            except Exception:
-                _log.exception("the initializer of a worker thread failed; it works all the same")
-        me = threading.get_ident()
-        while True:
-            item = self._items.get()
-            if item is None:
-                self._at_work.pop(me, None)
-                return
+            self._begin_thread(self._begin)
+        me, bell = threading.get_ident(), threading.Lock()
+        bell.acquire()
+        called = True
+        while (item := self._next(bell, called)) is not None:
+            called = False
             if not item.is_set():
                 self._at_work[me] = item.key
-                outcome = self._outcome(item)
-                if outcome is not None and self._claim(item):
-                    self._tell(item, outcome)
+                self._do(item)
+            # Whoever waits keeps nothing alive.
             del item
+        self._at_work.pop(me, None)
+
+    def _begin_thread(self, begin: Callable[[], object]) -> None:
+        """That may take long: others are called meanwhile, as many as there is work for."""
+        with self._lock:
+            self._called = False
+            self._beginning += 1
+            if self._waiting:
+                self._call()
+        try:
+            begin()
+        except Exception:
+            _log.exception("the initializer of a worker thread failed; it works all the same")
+        with self._lock:
+            self._beginning -= 1
+
+    def _next(self, bell: threading.Lock, called: bool) -> Item | None:
+        """What waits longest; None at the end. `called`: the caller is the one that was on its way."""
+        waiting = self._waiting
+        while True:
             with self._lock:
-                if self._waiting:
-                    self._waiting -= 1
-                else:
-                    self._idle += 1
+                if called:
+                    self._called = False
+                if waiting:
+                    item = waiting.popleft()
+                    if waiting and not self._called:
+                        self._call()
+                    return item
+                if self._closed:
+                    return None
+                self._asleep.append(bell)
+            bell.acquire()
+            called = True
+
+    def _do(self, item: Item) -> None:
+        outcome = self._outcome(item)
+        if outcome is not None and self._claim(item):
+            self._tell(item, outcome)
 
     def _outcome(self, item: Item) -> Outcome | None:
         """None where it did not begin, and somebody knows."""
@@ -237,9 +285,10 @@ class Threads:
         try:
             self._done(item.key, outcome)
         finally:
-            with self._lock:
-                self._live.pop(item.key, None)
-                if self._closing:
+            self._live.pop(item.key, None)
+            # Looked at after that: whoever closes says so first, and looks at those that live then.
+            if self._closing:
+                with self._lock:
                     self._over.notify_all()
 
 
