@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runner.frozen import frozen, replace
+from runner.frozen import frozen, maker, replace
 
 
 @frozen
@@ -26,6 +26,15 @@ class Plain:
     name: str
     size: int = 3
     parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@frozen
+class Checked:
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError("too small")
 
 
 def test_it_is_made_as_a_dataclass_is() -> None:
@@ -55,6 +64,24 @@ def test_nobody_changes_it_afterwards() -> None:
         del value.size
     assert not hasattr(value, "__dict__")
     assert type(value) is Quick
+
+
+def test_a_maker_gives_what_the_class_gives() -> None:
+    make = maker(Quick)
+    for quick, called in (
+        (make("a"), Quick("a")),
+        (make("a", 4, {"b": 1}), Quick("a", 4, {"b": 1})),
+        (make(size=1, name="c"), Quick(size=1, name="c")),
+    ):
+        assert quick == called
+        assert type(quick) is Quick
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            quick.size = 5  # type: ignore[misc]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'name'"):
+        make()  # type: ignore[call-arg]
+    assert maker(Checked)(2) == Checked(2)
+    with pytest.raises(ValueError, match="too small"):
+        maker(Checked)(0)
 
 
 def test_it_is_equal_copied_and_pickled_by_its_fields() -> None:
