@@ -10,6 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MANY = 100
+"""Where more than so many are decided or written at once, the collector is held back: for one run that takes as long as
+to decide it."""
 SELDOM = 200_000
 """Ten thousand occurrences at one moment make 130,000 records that live until they are written."""
 

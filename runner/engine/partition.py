@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from runner.collector import seldom
+from runner.collector import MANY, seldom
 from runner.core.action import Announce, Save
 from runner.core.event import Configured, Settings, StepEnded, Stepped, Stopping, Tick
 from runner.core.machine import Machine
@@ -32,8 +32,6 @@ from runner.moment import MILLISECOND, Moment, Span
 log = logging.getLogger("runner.engine")
 
 _ASK_LEAD_EVERY: Span = 500 * MILLISECOND
-_MANY = 100
-"""Where a turn decides more than this, the collector is held back: for one run that takes as long as to decide it."""
 _TICK = Entry(Tick())
 
 
@@ -81,6 +79,7 @@ class Partition:
             renew=self._renew,
             lost=self._lost,
             given_up=self._begin_anew,
+            elapsed=elapsed,
         )
         self._asked = Requests(guarded, source, on_request)
         self._stopping = False
@@ -308,6 +307,11 @@ class Partition:
             self._read_all = False
         return is_ready
 
+    @property
+    def takes(self) -> Span:
+        """How long a write takes here."""
+        return self._writing.takes
+
     def turn(
         self,
         now: Moment,
@@ -332,7 +336,7 @@ class Partition:
         if looks:
             # Their last words first: who has said how it ended is not lost with it.
             causes += self._silent_abroad(machine)
-        if len(causes) > _MANY or machine.crowd() > _MANY:
+        if len(causes) > MANY or machine.crowd() > MANY:
             with seldom:
                 self._decide(machine, now, causes, tick, later)
         else:

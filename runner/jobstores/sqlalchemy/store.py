@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from runner.collector import MANY, seldom
 from runner.core.action import Change, Save
 from runner.core.run import Request, Run
 from runner.errors import LeaseLost, StoreError, StoreFull
@@ -213,6 +214,13 @@ class SQLAlchemyJobStore:
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
     def write(self, changes: Sequence[Change], fence: Fence | None = None) -> None:
+        if len(changes) >= MANY:
+            with seldom:
+                self._write_all(changes, fence)
+        else:
+            self._write_all(changes, fence)
+
+    def _write_all(self, changes: Sequence[Change], fence: Fence | None) -> None:
         with self._lock:
             batch = Batch(changes)
             try:
