@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter
+from operator import attrgetter, is_
 from types import NoneType
 from typing import Any
 from uuid import UUID
@@ -35,6 +35,9 @@ from runner.core.run import (
 from runner.errors import StoreError
 from runner.spec import JobKey
 from runner.triggers import load as load_trigger
+from runner.triggers.cron import CronTrigger
+from runner.triggers.date import DateTrigger
+from runner.triggers.interval import IntervalTrigger
 
 KIND = "~"
 
@@ -85,6 +88,8 @@ _FORGOTTEN = {("Outcome", "value"), ("Outcome", "exception")}
 def dumps(value: Any) -> str:
     """The value as JSON text; StoreError names what cannot be stored."""
     text = _text(value)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -112,47 +117,99 @@ _plainly = _encoder()
 def _text(value: Any) -> str:
     """What `encode` gives, as text. Most fields of a run's records are plain, and are written straight away."""
     kind: type = type(value)
+    if kind is str:
+        return _quoted(value)
     if kind is list:
         return f"[{','.join(map(_text, value))}]"
-    if kind not in _OURS:
-        return _plainly(encode(value))
-    if kind is specs.Policy:
-        return _policy_text(value)
-    return _object_text(kind, value)
+    if kind is specs.JobSpec:
+        return _spec_text(value)
+    if kind in _SHARED:
+        return _shared_text(kind, value)
+    return _object_text(kind, value) if kind in _OURS else _plainly(encode(value))
 
 
 def _object_text(kind: type, value: Any) -> str:
+    start, fields_of, values_of = _written(kind)
+    return f"{start}{_members(fields_of, values_of(value))}}}"
+
+
+@cache
+def _written(
+    kind: type, leaving_out: int = 0
+) -> tuple[str, tuple[tuple[str, Any], ...], Callable[[Any], tuple[Any, ...]]]:
+    """How the text of a class's value begins; each field, as it stands in the text, with its default; their values.
+
+    The first fields may be left out.
+    """
     name, names, defaults, values_of = _shape(kind)
-    parts = [f'{{"{KIND}":"{name}"']
+    keys = tuple((f',"{each}":', default) for each, default in zip(names, defaults, strict=True))
+    if leaving_out:
+        values_of = attrgetter(*names[leaving_out:])
+    return f'{{"{KIND}":"{name}"', keys[leaving_out:], values_of
+
+
+def _members(fields_of: Sequence[tuple[str, Any]], values: Sequence[Any]) -> str:
+    """What differs from its default, each after a comma."""
+    text = ""
     # By identity first: most fields say what nobody said.
-    for index, item in enumerate(values_of(value)):
-        default = defaults[index]
+    for (key, default), item in zip(fields_of, values):  # noqa: B905  # as long as each other, and this is hot
         if item is default:
             continue
         form = type(item)
         if form is int:
             if item != default:
-                parts.append(f'"{names[index]}":{item}')
+                text = f"{text}{key}{item}"
         elif form is str or form is Status:
             if item != default:
-                parts.append(f'"{names[index]}":{_quoted(item)}')
+                text = f"{text}{key}{_quoted(item)}"
         elif form is not type(default) or item != default:
             # A field's own tuple is an array; one inside people's arguments keeps its kind.
-            parts.append(f'"{names[index]}":{_text(list(item) if form is tuple else item)}')
-    return ",".join(parts) + "}"
+            text = f"{text}{key}{_text(list(item) if form is tuple else item)}"
+    return text
 
 
-_last_policy: tuple[specs.Policy, str] | None = None
-"""Jobs of one program share their policy, which is the largest part of what does not differ between them."""
+_SHARED = frozenset({specs.Policy, CronTrigger, DateTrigger, IntervalTrigger})
+"""Values that cannot change and that jobs of one program share: the last text of each class is kept."""
+_last: dict[type, tuple[Any, str]] = {}
 
 
-def _policy_text(policy: specs.Policy) -> str:
-    global _last_policy
-    known = _last_policy
-    if known is not None and known[0] is policy:
+def _shared_text(kind: type, value: Any) -> str:
+    known = _last.get(kind)
+    if known is not None and known[0] is value:
         return known[1]
-    text = _object_text(specs.Policy, policy)
-    _last_policy = (policy, text)
+    text = _object_text(kind, value) if kind in _OURS else _plainly(encode(value))
+    _last[kind] = (value, text)
+    return text
+
+
+_last_rest: tuple[tuple[Any, ...], str] | None = None
+"""What the last spec held besides its id and its steps, and the text of that."""
+_last_steps: tuple[tuple[specs.Step, ...], str] | None = None
+
+
+def _spec_text(spec: specs.JobSpec) -> str:
+    """Ten thousand jobs of one program may differ in their ids alone, or in these and their arguments.
+
+    What is the very same as in the spec before is not written anew: not what is equal, for 1 and True are equal.
+    """
+    global _last_rest
+    start, fields_of, values_of = _written(specs.JobSpec, 2)
+    rest, known = values_of(spec), _last_rest
+    if known is not None and all(map(is_, rest, known[0])):
+        text = known[1]
+    else:
+        text = _members(fields_of, rest)
+        _last_rest = (rest, text)
+    return f'{start},"id":{_text(spec.id)},"steps":{_steps_text(spec.steps)}{text}}}'
+
+
+def _steps_text(steps: tuple[specs.Step, ...]) -> str:
+    global _last_steps
+    known = _last_steps
+    if known is not None and len(known[0]) == len(steps) and all(map(is_, steps, known[0])):
+        return known[1]
+    text = _text(list(steps))
+    _last_steps = (steps, text)
     return text
 
 

@@ -7,7 +7,7 @@ read otherwise: a job with one in a store without is parked as broken.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, Literal
@@ -50,9 +50,9 @@ class Codec:
         """StoreError where one of these could never be written; of a spec, what people gave to it is looked at."""
         for value in values:
             if isinstance(value, JobSpec):
-                given = [each for each in _given(value) if not _is_plain(each)]
-                if given:
-                    self.dumps(given)
+                doubtful = _doubtful(value)
+                if doubtful:
+                    self.dumps(doubtful)
             else:
                 self.dumps(value)
 
@@ -85,13 +85,15 @@ class Codec:
             raise StoreError(f"a pickle cannot be read: {type(error).__name__}: {error}") from None
 
 
-def _given(spec: JobSpec) -> Iterator[Any]:
-    yield spec.trigger
+def _doubtful(spec: JobSpec) -> list[Any]:
+    """What people gave to it, less what can be written as far as can be seen."""
+    found = [] if _is_plain(spec.trigger) else [spec.trigger]
     for step in spec.steps:
-        if isinstance(step.work, Call):
-            yield from step.work.args
-            yield from step.work.kwargs
-            yield from step.work.kwargs.values()
+        work = step.work
+        if isinstance(work, Call) and (work.args or work.kwargs):
+            given = (*work.args, *work.kwargs, *work.kwargs.values())
+            found += [each for each in given if not _is_plain(each)]
+    return found
 
 
 def _is_plain(value: Any) -> bool:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from runner.core.run import Outcome, Status, StepRun
 from runner.jobstores.codec import dumps, encode, loads
-from runner.spec import Call, JobSpec, Step
+from runner.spec import Call, Concurrency, JobSpec, Policy, Step
+from runner.triggers.cron import CronTrigger
+from runner.triggers.interval import IntervalTrigger
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -58,3 +60,31 @@ def test_the_text_is_the_encoded_value(value: object) -> None:
 @given(st.lists(STEPS, max_size=3))
 def test_the_steps_of_a_run_read_back_equal(steps: list[StepRun]) -> None:
     assert loads(dumps(steps)) == [*steps]
+
+
+ZONES = st.sampled_from(["UTC", "Europe/Berlin"])
+TRIGGERS = st.builds(
+    lambda hours, zone: IntervalTrigger(hours=hours, timezone=zone), st.sampled_from([1, 2]), ZONES
+) | st.builds(lambda hour, zone: CronTrigger(hour=hour, timezone=zone), st.sampled_from([1, 2]), ZONES)
+ALIKE = st.sampled_from([0, 0.0, False, 1, 1.0, True, "1", "0"])
+
+
+@given(st.lists(TRIGGERS, min_size=1, max_size=2), st.lists(ALIKE, min_size=1, max_size=3), st.data())
+def test_what_specs_share_is_written_as_it_is_in_each(
+    triggers: list[IntervalTrigger | CronTrigger], values: list[object], data: st.DataObject
+) -> None:
+    """Equal values that are written differently, the very same ones, one after another in any order."""
+    steps = [Step("a", Call("m:f", (value,))) for value in values]
+    policies = [Policy(), Policy(grace=1), Policy(Concurrency("allow", 2))]
+    specs = st.builds(
+        JobSpec,
+        TEXT | st.sampled_from(["a", "b"]),
+        st.lists(st.sampled_from(steps), min_size=1, max_size=2).map(tuple),
+        st.none() | st.sampled_from(triggers),
+        st.sampled_from(policies),
+        name=st.sampled_from(["", "name"]),
+        enabled=st.booleans(),
+        vars=st.dictionaries(st.sampled_from(["x"]), ALIKE, max_size=1),
+    )
+    for spec in data.draw(st.lists(specs, max_size=6)):
+        assert repr(json.loads(dumps(spec))) == repr(encode(spec))

@@ -187,27 +187,30 @@ class Content:
                 select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
             ).scalars()
         )
-        missing = {
-            digest: spec
+        wanted, text_of = fresh - there, self._digests.text
+        found = {
+            digest: text_of(spec, digest)
             for spec, digest in zip(specs, digests, strict=True)
-            if digest in fresh and digest not in there
+            if digest in wanted
         }
-        found = [(digest, self._digests.text(spec)) for digest, spec in missing.items()]
-        self._prepared(connection).replace(channel, tables.specs, found)
+        self._prepared(connection).replace(channel, tables.specs, list(found.items()), distinct=True)
 
     def _write_jobs(self, do: Statements, channel: Channel, batch: Batch, digests: Sequence[str]) -> None:
         if batch.job_keys <= self._jobs:
             do.move_job.run(channel, list(map(rows.job_move, batch.jobs, digests)))
             return
-        known: list[Values] = []
-        new: list[Values] = []
-        for job, digest in zip(batch.jobs, digests, strict=True):
-            if job.spec.key in self._jobs:
-                known.append(rows.job_move(job, digest))
-            else:
-                new.append(rows.job_row(job, digest))
-        do.move_job.run(channel, known)
-        do.replace(channel, tables.jobs, new)
+        if batch.job_keys.isdisjoint(self._jobs):
+            new = list(map(rows.job_row, batch.jobs, digests))
+        else:
+            known: list[Values] = []
+            new = []
+            for job, digest in zip(batch.jobs, digests, strict=True):
+                if job.spec.key in self._jobs:
+                    known.append(rows.job_move(job, digest))
+                else:
+                    new.append(rows.job_row(job, digest))
+            do.move_job.run(channel, known)
+        do.replace(channel, tables.jobs, new, distinct=True)
 
     def _prepared(self, connection: Connection) -> Statements:
         if self._statements is None:

@@ -32,8 +32,17 @@ class Digests:
 
     def of(self, spec: JobSpec) -> str:
         known = self._known.get(id(spec))
-        if known is not None and known[0] is spec:
-            return known[1]
+        return known[1] if known is not None and known[0] is spec else self._encoded(spec)
+
+    def of_all(self, specs: Iterable[JobSpec]) -> list[str]:
+        """The digest of each."""
+        known, encoded = self._known.get, self._encoded
+        return [
+            found[1] if (found := known(id(spec))) is not None and found[0] is spec else encoded(spec)
+            for spec in specs
+        ]
+
+    def _encoded(self, spec: JobSpec) -> str:
         text = self._codec.dumps(spec)
         digest = digest_of(text)
         if digest not in self.written:
@@ -41,16 +50,8 @@ class Digests:
         self._known[id(spec)] = (spec, digest)
         return digest
 
-    def of_all(self, specs: Iterable[JobSpec]) -> list[str]:
-        """The digest of each."""
-        known, of = self._known.get, self.of
-        return [
-            found[1] if (found := known(id(spec))) is not None and found[0] is spec else of(spec)
-            for spec in specs
-        ]
-
-    def text(self, spec: JobSpec) -> str:
-        return self.texts.get(self.of(spec)) or self._codec.dumps(spec)
+    def text(self, spec: JobSpec, digest: str) -> str:
+        return self.texts.get(digest) or self._codec.dumps(spec)
 
     def spec(self, digest: str, text: str) -> JobSpec:
         """The spec of a digest; runs of one spec share one value."""
@@ -79,16 +80,18 @@ def digest_of(text: str) -> str:
 
 
 def job_row(job: Job, digest: str) -> Values:
+    spec, status = job.spec, job.last_status
     return (
-        job.spec.source,
-        job.spec.id,
+        spec.source,
+        spec.id,
         digest,
         job.next_at,
         job.state,
         _said(job.reason) if job.reason else "",
         job.paused_until,
         job.passed,
-        _word(job.last_status),
+        # Plain text: the driver looks long for what an enumeration's member might be.
+        status._value_ if status is not None else None,
         job.last_success,
         job.failures,
         job.backs,
@@ -118,6 +121,8 @@ def job_move(job: Job, digest: str) -> Values:
 
 def check_id(id: str, dialect: str) -> None:
     """StoreError where a job of this id could never be written to a database of this kind."""
+    if id.isascii() and dialect == "sqlite":
+        return
     long = tables.ID.length or 0
     try:
         id.encode()
@@ -137,11 +142,6 @@ def _said(text: str) -> str:
     if not text or (text.isascii() and "\0" not in text):
         return text
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-
-
-def _word(status: Status | None) -> str | None:
-    """Plain text: the driver looks long for what an enumeration's member might be."""
-    return None if status is None else status._value_
 
 
 def job_of(row: Any, spec: JobSpec) -> Job:

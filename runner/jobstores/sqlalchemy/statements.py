@@ -151,15 +151,18 @@ class Statements:
             )
             self._insert_new[table.name] = self._insert(table, dialect, replacing=self._at_once)
 
-    def replace(self, channel: Channel, table: Table, rows: Sequence[Values]) -> None:
-        """Insert, whatever stood under the same key: the same on every database."""
+    def replace(
+        self, channel: Channel, table: Table, rows: Sequence[Values], *, distinct: bool = False
+    ) -> None:
+        """Insert, whatever stood under the same key: the same on every database. `distinct`: no key comes twice."""
         if not rows:
             return
-        keys = [number for number, column in enumerate(table.columns) if column.primary_key]
-        distinct = list({tuple(row[key] for key in keys): row for row in rows}.values())
+        if not distinct:
+            keys = [number for number, column in enumerate(table.columns) if column.primary_key]
+            rows = list({tuple(row[key] for key in keys): row for row in rows}.values())
         if not self._at_once:
-            self._delete_old[table.name].run(channel, distinct)
-        self._insert_new[table.name].run(channel, distinct)
+            self._delete_old[table.name].run(channel, rows)
+        self._insert_new[table.name].run(channel, rows)
 
     @staticmethod
     def _insert(table: Table, dialect: Dialect, *, replacing: bool = False) -> Prepared:
