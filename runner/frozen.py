@@ -89,6 +89,17 @@ def replace(record: T, /, **changes: Any) -> T:
     return copied
 
 
+def varied(record: T, /, **changes: Any) -> T:
+    """As `replace`, but what follows from other fields is not worked out anew: the caller gives it, too."""
+    kind = type(record)
+    made: Any = _copiers[kind](record)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    made.__class__ = kind
+    copied: T = made
+    return copied
+
+
 _copiers: dict[type, Callable[[Any], Any]] = {}
 _makers: dict[type, Callable[..., Any]] = {}
 _after: dict[type, Callable[[Any], None]] = {}

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runner.core.blame import blamed, worst
-from runner.core.run import Run, StepRun
+from runner.core.run import Run, Status, StepRun
 from runner.errors import ExpressionError, SpecError
 from runner.expressions import render
 from runner.moment import SECOND, Moment, to_datetime
@@ -42,7 +41,6 @@ def context(run: Run, state: StepRun | None = None) -> dict[str, Any]:
 def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
     """The run itself; moments are aware datetimes in the job's zone, `duration` is seconds once it ended."""
     zone = ZoneInfo(run.spec.timezone)
-    failed = blamed(run)
 
     def when(moment: Moment | None) -> Any:
         return None if moment is None else to_datetime(moment, zone)
@@ -56,43 +54,44 @@ def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
         "ended_at": when(run.ended_at),
         "attempt": state.attempt if state is not None else 1,
         "duration": run.took / SECOND if run.ended_at is not None else None,
-        "failed_step": failed.id if failed is not None else "",
+        "failed_step": failed_step(run),
         "last_success": when(run.last_success),
         "commit": run.commit,
     }
 
 
-def steps(run: Run) -> dict[str, Any]:
-    """Each step by id: its status, exit code and outputs; of instances, outputs are lists in their order.
+def failed_step(run: Run) -> str:
+    """The first step that ended badly; empty where none did."""
+    bad = (
+        state.id
+        for state in run.steps.values()
+        if state.status.final and state.status not in (Status.SUCCEEDED, Status.SKIPPED)
+    )
+    return next(bad, "")
 
-    An instance that gave no output of a name is left out of that list.
-    """
+
+def steps(run: Run) -> dict[str, Any]:
+    """Each step by id: its status, exit code and outputs; of instances, outputs are lists in their order."""
     found: dict[str, Any] = {}
     for state in run.steps.values():
         outcome = state.outcome
         outputs = dict(outcome.outputs) if outcome is not None else {}
         if not state.instance:
-            found[state.step] = _end_of(state) | {"outputs": outputs}
+            found[state.step] = {
+                "status": str(state.status),
+                "exit_code": outcome.exit_code if outcome is not None else None,
+                "outputs": outputs,
+            }
             continue
-        whole = found.get(state.step)
-        if whole is None:
-            whole = found[state.step] = _whole(run, state.step)
+        whole = found.setdefault(
+            state.step, {"status": str(Status.SUCCEEDED), "exit_code": None, "outputs": {}, "instances": {}}
+        )
         whole["instances"][state.instance] = {"status": str(state.status), "outputs": outputs}
+        if state.status is not Status.SUCCEEDED:
+            whole["status"] = str(state.status)
         for name, value in outputs.items():
             whole["outputs"].setdefault(name, []).append(value)
     return found
-
-
-def _end_of(state: StepRun) -> dict[str, Any]:
-    outcome = state.outcome
-    return {"status": str(state.status), "exit_code": outcome.exit_code if outcome is not None else None}
-
-
-def _whole(run: Run, step: str) -> dict[str, Any]:
-    """A step of several instances ended as the worst of them did."""
-    states = [state for state in run.steps.values() if state.step == step]
-    unlike = next((state for state in states if not state.status.good), states[0])
-    return _end_of(worst(states) or unlike) | {"outputs": {}, "instances": {}}
 
 
 def parameters(run: Run) -> dict[str, Any]:

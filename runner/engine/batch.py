@@ -25,6 +25,8 @@ class Entry:
 
     what: Event | Plan
     waiter: Future[None] | None = None
+    alias: str = "default"
+    """The store whose partition it is for."""
 
 
 Arrival = Entry | StepEnded

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Collection
 from importlib import import_module
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 
@@ -46,6 +48,18 @@ def reference(function: Callable[..., Any]) -> str:
     if found != function:
         raise ValueError(f"Cannot create a reference to {function!r}: {text} is something else")
     return text
+
+
+def at_home(function: Any) -> str | None:
+    """The reference of a plain function that stands in its module under its own name, as most do: None of any other.
+
+    As `reference` says it, but quick enough to be asked for every job.
+    """
+    if type(function) is not FunctionType and type(function) is not BuiltinFunctionType:
+        return None
+    module, name = function.__module__, function.__qualname__
+    there = getattr(sys.modules.get(module), "__dict__", None)
+    return f"{module}:{name}" if there is not None and there.get(name) is function else None
 
 
 def unbound(target: str | Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

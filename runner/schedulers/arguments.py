@@ -63,6 +63,7 @@ def check(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str
     )
 
 
+_NEW: list[Parameter] = []
 _known: WeakKeyDictionary[Any, list[Parameter] | None] = WeakKeyDictionary()
 """Parameters of plain functions, each looked at once: that is half the work of adding a job."""
 
@@ -70,9 +71,9 @@ _known: WeakKeyDictionary[Any, list[Parameter] | None] = WeakKeyDictionary()
 def _parameters(function: Callable[..., Any]) -> list[Parameter] | None:
     """None where there is no signature to look at, as with some builtins."""
     plain = isinstance(function, FunctionType | BuiltinFunctionType)
-    if plain and function in _known:
-        return _known[function]
     found: list[Parameter] | None
+    if plain and (known := _known.get(function, _NEW)) is not _NEW:
+        return known
     try:
         found = list(inspect.signature(function).parameters.values())
     except (ValueError, TypeError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
 from runner import events
@@ -19,12 +20,14 @@ from runner.jobstores.base import JobLookupError, JobStore
 from runner.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError, carrying, plans, plugins
 from runner.schedulers.alerts import notify_of
 from runner.schedulers.asking import Wish, plan_of
+from runner.schedulers.drafting import Asked, Drafts
 from runner.schedulers.house import by_time, is_memory
 from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
-from runner.schedulers.listening import Mine
-from runner.schedulers.making import Asked, changed, draft, is_trigger, moment, storable, undefined
+from runner.schedulers.listening import Mine, Together
+from runner.schedulers.making import changed, is_trigger, moment, storable, undefined
 from runner.schedulers.past import PastRun, past
 from runner.schedulers.plans import NextAt
+from runner.schedulers.sharing import Triggers
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import Trigger
 from runner.triggers.base import asked_in
@@ -48,6 +51,7 @@ class BaseScheduler(Lifecycle):
         self, gconfig: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **options: Any
     ) -> None:
         self._pending: list[tuple[Job, NextAt, bool]] = []
+        self._triggers, self._drafts = Triggers(), Drafts()
         super().__init__(gconfig, clock=clock, **options)
 
     def _about(self, record: Record) -> Job:
@@ -87,9 +91,6 @@ class BaseScheduler(Lifecycle):
         asked = Asked(
             func,
             self._trigger(trigger, trigger_args),
-            args,
-            kwargs,
-            id,
             name,
             None if trigger is None and misfire_grace_time is undefined else misfire_grace_time,
             coalesce,
@@ -99,10 +100,13 @@ class BaseScheduler(Lifecycle):
             retry,
             history,
             notify_of(notify, self._options.channels),
+            self._defaults,
+            self._house.source_in(jobstore),
+            jobstore,
+            self._zone,
+            self._by_name(jobstore),
         )
-        spec = draft(
-            asked, self._defaults, source=self._house.source_in(jobstore), store=jobstore, zone=self._zone
-        )
+        spec = self._drafts.of(id, args, kwargs, asked)
         next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
         first = next_at if isinstance(next_at, int) else None
         job = Job(self, Record(spec, next_at=first), pending=True)
@@ -159,8 +163,7 @@ class BaseScheduler(Lifecycle):
             raise TypeError(f"Expected a trigger instance or string, got {type(trigger).__name__} instead")
         if trigger not in ("and", "or"):
             arguments.setdefault("timezone", self._zone)
-        made: Trigger = plugins.load("trigger", trigger)(**arguments)
-        return made
+        return self._triggers.made(plugins.load("trigger", trigger), arguments)
 
     def _add_pending(self) -> None:
         pending, self._pending = self._pending, []
@@ -177,11 +180,12 @@ class BaseScheduler(Lifecycle):
             self._store(alias)
             if len({job.id for job, _, _ in mine}) == len(mine) > 1 and self._house.leads(alias):
                 written[alias] = self._write_together(alias, mine)
+        known = {alias: self._house.known(alias) for alias in written}
         try:
             for job, next_at, replacing in jobs:
                 spec = job._record.spec
                 if spec.store in written:
-                    self._added(job, spec)
+                    self._added(job, spec, known[spec.store])
                     continue
                 self._really_add(job, next_at, replacing)
         finally:
@@ -189,32 +193,37 @@ class BaseScheduler(Lifecycle):
                 together.told()
 
     def _write_together(self, alias: str, jobs: Sequence[tuple[Job, NextAt, bool]]) -> Mine:
-        specs = [(self._stored_form(job), next_at, replacing) for job, next_at, replacing in jobs]
+        form = self._stored_form
+        specs = [(form(job._record.spec), next_at, replacing) for job, next_at, replacing in jobs]
         self._store(alias).check(spec for spec, _, _ in specs)
-        kinds = {(kind, spec.key) for spec, _, _ in specs for kind in ("added", "changed")}
+        kinds = Together({spec.key for spec, _, _ in specs})
         return self._act(alias, Wish("add_all"), kinds, plans.add_all(specs))
 
-    def _stored_form(self, job: Job) -> JobSpec:
-        spec = job._record.spec
+    def _stored_form(self, spec: JobSpec) -> JobSpec:
         source = self._house.source_in(spec.store)
         if spec.source != source:
             spec = replace(spec, source=source)
         return spec if is_memory(self._store(spec.store)) else storable(spec)
 
+    def _by_name(self, alias: str) -> bool:
+        """Whether a store keeps functions as references; one that is not there yet says so when it is."""
+        store = self._house.stores.get(alias)
+        return store is not None and not is_memory(store)
+
     def _really_add(self, job: Job, next_at: NextAt, replacing: bool) -> None:
-        spec = self._stored_form(job)
+        spec = self._stored_form(job._record.spec)
         wish = Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
         alone = self._change(spec.store, wish, spec.key)
         try:
-            self._added(job, spec)
+            self._added(job, spec, self._house.known(spec.store))
         finally:
             alone.told()
 
-    def _added(self, job: Job, spec: JobSpec) -> None:
-        key = JobKey(spec.store, self._house.source_in(spec.store), spec.id)
-        job._record = self._house.record(key) or replace(job._record, spec=spec)
+    def _added(self, job: Job, spec: JobSpec, known: Mapping[JobKey, Record]) -> None:
+        job._record = known.get(spec.key) or replace(job._record, spec=spec)
         job._pending = False
-        self._logger.info('Added job "%s" to job store "%s"', job.name, spec.store)
+        if self._logger.isEnabledFor(logging.INFO):
+            self._logger.info('Added job "%s" to job store "%s"', job.name, spec.store)
         if self._mask & events.EVENT_JOB_ADDED:
             self._dispatch(JobEvent(events.EVENT_JOB_ADDED, spec.id, spec.store))
 
@@ -224,7 +233,7 @@ class BaseScheduler(Lifecycle):
         return self._act(alias, wish, kinds)
 
     def _act(
-        self, alias: str, wish: Wish, kinds: Collection[tuple[str, JobKey]], plan: Plan | None = None
+        self, alias: str, wish: Wish, kinds: Container[tuple[str, JobKey]], plan: Plan | None = None
     ) -> Mine:
         mine = Mine(kinds)
         token = id(mine)

@@ -6,9 +6,10 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -296,7 +297,7 @@ class House:
             on_request=lambda request: asking.take(engine, alias, request),
             retry_every=self._retry_every,
         )
-        engine.attach(partition)
+        engine.attach(alias, partition)
         engine.poll_every(self._listen(store, engine))
 
     def _settle(self, alias: str) -> None:
@@ -350,7 +351,7 @@ class House:
         elif partition.standing_by:
             asking.ask(partition.store, self.source_in(alias), wish, self._clock)
         else:
-            self._await(engine.ask(plan), partition)
+            self._await(engine.ask(plan, alias), partition)
 
     def _in_memory(self, engine: Engine, partition: Partition, plan: Plan) -> bool:
         """A job of a memory store waits for nobody's disk: add it in the caller's thread, where that can be."""
@@ -367,7 +368,7 @@ class House:
             return False
         if due:
             # What is due at once has begun when its adding returns: a program may end right after it.
-            self._await(engine.ask(lambda machine, now: ()), partition)
+            self._await(engine.ask(lambda machine, now: (), partition.store.alias), partition)
         return True
 
     def _await(self, answer: Future[None], partition: Partition) -> None:
@@ -419,10 +420,17 @@ class House:
 
     def record(self, key: JobKey) -> Record | None:
         """One of them, where this scheduler leads; None elsewhere."""
+        return self.known(key.store).get(key)
+
+    def known(self, alias: str) -> Mapping[JobKey, Record]:
+        """The jobs of a store as they stand now and from now on, where this scheduler leads; none elsewhere."""
         engines = self._engines
-        partition = engines.find(key.store) if engines is not None else None
+        partition = engines.find(alias) if engines is not None else None
         machine = partition.machine if partition is not None else None
-        return machine.jobs.get(key) if machine is not None else None
+        return machine.jobs if machine is not None else _NONE
+
+
+_NONE: Mapping[JobKey, Record] = MappingProxyType({})
 
 
 def is_memory(store: JobStore) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Set
+from collections.abc import Awaitable, Callable, Container, Set
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,11 +32,21 @@ _OWN_CHANGES = {
 }
 
 
+class Together:
+    """The changes that adding many jobs at once makes of each: it is added, or changed where it was there."""
+
+    def __init__(self, keys: Set[JobKey]) -> None:
+        self._keys = keys
+
+    def __contains__(self, change: object) -> bool:
+        return isinstance(change, tuple) and change[0] != "removed" and change[1] in self._keys
+
+
 @dataclass(slots=True, eq=False)
 class Mine:
     """The changes that a call makes; its caller tells listeners of them."""
 
-    changes: Collection[tuple[str, JobKey]]
+    changes: Container[tuple[str, JobKey]]
     _heard: threading.Event | None = None
     """Made where somebody waits for it."""
     _over: bool = False
@@ -167,7 +177,10 @@ class Listening:
 
     def _whose(self, change: str, key: JobKey) -> Mine | None:
         """The call under way that makes this change: it tells of it itself, in the caller's thread."""
-        return next((mine for mine in list(self._mine.values()) if (change, key) in mine.changes), None)
+        for mine in tuple(self._mine.values()):
+            if (change, key) in mine.changes:
+                return mine
+        return None
 
     def _wait_for(self, mine: Mine) -> None:
         """Let listeners hear of a job's runs only after they heard that it was added, by the one who adds it."""

@@ -1,4 +1,4 @@
-"""From what a program says in `add_job` and `modify_job` to the spec of a job, and to its first moment."""
+"""From what a program says of a job to the parts of its spec, and to its first moment."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from dataclasses import replace as standard_replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
-from uuid import uuid4
 
 from runner.duration import parse_duration
 from runner.executors.reference import name_of, reference, resolve, unbound
-from runner.frozen import frozen, replace
+from runner.frozen import replace
 from runner.jobstores.base import TransientJobError
 from runner.jobstores.retention import USUAL
 from runner.moment import MICROSECOND, SECOND, Moment, Span, from_datetime, to_datetime
 from runner.schedulers.arguments import check
-from runner.spec import Call, Catchup, Concurrency, JobSpec, Notify, Policy, Retention, Retry, Step
+from runner.spec import Call, Catchup, Concurrency, JobSpec, Policy, Retention, Retry
 from runner.spec.step import EMPTY
 from runner.triggers import BaseTrigger, Trigger
 from runner.triggers.date import DateTrigger
@@ -31,8 +30,8 @@ _ALL = Catchup("all", window=2**62, max=2**31)
 _LATEST = Catchup("latest")
 _NO_RETRY = Retry()
 _PLAIN = Policy()
-_NO_NAME = "name must be a nonempty string"
-_NO_EXECUTOR = "executor must be a string"
+NO_NAME = "name must be a nonempty string"
+NO_EXECUTOR = "executor must be a string"
 
 
 class Undefined:
@@ -57,61 +56,6 @@ class Defaults:
     max_instances: int | None = 1
 
 
-@frozen
-class Asked:
-    """What `add_job` was given."""
-
-    func: Any
-    trigger: Trigger
-    args: Any = None
-    kwargs: Any = None
-    id: Any = None
-    name: Any = None
-    misfire_grace_time: Any = undefined
-    coalesce: Any = undefined
-    max_instances: Any = undefined
-    executor: Any = "default"
-    timeout: Any = None
-    retry: Any = None
-    history: Any = None
-    notify: Notify = Notify()
-
-
-def draft(asked: Asked, defaults: Defaults, *, source: str, store: str, zone: str) -> JobSpec:
-    """The job as somebody asked for it; TypeError and ValueError say what is wrong with which argument."""
-    if asked.id is not None and not isinstance(asked.id, str):
-        raise TypeError("id must be a nonempty string")
-    id = asked.id or uuid4().hex
-    args = () if asked.args is None else asked.args
-    kwargs = EMPTY if asked.kwargs is None else _mapping(asked.kwargs)
-    function, work = _call(asked.func, args, kwargs)
-    policy = policy_of(
-        misfire_grace_time=_or(asked.misfire_grace_time, defaults.misfire_grace_time),
-        coalesce=_or(asked.coalesce, defaults.coalesce),
-        max_instances=_or(asked.max_instances, defaults.max_instances),
-        timeout=asked.timeout,
-        history=asked.history,
-    )
-    return JobSpec(
-        id,
-        (Step(STEP, work, retry=_retry(asked.retry)),),
-        trigger=asked.trigger,
-        schedule=str(asked.trigger),
-        policy=policy,
-        name=name_of(function) if asked.name is None else _text(asked.name, _NO_NAME),
-        executor=_text(asked.executor, _NO_EXECUTOR),
-        notify=asked.notify,
-        source=source,
-        store=store,
-        timezone=zone,
-        remove_when_done=True,
-    )
-
-
-def _or(value: Any, default: Any) -> Any:
-    return default if value is undefined else value
-
-
 def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
     """The spec with other values for the attributes of its job; the arguments are checked against the function."""
     changes = dict(changes)
@@ -122,20 +66,20 @@ def changed(spec: JobSpec, changes: Mapping[str, Any]) -> JobSpec:
     if {"func", "args", "kwargs"} & changes.keys():
         assert isinstance(step.work, Call)
         given = [changes.pop(key, getattr(step.work, known)) for key, known in _PARTS.items()]
-        function, inner["work"] = _call(*given)
+        function, inner["work"] = call_of(*given)
         if not spec.name and "name" not in changes:
             new["name"] = name_of(function)
     if "retry" in changes:
-        inner["retry"] = _retry(changes.pop("retry"))
+        inner["retry"] = retry_of(changes.pop("retry"))
     if inner:
         new["steps"] = (replace(step, **inner),)
     new["policy"] = _policy(spec.policy, changes)
     if "name" in changes:
-        new["name"] = _text(changes.pop("name"), _NO_NAME)
+        new["name"] = text_of(changes.pop("name"), NO_NAME)
     if "notify" in changes:
         new["notify"] = changes.pop("notify")
     if "executor" in changes:
-        new["executor"] = _text(changes.pop("executor"), _NO_EXECUTOR)
+        new["executor"] = text_of(changes.pop("executor"), NO_EXECUTOR)
     if "trigger" in changes:
         trigger = changes.pop("trigger")
         if not is_trigger(trigger):
@@ -152,7 +96,7 @@ def is_trigger(value: Any) -> bool:
     return isinstance(value, BaseTrigger) or bool(isinstance(value, Trigger))  # looking at methods is slow
 
 
-def _mapping(kwargs: Any) -> Any:
+def mapping_of(kwargs: Any) -> Any:
     """`add_job` takes whatever `dict` takes, pairs for one; what it does not take is refused further on."""
     if isinstance(kwargs, Mapping | str):
         return kwargs
@@ -162,7 +106,7 @@ def _mapping(kwargs: Any) -> Any:
         return kwargs
 
 
-def _text(value: Any, complaint: str) -> str:
+def text_of(value: Any, complaint: str) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(complaint)
     return value
@@ -172,7 +116,7 @@ _PARTS = {"func": "target", "args": "args", "kwargs": "kwargs"}
 """What `add_job` calls the parts of a call, and what they are called there."""
 
 
-def _call(target: Any, args: Any, kwargs: Any) -> tuple[Callable[..., Any], Call]:
+def call_of(target: Any, args: Any, kwargs: Any) -> tuple[Callable[..., Any], Call]:
     if isinstance(target, str):
         function = resolve(target)
     elif callable(target):
@@ -253,7 +197,7 @@ def span(value: Any, what: str) -> Span | None:
     raise TypeError(f"{what} must be a number of seconds, a timedelta or a text such as '90s'")
 
 
-def _retry(value: Any) -> Retry:
+def retry_of(value: Any) -> Retry:
     if value is None:
         return _NO_RETRY
     if isinstance(value, Retry):

@@ -13,7 +13,9 @@ from runner.frozen import replace
 from runner.jobstores.base import ConflictingIdError, JobLookupError
 from runner.moment import Moment
 from runner.schedulers.making import anchored, changed, first, moved, same_but_start
+from runner.schedulers.sharing import UNCHANGING
 from runner.spec import JobKey, JobSpec
+from runner.triggers import Trigger
 from runner.triggers.date import DateTrigger
 
 NextAt = Moment | Literal["auto"] | None
@@ -28,41 +30,71 @@ def _known(machine: Machine, key: JobKey) -> Record:
 
 def add(spec: JobSpec, next_at: NextAt, *, replacing: bool) -> Plan:
     """A new job, or with `replacing` another definition of a known one; ConflictingIdError without."""
-
-    def plan(machine: Machine, now: Moment) -> Sequence[Event]:
-        known = machine.jobs.get(spec.key)
-        if known is not None and not replacing:
-            raise ConflictingIdError(spec.id)
-        assert spec.trigger is not None
-        # A first time of one's own begins the grid, as in APScheduler: the next is a whole interval after it.
-        own = next_at if isinstance(next_at, int) and not isinstance(spec.trigger, DateTrigger) else now
-        trigger = anchored(spec.trigger, own)
-        if isinstance(next_at, int):
-            trigger = moved(trigger, next_at)
-        fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
-        if known is None:
-            return [Added(fresh, first(trigger, now) if next_at == "auto" else next_at)]
-        if next_at != "auto":
-            return [Changed(fresh, next_at)]
-        before = known.spec.trigger
-        if known.state != "finished" and before is not None and same_but_start(spec.trigger, before):
-            return [Changed(replace(spec, trigger=before), "auto")]
-        return [Changed(fresh, "auto" if known.state == "paused" else first(trigger, now))]
-
-    return plan
+    return add_all([(spec, next_at, replacing)])
 
 
 def add_all(jobs: Sequence[tuple[JobSpec, NextAt, bool]]) -> Plan:
     """Many jobs at once, each as `add`; all are written together, or none is. Their ids differ."""
 
     def plan(machine: Machine, now: Moment) -> Sequence[Event]:
+        known, places = machine.jobs, _Places(now)
         return [
-            event
-            for spec, next_at, replacing in jobs
-            for event in add(spec, next_at, replacing=replacing)(machine, now)
+            _added(known.get(spec.key), spec, next_at, replacing, places) for spec, next_at, replacing in jobs
         ]
 
     return plan
+
+
+def _added(
+    known: Record | None, spec: JobSpec, next_at: NextAt, replacing: bool, places: _Places
+) -> Added | Changed:
+    if known is not None and not replacing:
+        raise ConflictingIdError(spec.id)
+    assert spec.trigger is not None
+    trigger = places.trigger(spec.trigger, next_at)
+    fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
+    if known is None:
+        return Added(fresh, places.first(trigger) if next_at == "auto" else next_at)
+    if next_at != "auto":
+        return Changed(fresh, next_at)
+    before = known.spec.trigger
+    if known.state != "finished" and before is not None and same_but_start(spec.trigger, before):
+        return Changed(replace(spec, trigger=before), "auto")
+    return Changed(fresh, "auto" if known.state == "paused" else places.first(trigger))
+
+
+class _Places:
+    """Where triggers begin at this moment. Of one that many jobs share it is worked out once."""
+
+    def __init__(self, now: Moment) -> None:
+        self._now = now
+        self._asked: tuple[Trigger, NextAt] | None = None
+        self._anchored: Trigger | None = None
+        self._first: tuple[Trigger, Moment | None] | None = None
+
+    def trigger(self, given: Trigger, next_at: NextAt) -> Trigger:
+        """The trigger of a job that is added now: with a start, where it counts from one."""
+        asked, made = self._asked, self._anchored
+        if made is not None and asked is not None and asked[0] is given and asked[1] == next_at:
+            return made
+        # A first time of one's own begins the grid, as in APScheduler: the next is a whole interval after it.
+        own = next_at if isinstance(next_at, int) and not isinstance(given, DateTrigger) else self._now
+        made = anchored(given, own)
+        if isinstance(next_at, int):
+            made = moved(made, next_at)
+        if type(given) in UNCHANGING:
+            self._asked, self._anchored = (given, next_at), made
+        return made
+
+    def first(self, trigger: Trigger) -> Moment | None:
+        """When it is due first."""
+        known = self._first
+        if known is not None and known[0] is trigger:
+            return known[1]
+        found = first(trigger, self._now)
+        if type(trigger) in UNCHANGING:
+            self._first = (trigger, found)
+        return found
 
 
 def change(key: JobKey, changes: Mapping[str, Any]) -> Plan:
