@@ -217,7 +217,7 @@ def test_a_change_of_a_store_that_is_removed_meanwhile_leaves_nothing_behind(
     store.open_gate.set()
     assert ended([changing, removing])
     assert raised == []
-    assert "far" not in {key.store for mine in scheduler._mine.values() for _, key in mine.changes}
+    assert scheduler._mine == {}
 
 
 def test_a_store_that_cannot_be_opened_is_not_added() -> None:
