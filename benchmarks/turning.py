@@ -112,7 +112,7 @@ def house(store: JobStore, executor: AtOnce, clock: Clock | None = None) -> Hous
     )
     store.open()
     hands.open(engine.done)
-    engine.attach("default", partition)
+    engine.attach(partition)
     engine.turn()
     return House(engine, partition, store, clock)
 

@@ -29,6 +29,19 @@ def command(file: TextIO, system: bool, output: str | None, as_json: bool) -> No
     name = getattr(file, "name", "-")
     system = system or name == "/etc/crontab" or name.startswith("/etc/cron.d/")
     found = read(file.read(), system=system)
-    text = as_yaml(found, name="a crontab" if name in ("-", "<stdin>") else name)
+    homes = {user: home_of(user) for user in {line.user for line in found.lines}}
+    text = as_yaml(found, name="a crontab" if name in ("-", "<stdin>") else name, homes=homes)
     notes = [Note({"line": number}, f"{name}:{number}", note) for number, note in found.notes]
     frame.give(text, output, as_json, jobs=len(found.lines), notes=notes)
+
+
+def home_of(user: str) -> str:
+    """The home directory of a user, of oneself for ""; empty where there is none."""
+    import os
+    import pwd
+
+    try:
+        place = (pwd.getpwnam(user) if user else pwd.getpwuid(os.getuid())).pw_dir
+    except KeyError:
+        return ""
+    return place if os.path.isdir(place) else ""

@@ -96,8 +96,11 @@ def _split(text: str) -> tuple[str, str | None]:
 # ── as a jobs file ──────────────────────────────────────────────────────────────────────────
 
 
-def as_yaml(found: Read, *, name: str = "crontab") -> str:
-    """The text of a jobs file that does the same."""
+def as_yaml(found: Read, *, name: str = "crontab", homes: Mapping[str, str] | None = None) -> str:
+    """The text of a jobs file that does the same.
+
+    `homes`: the home directory of each user, of "" whose crontab it is; cron begins there, unless HOME is set.
+    """
     out = [f"# Taken over from {name}. Look through it, then: runner validate", "version: 1", ""]
     shared = _shared(found.lines)
     addresses = _addresses(found.lines)
@@ -115,10 +118,15 @@ def as_yaml(found: Read, *, name: str = "crontab") -> str:
     # TZ is a variable of the commands alone: cron's own clock does not look at it.
     if zone := shared.get("CRON_TZ"):
         out.append(f"  timezone: {_text(zone)}")
+    places = [line.env.get("HOME") or (homes or {}).get(line.user, "") for line in found.lines]
+    if places and places[0] and len(set(places)) == 1:
+        out += ["  # Where cron begins.", f"  working_dir: {_text(places[0])}"]
+        places = [""] * len(places)
     out.append("")
     out.append("jobs:" if found.lines else "jobs: {}")
-    for id, line in _named(found.lines):
+    for (id, line), place in zip(_named(found.lines), places, strict=True):
         out += _entry(id, line, shared, addresses)
+        out += [f"    working_dir: {_text(place)}"] if place else []
     for number, note in found.notes:
         out += ["", f"# line {number}: {note}"]
     return "\n".join(out) + "\n"

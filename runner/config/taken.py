@@ -23,13 +23,16 @@ _LONG = 80
 class Taken:
     """A file, read. `jobs`: the lines of each job by its id. `notes` are for people: job, and what needs their eye.
 
-    `secrets`: where each secret comes from, by its name. `channels`: the URL of each, by its name.
+    `secrets`: where each secret comes from, by its name. `channels`: the URL of each, by its name. `calendars`: the
+    keys of each. `groups`: how many at once.
     """
 
     jobs: dict[str, list[str]] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     channels: dict[str, str] = field(default_factory=dict)
+    calendars: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    groups: dict[str, int] = field(default_factory=dict)
 
 
 def free_id(name: str, others: Mapping[str, Any]) -> str:
@@ -121,10 +124,14 @@ def as_yaml(taken: Taken, *, name: str, head: Sequence[str]) -> str:
     out = [comment(f"Taken over from {name}. Look through it, then: runner validate")]
     out += map(comment, head)
     out += ["version: 1", ""]
-    if taken.secrets:
-        out += [*lines_of({"secrets": taken.secrets}), ""]
-    if taken.channels:
-        out += [*lines_of({"channels": taken.channels}), ""]
+    shared: dict[str, Mapping[str, Any]] = {
+        "secrets": taken.secrets,
+        "channels": taken.channels,
+        "calendars": taken.calendars,
+        "groups": taken.groups,
+    }
+    for key, mapping in shared.items():
+        out += [*lines_of({key: mapping}), ""] if mapping else []
     out.append("jobs:" if taken.jobs else "jobs: {}")
     for id, lines in taken.jobs.items():
         out.append(f"  {quoted(id) if id.isdigit() else id}:")

@@ -13,6 +13,7 @@ from runner.config.taken import (
     NOT_UNDERSTOOD,
     Taken,
     comment,
+    flow,
     free_id,
     lines_of,
     literal,
@@ -20,13 +21,20 @@ from runner.config.taken import (
     seconds,
     truth,
 )
-from runner.errors import RunnerError, TriggerError
-from runner.triggers.cron.crontab import split
+from runner.config.yacron_schedule import schedule
+from runner.errors import RunnerError
 
 _POLICIES = {"Allow": "allow", "Forbid": "skip", "Replace": "replace"}
-_FIELDS = ("minute", "hour", "dayOfMonth", "month", "dayOfWeek")
+_MISSED = {"skip": "none", "run-once": "latest", "run-all": "all"}
+_SLA = {
+    "maxTimeSinceSuccessSeconds": "success_every",
+    "lateAfterSeconds": "start_within",
+    "maxRuntimeSeconds": "max_duration",
+}
 _NEEDLESS = {"captureStdout", "captureStderr"}
 """Output of both streams is always kept here."""
+_ELSEWHERE = {"concurrencyPolicy", "pool", "onMissed", "startingDeadlineSeconds"}
+"""Keys of a job that are read together with others."""
 _WHY = {
     "streamPrefix": "each line of the log names its job",
     "saveLimit": "see `retention`",
@@ -35,6 +43,13 @@ _WHY = {
     "group": "`user` alone says whose rights a command has",
     "web": "there is no network listener; see `runner status`",
     "logging": "see `runner serve --help`",
+    "dags": "each is a job with `steps`, where `dependsOn` is called `needs`",
+    "onLate": "see `notify: {on_late: CHANNEL}`",
+    "poolSlots": "a run takes one place of its group",
+    "resourceLimits": "see `limits`",
+    "secrets": "see `secrets`, and `env` of the job",
+    "cluster": "see docs/deploying.md: several runners on one database",
+    "state": "there is always a database; see docs/deploying.md",
     "include": "import each of these files too, and name them in `include:`",
 }
 
@@ -51,7 +66,9 @@ def read(text: str) -> Taken:
     taken = Taken()
     defaults = data.get("defaults") or {}
     for key in data:
-        if key not in ("jobs", "defaults"):
+        if key == "pools":
+            taken.groups = {name: int(pool["slots"]) for name, pool in data[key].items()}
+        elif key not in ("jobs", "defaults"):
             taken.notes.append(("", _unknown(key)))
     for job in data.get("jobs", []):
         _job(taken, _merged(defaults, job) if isinstance(job, dict) else {})
@@ -80,7 +97,7 @@ def _unknown(key: str) -> str:
 def _job(taken: Taken, job: dict[str, Any]) -> None:
     name = str(job.pop("name", ""))
     notes: list[str] = []
-    command, when = job.pop("command", None), _schedule(job.pop("schedule", None), notes)
+    command, when = job.pop("command", None), schedule(job.pop("schedule", None), taken, notes)
     if not name or not command:
         taken.notes.append((name or "a job", "it has no name or no command, and is left out"))
         return
@@ -89,46 +106,20 @@ def _job(taken: Taken, job: dict[str, Any]) -> None:
         return
     id = free_id(name, taken.jobs)
     lines = [] if id == name else [f"name: {quoted(name)}"]
-    lines += [f"schedule: {quoted(when)}", *_zone(job), *_work(command, job.pop("shell", "/bin/sh"))]
+    lines.append(f"schedule: {flow(when) if isinstance(when, dict) else quoted(when)}")
+    lines += [*_zone(job), *_work(command, job.pop("shell", "/bin/sh"))]
     for key, value in job.items():
+        if key in _ELSEWHERE:
+            continue
         try:
             lines += _line(key, value, notes)
         except NOT_UNDERSTOOD:
             notes.append(f"`{key}` is not understood, and not taken over: {quoted(value)}")
-    lines += [] if "concurrencyPolicy" in job else ["concurrency: allow"]
+    lines += [_concurrency(job, taken), *_catchup(job)]
     lines += yacron_reports.notify(job, taken, notes)
     lines += map(comment, notes)
     taken.jobs[id] = lines
     taken.notes += [(name, note) for note in notes]
-
-
-def _schedule(given: Any, notes: list[str]) -> str | None:
-    """As crontab text; None where there is no such time here, with a note that says why."""
-    if isinstance(given, dict):
-        if set(given) - {*_FIELDS}:
-            notes.append(
-                f"its schedule names {', '.join(sorted(set(given) - {*_FIELDS}))}, which yacron ignores"
-            )
-        given = " ".join(str(given.get(key) or "*") for key in _FIELDS)
-    when = " ".join(str(given or "").split())
-    fields = when.split(" ")
-    if when == "@reboot":
-        notes.append("@reboot is no time: let the service manager start it")
-        return None
-    if len(fields) in (6, 7):
-        # Theirs ends with a year; of seven the first is the second, as of our six.
-        if fields[-1] != "*":
-            notes.append(
-                f"its schedule {when!r} names a year: write `schedule: {{cron: ..., start: ..., end: ...}}`"
-            )
-            return None
-        when = " ".join(fields[:-1])
-    try:
-        split(when)
-    except TriggerError as error:
-        notes.append(f"its schedule is not understood: {error.fact}")
-        return None
-    return when
 
 
 def _zone(job: dict[str, Any]) -> Iterator[str]:
@@ -155,14 +146,20 @@ def _line(key: str, value: Any, notes: list[str]) -> Iterator[str]:
             yield f"env: {quoted({each['key']: literal(each['value']) for each in value})}"
         case "env_file" | "user":
             yield f"{key}: {quoted(value)}"
+        case "workingDirectory":
+            yield f"working_dir: {quoted(value)}"
+        case "queuePriority":
+            yield f"priority: {int(value)}"
+        case "sla":
+            bounds = {_SLA[each]: seconds(much) for each, much in value.items() if much}
+            if bounds:
+                yield f"sla: {flow(bounds)}"
         case "executionTimeout":
             yield f"timeout: {seconds(value)}"
         case "killTimeout":
             yield f"stop_grace_period: {seconds(value)}"
         case "enabled":
             yield f"enabled: {'true' if truth(value) else 'false'}"
-        case "concurrencyPolicy":
-            yield f"concurrency: {_POLICIES.get(value, 'allow')}"
         case "onFailure":
             yield from _retry(value.get("retry") or {}, notes)
             notes += [_unknown(each) for each in value if each not in ("retry", "report")]
@@ -172,6 +169,22 @@ def _line(key: str, value: Any, notes: list[str]) -> Iterator[str]:
             yield from _fails(value, notes)
         case _:
             notes.append(_unknown(key))
+
+
+def _concurrency(job: Mapping[str, Any], taken: Taken) -> str:
+    overlap = _POLICIES.get(str(job.get("concurrencyPolicy")), "allow")
+    pool = str(job.get("pool") or "")
+    return f"concurrency: {flow({'overlap': overlap, 'group': pool}) if pool in taken.groups else overlap}"
+
+
+def _catchup(job: Mapping[str, Any]) -> Iterator[str]:
+    """What was missed is lost unless it says otherwise, and then however long ago it was."""
+    runs = _MISSED.get(str(job.get("onMissed")))
+    if runs is None or runs == "none":
+        yield from () if runs is None else ("catchup: none",)
+        return
+    window = seconds(job["startingDeadlineSeconds"]) if job.get("startingDeadlineSeconds") else "365d"
+    yield f"catchup: {flow({'runs': runs, 'window': window} | ({'max': 10000} if runs == 'all' else {}))}"
 
 
 def _retry(given: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
@@ -197,5 +210,8 @@ def _fails(given: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
 
 def as_yaml(taken: Taken, *, name: str) -> str:
     """The text of a jobs file that does the same."""
-    head = ["yacron counts output on stderr as a failure unless told otherwise; here the exit code decides."]
+    head = [
+        "yacron counts output on stderr as a failure unless told otherwise; here the exit code decides.",
+        "It starts nothing that was missed while it was down; here the latest is started (see `catchup`).",
+    ]
     return taken_over.as_yaml(taken, name=name, head=head)

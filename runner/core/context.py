@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runner.core.run import Run, Status, StepRun
+from runner.core.blame import blamed, worst
+from runner.core.run import Run, StepRun
 from runner.errors import ExpressionError, SpecError
 from runner.expressions import render
 from runner.moment import SECOND, Moment, to_datetime
@@ -41,6 +42,7 @@ def context(run: Run, state: StepRun | None = None) -> dict[str, Any]:
 def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
     """The run itself; moments are aware datetimes in the job's zone, `duration` is seconds once it ended."""
     zone = ZoneInfo(run.spec.timezone)
+    failed = blamed(run)
 
     def when(moment: Moment | None) -> Any:
         return None if moment is None else to_datetime(moment, zone)
@@ -54,44 +56,43 @@ def facts(run: Run, state: StepRun | None = None) -> dict[str, Any]:
         "ended_at": when(run.ended_at),
         "attempt": state.attempt if state is not None else 1,
         "duration": run.took / SECOND if run.ended_at is not None else None,
-        "failed_step": failed_step(run),
+        "failed_step": failed.id if failed is not None else "",
         "last_success": when(run.last_success),
         "commit": run.commit,
     }
 
 
-def failed_step(run: Run) -> str:
-    """The first step that ended badly; empty where none did."""
-    bad = (
-        state.id
-        for state in run.steps.values()
-        if state.status.final and state.status not in (Status.SUCCEEDED, Status.SKIPPED)
-    )
-    return next(bad, "")
-
-
 def steps(run: Run) -> dict[str, Any]:
-    """Each step by id: its status, exit code and outputs; of instances, outputs are lists in their order."""
+    """Each step by id: its status, exit code and outputs; of instances, outputs are lists in their order.
+
+    An instance that gave no output of a name is left out of that list.
+    """
     found: dict[str, Any] = {}
     for state in run.steps.values():
         outcome = state.outcome
         outputs = dict(outcome.outputs) if outcome is not None else {}
         if not state.instance:
-            found[state.step] = {
-                "status": str(state.status),
-                "exit_code": outcome.exit_code if outcome is not None else None,
-                "outputs": outputs,
-            }
+            found[state.step] = _end_of(state) | {"outputs": outputs}
             continue
-        whole = found.setdefault(
-            state.step, {"status": str(Status.SUCCEEDED), "exit_code": None, "outputs": {}, "instances": {}}
-        )
+        whole = found.get(state.step)
+        if whole is None:
+            whole = found[state.step] = _whole(run, state.step)
         whole["instances"][state.instance] = {"status": str(state.status), "outputs": outputs}
-        if state.status is not Status.SUCCEEDED:
-            whole["status"] = str(state.status)
         for name, value in outputs.items():
             whole["outputs"].setdefault(name, []).append(value)
     return found
+
+
+def _end_of(state: StepRun) -> dict[str, Any]:
+    outcome = state.outcome
+    return {"status": str(state.status), "exit_code": outcome.exit_code if outcome is not None else None}
+
+
+def _whole(run: Run, step: str) -> dict[str, Any]:
+    """A step of several instances ended as the worst of them did."""
+    states = [state for state in run.steps.values() if state.step == step]
+    unlike = next((state for state in states if not state.status.good), states[0])
+    return _end_of(worst(states) or unlike) | {"outputs": {}, "instances": {}}
 
 
 def parameters(run: Run) -> dict[str, Any]:

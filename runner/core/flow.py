@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from runner.core.blame import cut_off
 from runner.core.context import context, judged
 from runner.core.run import Outcome, Run, RunKey, Status, StepRun
 from runner.frozen import replace
@@ -228,7 +229,7 @@ def ending(run: Run) -> tuple[Status, str]:
         and not (state.status is Status.SKIPPED and state.reason not in ("cancelled",))
         and not kinds[state.step].continue_on_error
     }
-    if not statuses:
+    if not statuses and not any(cut_off(run, state) for state in run.steps.values()):
         return Status.SUCCEEDED, ""
     if run.reason == "timeout":
         return Status.TIMED_OUT, run.reason

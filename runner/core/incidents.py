@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.core.action import Action, Announce, Save, Send
 from runner.core.agenda import Agenda
+from runner.core.blame import blamed
 from runner.core.context import context, facts
 from runner.core.event import Notice
 from runner.core.flow import Evaluate
@@ -300,13 +301,12 @@ def about(spec: JobSpec, run: Run | None) -> dict[str, Any]:
         "took": run.took / SECOND,
         "params": {name: str(value) for name, value in run.params.items()},
     }
-    for state in run.steps.values():
-        if state.status.final and state.status not in (Status.SUCCEEDED, Status.SKIPPED):
-            outcome = state.outcome
-            story |= {"step": state.id, "attempt": state.attempt, "steps": len(run.steps)}
-            if outcome is not None:
-                story |= {"exit_code": outcome.exit_code, "error": outcome.error, "tail": outcome.tail}
-            break
+    state = blamed(run)
+    if state is not None:
+        outcome = state.outcome
+        story |= {"step": state.id, "attempt": state.attempt, "steps": len(run.steps)}
+        if outcome is not None:
+            story |= {"exit_code": outcome.exit_code, "error": outcome.error, "tail": outcome.tail}
     return story
 
 

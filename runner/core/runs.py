@@ -395,7 +395,7 @@ class Runs(Ends):
         for id, state in steps.items():
             if state.status is Status.WAITING:
                 status = state.outcome.status if state.outcome is not None else Status.CANCELLED
-                steps[id] = replace(state, status=status, due=None)
+                steps[id] = replace(state, status=status, due=None, reason=reason)
         run = replace(run, steps=steps)
         self._save(run)
         for state in run.steps.values():

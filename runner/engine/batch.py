@@ -25,8 +25,6 @@ class Entry:
 
     what: Event | Plan
     waiter: Future[None] | None = None
-    alias: str = "default"
-    """The store whose partition it is for."""
 
 
 Arrival = Entry | StepEnded

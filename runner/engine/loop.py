@@ -1,4 +1,4 @@
-"""The clock thread: waits for the next moment or for something in the inbox, then gives each partition its turn.
+"""The clock thread: waits for the next moment or for something in the inbox, then gives the partition its turn.
 
 Under load the inbox fills while a turn writes, so the next turn's batch is larger: the group commit grows by itself.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import partial
 
 from runner.clock import Alarm, Clock
 from runner.core.event import Event, Settings, StepEnded
@@ -27,9 +26,7 @@ log = logging.getLogger("runner.engine")
 _step_ended = maker(StepEnded)
 
 HEAD_START: Span = 2 * MILLISECOND
-"""So long before its moment what is due is decided and written: it starts at that moment, and never before it. For
-each store in which something is due, as they are written one after the other."""
-_MOST_HEAD_STARTS = 5
+"""So long before its moment what is due is decided and written: it starts at that moment, and never before it."""
 _STEP: Span = 5 * SECOND
 """A difference between wall clock and elapsed time that is a step, not a drift (docs/reliability.md)."""
 
@@ -42,13 +39,14 @@ _READ_WITHIN = 1.0
 
 
 class Engine:
-    """Turns the partitions' machines. `run` is the clock thread's; everything else may be called from anywhere."""
+    """Turns one partition's machine. `run` is the clock thread's; everything else may be called from anywhere."""
 
     def __init__(self, hands: Hands, clock: Clock, *, poll_requests: Span | None = SECOND) -> None:
         self._hands = hands
         self._clock = clock
         self._alarm = Alarm()
-        self._partitions: dict[str, Partition] = {}
+        self.partition: Partition | None = None
+        """What it turns: None before `attach`, and after `detach`."""
         self._inbox: deque[Arrival] = deque()
         self._calls: deque[Callable[[Moment], None]] = deque()
         self._chores: deque[Callable[[], None]] = deque()
@@ -71,31 +69,30 @@ class Engine:
 
     # ── from any thread ─────────────────────────────────────────────────────────────────────
 
-    @property
-    def partitions(self) -> Mapping[str, Partition]:
-        return self._partitions
-
-    def attach(self, alias: str, partition: Partition) -> None:
+    def attach(self, partition: Partition) -> None:
         """Give a partition its turns from now on."""
-        self._partitions[alias] = partition
+        self.partition = partition
         self._alarm.ring()
 
-    def detach(self, alias: str) -> Partition:
-        """Take a partition out; its runs go on, their ends are told to nobody. Clock thread only."""
-        return self._partitions.pop(alias)
+    def detach(self) -> Partition:
+        """Take the partition out; its runs go on, their ends are told to nobody. Clock thread only."""
+        partition, self.partition = self.partition, None
+        if partition is None:
+            raise RunnerError("the engine has no partition")
+        return partition
 
-    def post(self, event: Event | Plan, alias: str = "default") -> None:
+    def post(self, event: Event | Plan) -> None:
         """Say what happened; handled soon, in order."""
-        self._inbox.append(event if isinstance(event, StepEnded) else Entry(event, alias=alias))
+        self._inbox.append(event if isinstance(event, StepEnded) else Entry(event))
         self._alarm.ring()
 
-    def ask(self, event: Event | Plan, alias: str = "default") -> Future[None]:
+    def ask(self, event: Event | Plan) -> Future[None]:
         """As `post`; the future is done once what follows is written, or holds what a plan raised."""
         waiter: Future[None] = Future()
         if self._ending:
-            waiter.set_exception(RunnerError("the engine has stopped"))
+            waiter.set_exception(_stopped())
             return waiter
-        self._inbox.append(Entry(event, waiter, alias))
+        self._inbox.append(Entry(event, waiter))
         if self._over:
             # It has ended since: nobody else would answer.
             self._refuse_the_rest()
@@ -149,9 +146,14 @@ class Engine:
         if span is not None and (self._waking_at is None or self._clock.elapsed() + span < self._waking_at):
             self._alarm.ring()
 
-    def answer(self, request: Request, alias: str = "default") -> None:
+    def answer(self, request: Request) -> None:
         """Write down an answer that the house itself gives."""
-        self.call(lambda now: self._partitions[alias].answer(now, request))
+
+        def write(now: Moment) -> None:
+            if self.partition is not None:
+                self.partition.answer(now, request)
+
+        self.call(write)
 
     def poke(self) -> None:
         """Somebody wrote a request: read them now."""
@@ -176,8 +178,8 @@ class Engine:
         """Other capacities or maintenance windows from now on."""
 
         def apply(now: Moment) -> None:
-            for partition in self._partitions.values():
-                partition.configure(now, settings)
+            if self.partition is not None:
+                self.partition.configure(now, settings)
 
         self.call(apply)
 
@@ -273,95 +275,61 @@ class Engine:
             self._calls.popleft()(now)
         poked = self._poked
         polling = (poked or self._poll_at is not None) and self._polling(there)
-        partitions = list(self._partitions.items())
-        ready: set[str] = set()
-        for alias, partition in partitions:
-            try:
-                if poked:
-                    partition.knocked()
-                if partition.ready(now, tick=not self._paused, ends=partial(self._take_ends, alias)):
-                    ready.add(alias)
-            except Exception as error:
-                self._fault(alias, (), error)
+        partition = self.partition
+        if partition is None:
+            self._refuse_the_rest()
+            return
+        is_ready = self._ready(partition, now, poked=poked)
         # Only now: who has just taken a lead, or written what was held back, starts it without waiting for a moment.
-        moment, head_start = self._ahead() if ahead and not by else (None, 0)
-        if moment is not None and now < moment <= now + head_start and not self._inbox:
-            now = moment
-            # The quick ones first: they are written before the moment, whatever a slow one takes.
-            partitions.sort(key=lambda item: (item[1].moment() != moment, item[1].takes))
-        else:
-            moment = None
-        # Only now: what a batch that was held back has started just now may have ended already.
+        moment = self._due_soon(partition, now) if ahead and not by else None
         entries = self._drain()
-        written: list[tuple[str, Partition]] = []
-        for alias, partition in partitions:
-            mine = entries.pop(alias, [])
-            if alias not in ready:
-                left = partition.pass_on(now, mine)
-                self._inbox.extendleft(reversed(left))
-                continue
-            try:
-                if by:
-                    partition.stepped(now, by)
-                if polling:
-                    mine += partition.read_requests()
-                if moment is not None and written and self._clock.now() + partition.takes > moment:
-                    self._begin(written, moment)
-                later = moment is not None
-                partition.turn(now, mine, tick=not self._paused, later=later, asked=polling)
-                if moment is not None:
-                    written.append((alias, partition))
-            except Exception as error:
-                self._fault(alias, mine, error)
-        if moment is not None:
-            self._begin(written, moment)
-        for alias, orphans in entries.items():
-            for entry in orphans:
-                if isinstance(entry, Entry) and entry.waiter is not None:
-                    entry.waiter.set_exception(RunnerError(f"there is no store named {alias!r}"))
-
-    def _begin(self, written: list[tuple[str, Partition]], moment: Moment) -> None:
-        """The moment has come for what these have written."""
-        self._wait_for(moment)
-        for alias, partition in written:
-            try:
+        if not is_ready:
+            self._inbox.extendleft(reversed(partition.pass_on(now, entries)))
+            return
+        try:
+            if by:
+                partition.stepped(now, by)
+            if polling:
+                entries += partition.read_requests()
+            as_of = now if moment is None else moment
+            partition.turn(as_of, entries, tick=not self._paused, later=moment is not None, asked=polling)
+            if moment is not None:
+                self._wait_for(moment)
                 partition.begin(moment)
-            except Exception as error:
-                self._fault(alias, (), error)
-        written.clear()
+        except Exception as error:
+            self._fault(partition, entries, error)
 
-    def _fault(self, alias: str, entries: Sequence[Arrival], error: Exception) -> None:
-        """A fault of the engine's own with one store: it must not cost the others their turn, nor their entries."""
-        log.error("a turn of the store %r failed; the loop goes on", alias, exc_info=error)
+    def _ready(self, partition: Partition, now: Moment, *, poked: bool) -> bool:
+        try:
+            if poked:
+                partition.knocked()
+            return partition.ready(now, tick=not self._paused, ends=self._take_ends)
+        except Exception as error:
+            self._fault(partition, (), error)
+            return False
+
+    def _due_soon(self, partition: Partition, now: Moment) -> Moment | None:
+        """The moment to decide ahead of: it is within the head start, and nothing else waits."""
+        moment = None if self._paused or self._inbox else partition.moment()
+        return moment if moment is not None and now < moment <= now + HEAD_START else None
+
+    def _fault(self, partition: Partition, entries: Sequence[Arrival], error: Exception) -> None:
+        """A fault of the engine's own: the loop goes on, and nobody waits for an answer in vain."""
+        log.error("a turn of the store %r failed; the loop goes on", partition.store.alias, exc_info=error)
         self._breathe_until = self._clock.elapsed() + _BREATH
         for entry in entries:
             if isinstance(entry, Entry) and entry.waiter is not None and not entry.waiter.done():
                 entry.waiter.set_exception(error)
 
-    def _take_ends(self, alias: str) -> list[StepEnded]:
-        """The ends in the inbox that are for this one; the rest stays, in order."""
-        ends: list[StepEnded] = []
-        rest: list[Arrival] = []
-        for _ in range(len(self._inbox)):
-            entry = self._inbox.popleft()
-            if isinstance(entry, StepEnded) and _alias_of(entry) == alias:
-                ends.append(entry)
-            else:
-                rest.append(entry)
-        self._inbox.extendleft(reversed(rest))
-        return ends
+    def _take_ends(self) -> list[StepEnded]:
+        """The ends in the inbox; the rest stays, in order."""
+        entries = self._drain()
+        self._inbox.extendleft(entry for entry in reversed(entries) if not isinstance(entry, StepEnded))
+        return [entry for entry in entries if isinstance(entry, StepEnded)]
 
-    def _drain(self) -> dict[str, list[Arrival]]:
-        entries: dict[str, list[Arrival]] = {}
-        take, mine, of = self._inbox.popleft, list[Arrival](), ""
-        for _ in range(len(self._inbox)):
-            entry = take()
-            # `_alias_of`, spelled out: there may be a hundred thousand.
-            alias = entry.attempt.run.job.store if type(entry) is StepEnded else entry.alias  # type: ignore[union-attr]
-            if alias != of:
-                mine, of = entries.setdefault(alias, []), alias
-            mine.append(entry)
-        return entries
+    def _drain(self) -> list[Arrival]:
+        take = self._inbox.popleft
+        return [take() for _ in range(len(self._inbox))]
 
     def _step(self, offset: Span) -> Span:
         """By how much the wall clock was set since the last turn; 0 where it only drifted."""
@@ -383,30 +351,19 @@ class Engine:
         # The wall clock as this turn saw it: had it been set since, a span up to a moment on it would be wrong, and
         # the next turn would come as late.
         now = self._clock.now() if self._offset is None else self._clock.elapsed() + self._offset
-        spans = [self._poll_at - self._clock.elapsed()] if self._poll_at is not None else []
-        for partition in self._partitions.values():
-            span = partition.wait(now, tick=not self._paused)
-            if span is not None:
-                spans.append(span)
         if self._breathe_until is not None:
             return max(0, self._breathe_until - self._clock.elapsed())
-        if not spans:
+        partition = self.partition
+        span = partition.wait(now, tick=not self._paused) if partition is not None else None
+        if self._poll_at is not None:
+            poll = self._poll_at - self._clock.elapsed()
+            span = poll if span is None else min(span, poll)
+        if span is None:
             return None
-        first, (moment, head_start) = max(0, min(spans)), self._ahead()
-        # What stays in the inbox for want of a lead keeps turns from being taken ahead: to wake for one would be to
-        # turn without end until the moment is there. What has come in since has rung.
-        early = moment is not None and moment - now == first and not self._inbox
-        return max(0, first - head_start) if early else first
-
-    def _ahead(self) -> tuple[Moment | None, Span]:
-        """When time alone brings something to decide, and how long before that it is to be decided."""
-        if self._paused:
-            return None, 0
-        moments = [moment for each in self._partitions.values() if (moment := each.moment()) is not None]
-        if not moments:
-            return None, 0
-        first = min(moments)
-        return first, HEAD_START * min(moments.count(first), _MOST_HEAD_STARTS)
+        span = max(0, span)
+        moment = partition.moment() if partition is not None and not self._paused else None
+        early = moment is not None and moment - now == span
+        return max(0, span - HEAD_START) if early else span
 
     def _wait_for(self, moment: Moment) -> None:
         """Until the moment has come; not longer, should the clock be set meanwhile."""
@@ -414,14 +371,14 @@ class Engine:
             left = moment - self._clock.now()
             if left <= 0:
                 return
-            self._alarm.rest(min(left, HEAD_START * _MOST_HEAD_STARTS))
+            self._alarm.rest(min(left, HEAD_START))
 
     def _refuse_the_rest(self) -> None:
         while self._inbox:
             entry = self._inbox.popleft()
             if isinstance(entry, Entry) and entry.waiter is not None:
-                entry.waiter.set_exception(RunnerError("the engine has stopped"))
+                entry.waiter.set_exception(_stopped())
 
 
-def _alias_of(entry: Arrival) -> str:
-    return entry.attempt.run.job.store if isinstance(entry, StepEnded) else entry.alias
+def _stopped() -> RunnerError:
+    return RunnerError("the engine has stopped")

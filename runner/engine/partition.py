@@ -79,7 +79,6 @@ class Partition:
             renew=self._renew,
             lost=self._lost,
             given_up=self._begin_anew,
-            elapsed=elapsed,
         )
         self._asked = Requests(guarded, source, on_request)
         self._stopping = False
@@ -306,11 +305,6 @@ class Partition:
             # Nobody knocks a second time.
             self._read_all = False
         return is_ready
-
-    @property
-    def takes(self) -> Span:
-        """How long a write takes here."""
-        return self._writing.takes
 
     def turn(
         self,

@@ -20,7 +20,7 @@ from runner.engine.outage import Outage
 from runner.engine.record import on_record
 from runner.errors import LeaseLost, RunExists, StoreError, StoreFault
 from runner.executors.base import Done
-from runner.moment import Moment, Span
+from runner.moment import Moment
 
 log = logging.getLogger("runner.engine")
 
@@ -45,7 +45,6 @@ class Writing:
         renew: Callable[[Moment], object],
         lost: Callable[[], None],
         given_up: Callable[[Batch, StoreFault], None],
-        elapsed: Callable[[], Span],
     ) -> None:
         self.held: Batch | None = None
         self._store = store
@@ -56,16 +55,9 @@ class Writing:
         self._renew = renew
         self._lost = lost
         self._given_up = given_up
-        self._elapsed = elapsed
         self._faults = 0
         self._written: Batch | None = None
         """What is on record, and not acted on yet."""
-        self._took: tuple[Span, Span] = (0, 0)
-
-    @property
-    def takes(self) -> Span:
-        """How long a write takes; of the last two the shorter, for one may have waited for something once."""
-        return min(self._took)
 
     def perform(self, machine: Machine | None, now: Moment, batch: Batch, *, later: bool = False) -> None:
         """Write what the machine has decided, and act on it, or hold it back, where that cannot be now.
@@ -83,9 +75,7 @@ class Writing:
         changes = batch.changes()
         try:
             if changes:
-                began = self._elapsed()
                 self._store.write(changes, self._lead.fence)
-                self._took = (self._took[1], self._elapsed() - began)
         except LeaseLost:
             self.held = batch
             self._lost()

@@ -108,12 +108,12 @@ def take(engine: Engine, alias: str, request: Request) -> bool:
             answer |= {"kind": type(error).__name__, "error": str(error)}
         state = "done" if error is None else "refused"
         ended = replace(request, state=state, ended_at=request.asked_at, answer=answer)
-        engine.answer(ended, alias)
+        engine.answer(ended)
 
     try:
         plan = plan_of(wish, request.source, alias)
     except (ValueError, KeyError, TypeError) as error:
         answered(error)
     else:
-        engine.ask(plan, alias).add_done_callback(lambda done: answered(done.exception()))
+        engine.ask(plan).add_done_callback(lambda done: answered(done.exception()))
     return True

@@ -43,18 +43,14 @@ class Engines:
         """The one of a store; KeyError where there is no such store."""
         return self._engines[alias]
 
-    def partition(self, alias: str) -> Partition:
-        """What a store's engine turns; KeyError where there is no such store."""
-        return self._engines[alias].partitions[alias]
-
     def find(self, alias: str) -> Partition | None:
-        """As `partition`; None where there is no such store."""
+        """What a store's engine turns; None where there is no such store."""
         engine = self._engines.get(alias)
-        return engine.partitions.get(alias) if engine is not None else None
+        return engine.partition if engine is not None else None
 
     @property
     def partitions(self) -> list[Partition]:
-        return [partition for engine in self.each.values() for partition in engine.partitions.values()]
+        return [engine.partition for engine in self.each.values() if engine.partition is not None]
 
     def make(self, alias: str) -> Engine:
         """One more; it turns by itself only from `begin` on."""
@@ -90,7 +86,7 @@ class Engines:
 
         def leave(engine: Engine, now: Moment) -> None:
             engine.end()
-            engine.detach(alias).release()
+            engine.detach().release()
             last()
 
         return _called(engine, leave)
@@ -112,7 +108,7 @@ class Engines:
         """Say what happened to a store, if it is still there."""
         engine = self._engines.get(alias)
         if engine is not None:
-            engine.post(event, alias)
+            engine.post(event)
 
     def pause(self) -> None:
         """Nothing new becomes due until `resume`."""
@@ -167,8 +163,8 @@ class Engines:
 
 
 def _stop(engine: Engine, now: Moment) -> None:
-    for partition in engine.partitions.values():
-        partition.stop(now, cancel=False)
+    if engine.partition is not None:
+        engine.partition.stop(now, cancel=False)
 
 
 def _called(engine: Engine, function: Callable[[Engine, Moment], None]) -> Future[None]:

@@ -297,7 +297,7 @@ class House:
             on_request=lambda request: asking.take(engine, alias, request),
             retry_every=self._retry_every,
         )
-        engine.attach(alias, partition)
+        engine.attach(partition)
         engine.poll_every(self._listen(store, engine))
 
     def _settle(self, alias: str) -> None:
@@ -351,7 +351,7 @@ class House:
         elif partition.standing_by:
             asking.ask(partition.store, self.source_in(alias), wish, self._clock)
         else:
-            self._await(engine.ask(plan, alias), partition)
+            self._await(engine.ask(plan), partition)
 
     def _in_memory(self, engine: Engine, partition: Partition, plan: Plan) -> bool:
         """A job of a memory store waits for nobody's disk: add it in the caller's thread, where that can be."""
@@ -368,7 +368,7 @@ class House:
             return False
         if due:
             # What is due at once has begun when its adding returns: a program may end right after it.
-            self._await(engine.ask(lambda machine, now: (), partition.store.alias), partition)
+            self._await(engine.ask(lambda machine, now: ()), partition)
         return True
 
     def _await(self, answer: Future[None], partition: Partition) -> None:

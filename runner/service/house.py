@@ -91,7 +91,7 @@ class House:
         """Get the hands ready, and give the partition its turns as soon as the engine runs."""
         self.hands.open(self.engine.done)
         self._listen()
-        self.engine.attach("default", self.partition)
+        self.engine.attach(self.partition)
 
     def _listen(self) -> None:
         """Requests from other machines are told of by stores that can; the others are asked each second."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
+from runner.core.blame import blamed
 from runner.core.run import Run, Status, StepRun
 from runner.moment import SECOND, Moment, Span, seconds
 from runner.views.table import Cell, Column, Style, Table, rows
@@ -61,15 +62,13 @@ def attempt(run: Run) -> int:
 
 
 def why(run: Run) -> str:
-    """In a few words why it did not succeed: the run's reason, else the first bad step and its end."""
+    """In a few words why it did not succeed: the run's reason, else the step that is to blame and its end."""
     if run.status.good:
         return ""
     if run.reason and run.status is not Status.TIMED_OUT:
         return run.reason
-    for state in run.steps.values():
-        if state.status.final and not state.status.good and state.status is not Status.SKIPPED:
-            return _step_trouble(state, alone=len(run.steps) == 1)
-    return run.reason
+    state = blamed(run)
+    return run.reason if state is None else _step_trouble(state, alone=len(run.steps) == 1)
 
 
 def origin(run: Run) -> str:

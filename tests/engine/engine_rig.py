@@ -78,10 +78,10 @@ class Speaker:
 
 
 class Rig:
-    """`stores` by alias, each with a partition of its own."""
+    """An engine with the partition of a store."""
 
     def __init__(
-        self, *stores: JobStore, owner: str = "me", clock: VirtualClock | None = None, host: str = ""
+        self, store: JobStore, *, owner: str = "me", clock: VirtualClock | None = None, host: str = ""
     ) -> None:
         self.clock = clock or VirtualClock(NOON)
         self.executor = Threads()
@@ -89,22 +89,22 @@ class Rig:
         self.hands = Hands({"default": self.executor}, announce=self.heard.append)
         self.engine = Engine(self.hands, self.clock, poll_requests=None)
         self.hands.open(self.engine.done)
-        for store in stores:
-            partition = Partition(
-                store,
-                SOURCE,
-                owner=owner,
-                settings=Settings(host=host),
-                host=Speaker(host) if host else None,
-                hands=self.hands,
-                done=self.engine.done,
-                elapsed=self.clock.elapsed,
-            )
-            store.open()
-            self.engine.attach(store.alias, partition)
+        partition = Partition(
+            store,
+            SOURCE,
+            owner=owner,
+            settings=Settings(host=host),
+            host=Speaker(host) if host else None,
+            hands=self.hands,
+            done=self.engine.done,
+            elapsed=self.clock.elapsed,
+        )
+        store.open()
+        self.engine.attach(partition)
 
-    def partition(self, alias: str = "default") -> Partition:
-        return self.engine.partitions[alias]
+    def partition(self) -> Partition:
+        assert self.engine.partition is not None
+        return self.engine.partition
 
     @property
     def machine(self) -> Machine:
@@ -136,10 +136,10 @@ class Rig:
         return [announce.value for announce in self.heard if announce.name == "run.ended"]
 
 
-def job(id: str = "tick", schedule: str = "* * * * *", store: str = "default", **policy: Any) -> JobSpec:
+def job(id: str = "tick", schedule: str = "* * * * *", **policy: Any) -> JobSpec:
     trigger = build(schedule, timezone="UTC", job_id=id, calendars={})
     steps = (Step("main", Command(script="true")),)
-    return JobSpec(id, steps, trigger, policy=Policy(**policy), source=SOURCE, store=store)
+    return JobSpec(id, steps, trigger, policy=Policy(**policy), source=SOURCE)
 
 
 def good() -> Outcome:

@@ -8,7 +8,7 @@ import pytest
 
 from runner.clock import Alarm, VirtualClock
 from runner.core.action import Change, Save
-from runner.core.event import Added, Settings, Tick
+from runner.core.event import Added, Settings
 from runner.core.run import AttemptKey, Job, Outcome, Run, RunKey, Status
 from runner.engine import Engine, Hands, Partition
 from runner.engine.loop import HEAD_START
@@ -26,8 +26,8 @@ SOURCE = "api:test"
 class Slow(MemoryJobStore):
     """A store whose writes take time, and which another may lead."""
 
-    def __init__(self, clock: VirtualClock, alias: str = "default") -> None:
-        super().__init__(alias)
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
         self.clock = clock
         self.takes: Span = 0
         self.written: list[Moment] = []
@@ -93,7 +93,7 @@ class Rig:
             elapsed=self.clock.elapsed,
         )
         store.open()
-        self.engine.attach(store.alias, partition)
+        self.engine.attach(partition)
 
     def rest(self, span: Span) -> None:
         self.clock.advance(span)
@@ -107,9 +107,9 @@ class Rig:
 DUE = NOON + MINUTE
 
 
-def minutely(id: str, store: str = "default") -> JobSpec:
+def minutely(id: str) -> JobSpec:
     trigger = build("* * * * *", timezone="UTC", job_id=id, calendars={})
-    return JobSpec(id, (Step("main", Call("builtins:print")),), trigger, source=SOURCE, store=store)
+    return JobSpec(id, (Step("main", Call("builtins:print")),), trigger, source=SOURCE)
 
 
 @pytest.fixture
@@ -172,14 +172,15 @@ def test_the_clock_thread_wakes_a_head_start_before_what_is_due(rig: Rig) -> Non
 
 
 def test_who_takes_a_lead_meanwhile_begins_nothing_before_its_moment(rig: Rig) -> None:
-    other = Slow(rig.clock, "other")
+    rig.engine.detach()
+    other = Slow(rig.clock)
     other.led = True
-    other.write([Save(Job(minutely("tock", "other"), next_at=DUE))])
+    other.write([Save(Job(minutely("tock"), next_at=DUE))])
     rig.attach(other)
     rig.engine.turn()
     other.led = False
     rig.ahead(HEAD_START)
-    assert rig.executor.told == [(DUE, DUE), (DUE, DUE)]
+    assert rig.executor.told == [(DUE, DUE)]
 
 
 def test_a_run_that_is_on_record_lets_the_others_begin_at_their_moment(rig: Rig) -> None:
@@ -187,75 +188,5 @@ def test_a_run_that_is_on_record_lets_the_others_begin_at_their_moment(rig: Rig)
     rig.engine.turn()
     spec = minutely("tick")
     rig.store.write([Save(Run(RunKey(spec.key, DUE), spec, Status.SUCCEEDED))])
-    rig.ahead(HEAD_START)
-    assert rig.executor.told == [(DUE, DUE)]
-
-
-def test_what_waits_for_a_lead_does_not_wake_the_clock_thread_for_nothing(rig: Rig) -> None:
-    other = Slow(rig.clock, "other")
-    other.led = True
-    rig.attach(other)
-    rig.engine.post(Tick(), "other")
-    rig.clock.advance_to(DUE - 10 * HEAD_START)
-    rig.engine.turn()
-    # Ahead it would not be taken: a wake-up before the moment would follow the other until it is there.
-    assert rig.engine._span_to_wait() == 10 * HEAD_START
-
-
-MS = HEAD_START // 2
-
-
-def also(rig: Rig, *aliases: str, takes: Span = 0) -> None:
-    """More stores with a job that is due with the first one's."""
-    for alias in aliases:
-        store = Slow(rig.clock, alias)
-        rig.attach(store)
-        rig.engine.post(Added(minutely(alias, alias)), alias)
-        rig.engine.turn()
-        store.takes = takes
-
-
-def test_what_is_due_in_several_stores_is_written_in_all_before_it_starts(rig: Rig) -> None:
-    also(rig, "second", "third", takes=MS)
-    rig.store.takes = MS
-    rig.ahead(3 * HEAD_START)
-    assert rig.executor.told == [(DUE, DUE)] * 3
-
-
-def test_the_clock_thread_wakes_sooner_where_several_stores_are_due(rig: Rig) -> None:
-    also(rig, "second", "third")
-    rig.clock.advance_to(DUE - 10 * HEAD_START)
-    rig.engine.turn()
-    assert rig.engine._span_to_wait() == 7 * HEAD_START
-
-
-def test_a_store_that_is_slow_makes_nobody_late_but_its_own(rig: Rig) -> None:
-    also(rig, "slow", takes=20 * HEAD_START)
-    also(rig, "quick", takes=MS)
-    # It is known to be slow once it was.
-    for _ in range(2):
-        rig.engine.turn()
-        rig.clock.advance(MINUTE)
-        rig.engine.turn()
-        for attempt in list(rig.executor.keys):
-            rig.engine.done(attempt, Outcome(Status.SUCCEEDED))
-        rig.engine.turn()
-        rig.executor.told.clear()
-        rig.executor.keys.clear()
-    due = (rig.clock.now() // MINUTE + 1) * MINUTE
-    rig.clock.advance_to(due - 3 * HEAD_START)
-    rig.engine.turn(ahead=True)
-    assert rig.executor.told == [(due, due), (due, due), (due + 20 * HEAD_START, due)]
-
-
-def test_a_fault_with_one_store_does_not_keep_the_others_from_starting(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    also(rig, "second")
-
-    def breaks(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("a bug of the engine's own")
-
-    monkeypatch.setattr(rig.engine.partitions["second"], "turn", breaks)
     rig.ahead(HEAD_START)
     assert rig.executor.told == [(DUE, DUE)]

@@ -96,7 +96,7 @@ class Rig:
         )
         self.store.open()
         self.hands.open(self.engine.done)
-        self.engine.attach("default", self.partition)
+        self.engine.attach(self.partition)
         self.engine.turn()
 
     @property
@@ -328,7 +328,7 @@ def test_a_restart_settles_what_was_running() -> None:
         elapsed=again.clock.elapsed,
     )
     again.hands.open(again.engine.done)
-    again.engine.attach("default", again.partition)
+    again.engine.attach(again.partition)
     again.engine.turn()
     ended = [announce.value for announce in again.heard if announce.name == "run.ended"]
     assert [(str(run.key), run.status) for run in ended] == [

@@ -240,23 +240,22 @@ def test_a_healthy_runner_takes_over_from_one_whose_writes_are_at_fault(tmp_path
     assert one.executor.started == []
 
 
-def test_another_store_s_fault_loses_nothing_of_the_same_turn(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_fault_of_the_engine_s_own_is_told_to_who_waits_and_the_next_turn_comes(
+    rig: Rig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sick = Faulty(f"sqlite:///{tmp_path / 'sick.db'}", alias="sick")
-    sound = Faulty(f"sqlite:///{tmp_path / 'sound.db'}", alias="sound")
-    rig = Rig(sick, sound)
-    rig.engine.turn()
-    partition = rig.partition("sick")
-
     def breaks(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug of the engine's own")
 
-    monkeypatch.setattr(partition, "turn", breaks)
-    asked = rig.engine.ask(Added(job(store="sound")), "sound")
-    rig.engine.turn()
-    assert asked.result(0) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.partition(), "turn", breaks)
+        asked = rig.engine.ask(Added(job("lost")))
+        rig.engine.turn()
+    assert isinstance(asked.exception(0), ZeroDivisionError)
+    assert "a turn of the store 'default' failed" in caplog.text
     assert "a bug of the engine's own" in caplog.text
+    rig.post(Added(job()))
+    rig.later(MINUTE)
+    assert [str(attempt.run) for attempt in rig.executor.started] == [FIRST]
 
 
 def test_a_request_that_can_never_be_done_is_refused_and_holds_up_nobody(rig: Rig, store: Faulty) -> None:

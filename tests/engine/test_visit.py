@@ -121,7 +121,7 @@ def test_the_clock_thread_wakes_for_what_a_visit_made_due(running: Running) -> N
         def pass_on(self, now: Moment, entries: object) -> list[object]:
             return []
 
-    running.engine.attach("default", Waiting())  # type: ignore[arg-type]
+    running.engine.attach(Waiting())  # type: ignore[arg-type]
     running.turned()
     running.until(lambda: running.engine.visit(lambda now: due.append(now + SECOND // 20)))
     assert woken.wait(10)

@@ -157,7 +157,7 @@ class World:
             elapsed=self.clock.elapsed,
         )
         hands.open(self.engine.done)
-        self.engine.attach("default", self.partition)
+        self.engine.attach(self.partition)
         self.engine.turn()
 
     def play(self) -> None:

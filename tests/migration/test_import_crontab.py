@@ -14,6 +14,7 @@ import pytest
 
 from runner import config
 from runner.cli import main
+from runner.cli.import_crontab import home_of
 from runner.config.crontabs import as_yaml, read
 from runner.spec import Command, JobSpec
 
@@ -90,6 +91,26 @@ def test_percent_signs_are_lines_of_stdin(tmp_path: Path) -> None:
     jobs = jobs_of(r"* * * * * cat%first%50\% of it%%last", tmp_path)
     done = subprocess.run(["sh", "-c", script(jobs["cat"])], capture_output=True, text=True, check=True)
     assert done.stdout == "first\n50% of it\n\nlast\n"
+
+
+def test_commands_begin_in_the_home_directory(tmp_path: Path) -> None:
+    """As cron's do: a path in a command is relative to it, and not to where the jobs file lies."""
+    text = "0 2 * * * ./backup\n0 3 * * * ./other\n"
+    file = tmp_path / "jobs.yaml"
+
+    def places(text: str, **options: Any) -> list[str]:
+        file.write_text(as_yaml(read(text, **options), homes={"": "/home/kari", "root": "/root"}))
+        return [
+            str(work.working_dir)
+            for spec in config.load(file).jobs
+            if isinstance(work := spec.steps[0].work, Command)
+        ]
+
+    assert places(text) == ["/home/kari", "/home/kari"]
+    assert places("HOME=/srv\n" + text) == ["/srv", "/srv"]
+    assert places("0 1 * * * ./a\nHOME=/srv\n0 2 * * * ./b\n") == ["/home/kari", "/srv"]
+    assert places("0 1 * * * root ./a\n0 1 * * * gone ./b\n", system=True) == ["/root", "None"]
+    assert (home_of("root"), home_of("nobody-of-that-name")) == ("/root", "")
 
 
 def test_what_would_be_an_expression_stays_text(tmp_path: Path) -> None:

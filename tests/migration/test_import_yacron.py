@@ -13,8 +13,9 @@ from runner import config
 from runner.cli import main
 from runner.config.yacron import as_yaml, read
 from runner.errors import RunnerError
-from runner.moment import SECOND
+from runner.moment import DAY, HOUR, SECOND, iso, parse_iso
 from runner.spec import Command, JobSpec
+from runner.triggers.explain import following
 
 YACRON = """
 defaults:
@@ -102,6 +103,72 @@ def test_what_yacron_would_do(tmp_path: Path) -> None:
     assert jobs["poll"].steps[0].retry.max == 0
     assert not jobs["poll"].enabled
     assert [jobs[id].timezone for id in ("nightly-dump", "poll", "poll-2")] == ["Europe/Oslo", "UTC", "UTC"]
+
+
+BOTH_DAYS = """
+jobs:
+  - {name: first-sunday, command: x, schedule: "0 0 1-7 * 0"}
+  - {name: friday-13, command: x, schedule: "0 0 13 * fri"}
+  - {name: workday, command: x, schedule: {dayOfMonth: "1,15", dayOfWeek: "1-5", hour: "3", minute: "0"}}
+  - {name: uneven-monday, command: x, schedule: "0 0 */2 * mon"}
+  - {name: any, command: x, schedule: "0 0 1 * 0-6"}
+"""
+
+
+def test_of_two_day_fields_both_must_be_met(tmp_path: Path) -> None:
+    """For yacron, as for its library of crontab lines; a crontab takes either."""
+    jobs = jobs_of(BOTH_DAYS, tmp_path)
+    start = parse_iso("2026-11-26T00:00Z")
+
+    def coming(id: str) -> list[str]:
+        trigger = jobs[id].trigger
+        assert trigger is not None
+        return [iso(at)[:16] for at in following(trigger, start, 3)]
+
+    assert {id: coming(id) for id in jobs} == {
+        "first-sunday": ["2026-12-06T00:00", "2027-01-03T00:00", "2027-02-07T00:00"],
+        "friday-13": ["2027-08-13T00:00", "2028-10-13T00:00", "2029-04-13T00:00"],
+        "workday": ["2026-12-01T03:00", "2026-12-15T03:00", "2027-01-01T03:00"],
+        "uneven-monday": ["2026-12-07T00:00", "2026-12-21T00:00", "2027-01-11T00:00"],
+        "any": ["2026-12-01T00:00", "2027-01-01T00:00", "2027-02-01T00:00"],
+    }
+
+
+CRONSTABLE = """
+pools: {db: {slots: 2}}
+jobs:
+  - name: load
+    command: ./load
+    schedule: {second: "30", minute: "5"}
+    workingDirectory: /srv
+    pool: db
+    queuePriority: 3
+    concurrencyPolicy: Forbid
+    onMissed: run-all
+    startingDeadlineSeconds: 3600
+    sla: {lateAfterSeconds: 60, maxRuntimeSeconds: 120, maxTimeSinceSuccessSeconds: }
+  - {name: lost, command: x, schedule: "@daily", onMissed: skip}
+  - {name: once, command: x, schedule: "@daily", onMissed: run-once}
+dags:
+  - {name: etl, tasks: [{id: a, command: x}]}
+"""
+
+
+def test_what_cronstable_adds(tmp_path: Path) -> None:
+    jobs = jobs_of(CRONSTABLE, tmp_path)
+    load = jobs["load"]
+    assert (load.schedule, work(load).working_dir) == ("30 5 * * * *", "/srv")
+    policy = load.policy
+    assert (policy.concurrency.overlap, policy.concurrency.group, policy.priority) == ("skip", "db", 3)
+    assert (policy.catchup.runs, policy.catchup.window, policy.catchup.max) == ("all", HOUR, 10000)
+    assert (policy.sla.start_within, policy.sla.max_duration) == (60 * SECOND, 120 * SECOND)
+    assert [(jobs[id].policy.catchup.runs, jobs[id].policy.catchup.window) for id in ("lost", "once")] == [
+        ("none", jobs["lost"].policy.catchup.window),
+        ("latest", 365 * DAY),
+    ]
+    assert read(CRONSTABLE).notes == [
+        ("", "`dags` is not taken over: each is a job with `steps`, where `dependsOn` is called `needs`")
+    ]
 
 
 REPORTS = """
