@@ -51,13 +51,23 @@ def definitions(jobs: Node | None, trouble: Trouble) -> Iterator[tuple[str, Map]
         if re.match(ID, id) is None:
             trouble.add("name", f"{id!r} cannot be the id of a job", at, length=len(id), help=_id_help(id))
         if not isinstance(node, Map):
-            help = "write `run: ...` below it" if node.value is None else f"did you mean `run: {node.value}`?"
+            help = _work_help(node.value)
             fact = f"the job {id!r} is {kind_of(node.value)}, not a mapping"
             trouble.add("type", fact, at, length=len(id), help=help)
         else:
             # A message about the whole job points at its id.
             node.at = at
             yield id, node
+
+
+def _work_help(value: object) -> str:
+    """`run:x` is a text: a colon alone makes no key."""
+    if value is None:
+        return "write `run: ...` below it"
+    key, colon, rest = str(value).partition(":")
+    if colon and key in JobModel.model_fields:
+        return f"a space is missing: `{key}: {rest}`"
+    return f"did you mean `run: {value}`?"
 
 
 def _id_help(id: str) -> str:

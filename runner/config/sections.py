@@ -184,6 +184,8 @@ class Sections:
                 found[name] = read_calendar(name, data, ics=self._ics(node))
             except TriggerError as error:
                 self.trouble.add("calendar", error.fact, find(node, error.path).at, help=error.hint)
+                # It is there, for all that: nobody is told to add it.
+                found[name] = read_calendar(name, {})
         return found
 
     def ics_files(self) -> list[Path]:

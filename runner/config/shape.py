@@ -58,6 +58,8 @@ def _note(
         at = _key_at(root, path)
         known = list(_keys(model, path[:-1]))
         help = _help_for_unknown(name, known, (*prefix, *path[:-1]))
+        if not (*prefix, *path[:-1]) and isinstance(node, Map) and _WORK & {*node.nodes}:
+            help = f"`{name}` looks like a job: indent it, to stand below `jobs:`"
         trouble.add(
             "unknown-key", f"no key is called `{name}` here", at, help=help, length=len(name), key=key
         )
@@ -220,6 +222,7 @@ def _help_for_unknown(name: str, known: list[str], path: tuple[str | int, ...]) 
     return f"known here: {', '.join(sorted(known))}"
 
 
+_WORK = {"run", "command", "python", "http", "steps"}
 _OF_RULE = frozenset(RuleModel.model_fields)
 
 

@@ -268,6 +268,9 @@ class Steps:
                       help="write http: {get: https://example.com/health}")  # fmt: skip
             return Http("GET", "")
         method, url = requests[0]
+        if not url.startswith("${{") and not url.lower().startswith(("http://", "https://")):
+            self.spot.add("value", f"{url!r} is not a URL", self.spot.at(*path, "http", method),
+                      help=f"write https://{url.rpartition('://')[2] or 'example.com/health'}")  # fmt: skip
         return Http(
             method.upper(), url, dict(http.headers), http.json_, http.body, tuple(http.expect), http.timeout
         )

@@ -57,7 +57,13 @@ def _unreadable(text: str, source: Source, error: Any) -> Problem:
     column = place - (text.rfind("\n", 0, place) + 1)
     character = f"U+{ord(text[place]):04X}" if place < len(text) else "a character"
     fact = f"the file holds a control character ({character}), so it is not text"
-    return make("syntax", fact, (source, line, column), help='in a quoted text write it as "\\x07"', length=1)
+    help = f'in a quoted text write it as "{_escaped(text[place : place + 1])}"'
+    return make("syntax", fact, (source, line, column), help=help, length=1)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character or "\a")
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def _words(error: yaml.YAMLError, source: Source, line: int, column: int) -> tuple[str, str]:
@@ -85,6 +91,9 @@ def _words(error: yaml.YAMLError, source: Source, line: int, column: int) -> tup
     if "while scanning a quoted scalar" in context:
         return f"a quoted text{began} is never closed", "close the quote"
     if "while parsing a flow" in context:
+        if "node" in context and text[: column + 1].rstrip()[-1:] in ("[", "{"):
+            close = "]" if text[: column + 1].rstrip()[-1] == "[" else "}"
+            return f"what begins here is never closed with `{close}`", f"close it with `{close}`"
         close = "]" if "sequence" in context else "}"
         return (
             f"`{close}` or `,` is missing in the {'list' if close == ']' else 'mapping'}{began}",

@@ -81,10 +81,17 @@ class _Options:
     roll: Roll = "skip"
 
 
+_CURLY = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
+"""What word processors make of quotes."""
+
+
 def _text(text: str, options: _Options) -> Trigger:
     if not text.strip():
         raise TriggerError("the schedule is empty", hint=_EXAMPLES)
     zone(options.timezone)
+    if text.strip()[0] in _CURLY:
+        hint = f'write "{text.strip(_CURLY + " ")}", with plain quotes or none'
+        raise TriggerError(f"{text.strip()} is in quotes that are none for YAML", hint=hint)
     try:
         return _phrase(phrase.read(text), options) if phrase.is_phrase(text) else _cron(text, options)
     except TriggerError as error:
