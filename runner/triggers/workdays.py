@@ -11,9 +11,12 @@ from runner.errors import TriggerError
 from runner.moment import SECOND, Moment, Span
 from runner.triggers.base import BaseTrigger, Passed, Trigger
 from runner.triggers.calendars import Calendar
+from runner.triggers.combining import OrTrigger
+from runner.triggers.cron.crontab import CrontabTrigger
 from runner.triggers.cron.days import EPOCH
 from runner.triggers.times import tz_of
-from runner.triggers.zones import zone
+from runner.triggers.windows import BetweenTrigger
+from runner.triggers.zones import Zone, zone
 
 Roll = Literal["skip", "forward", "backward"]
 
@@ -32,6 +35,28 @@ _DAY = 86_400
 _MOST_DAYS = 1_000
 """Days off in a row after which no working day is looked for any more."""
 _MOST_TRIES = 4_000
+
+
+def _meant(trigger: Trigger, firing: Moment, clocks: Zone) -> set[int]:
+    """What the rule itself names, in seconds of the wall clock: 02:30, where that is left out and it fires at 03:00."""
+    shown = clocks.local(firing)
+    left_out = clocks.local(firing - 1) + 1
+    if left_out == shown or trigger.next_after(firing - 1) != firing:
+        return {shown}
+    match trigger:
+        case BetweenTrigger():
+            return _meant(trigger.trigger, firing, clocks)
+        case OrTrigger():
+            firing_ones = (one for one in trigger.triggers if one.next_after(firing - 1) == firing)
+            return {time for one in firing_ones for time in _meant(one, firing, clocks)}
+        case CrontabTrigger() if trigger.line.fixed:
+            walk, times = trigger.line.walk("UTC"), set[int]()
+            time = walk.after(left_out - 1)
+            while time is not None and time <= shown:
+                times.add(time)
+                time = walk.after(time)
+            return times or {shown}
+    return {shown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +103,17 @@ class WorkdayTrigger(BaseTrigger):
         """The first firing of a day off from a time of day on that, moved to `target`, is after a moment."""
         source = self.trigger.next_after(zone(self.zone).moment_of(day * _DAY + time) - 1)
         while source is not None and self._day(source) == day:
-            moved = self._move(source, target)
-            if moved > moment:
-                return moved
+            moved = [at for at in self._move(source, target) if at > moment]
+            if moved:
+                return min(moved)
             source = self.trigger.next_after(source)
         return None
 
-    def _move(self, source: Moment, target: int) -> Moment:
+    def _move(self, source: Moment, target: int) -> list[Moment]:
+        """The same times of day on another day."""
         clocks = zone(self.zone)
-        return clocks.moment_of(target * _DAY + clocks.local(source) % _DAY) + source % SECOND
+        times = _meant(self.trigger, source, clocks)
+        return [clocks.moment_of(target * _DAY + time % _DAY) + source % SECOND for time in times]
 
     def _moved_to(self, target: int) -> range:
         """The days off whose firings move to a working day."""

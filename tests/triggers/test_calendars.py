@@ -74,6 +74,33 @@ def test_roll_forward() -> None:
 
 
 @pytest.mark.parametrize(
+    ("schedule", "times"),
+    [
+        ({"cron": "30 2 * * *"}, ["02:30"]),
+        ({"at": ["02:30", "05:00"]}, ["02:30", "05:00"]),
+        ({"cron": "0,45 2,3 * * *"}, ["02:00", "02:45", "03:00", "03:45"]),
+        ({"cron": "30 2 * * *", "between": "01:00-04:00"}, ["02:30"]),
+        ({"cron": "*/30 2,3 * * *"}, ["02:00", "02:30", "03:00", "03:30"]),
+    ],
+)
+@pytest.mark.parametrize(("roll", "day"), [("forward", "2027-03-29"), ("backward", "2027-03-26")])
+def test_what_a_clock_change_moved_on_a_day_off_is_moved_as_it_is_meant(
+    schedule: dict[str, Any], times: list[str], roll: str, day: str
+) -> None:
+    """02:30 of the Sunday is left out and fires at 03:00: on the working day it is 02:30, which that has anyway."""
+    trigger = made({**schedule, "calendar": "weekend", "roll": roll})
+    after = iso(parse_iso(f"{day}T00:00Z") - 6 * 3600 * SECOND)
+    assert firings(trigger, after, len(times)) == [f"{day}T{time}" for time in times]
+    assert firings(trigger, after, len(times) + 1)[-1][:10] > day
+
+
+def test_what_a_clock_change_moved_is_the_only_one_of_its_time() -> None:
+    """On a Sunday alone: the Monday has none of its own."""
+    trigger = made({"cron": "30 2 28 3 *", "calendar": "weekend", "roll": "forward"})
+    assert firings(trigger, "2027-03-20T00:00Z", 1) == ["2027-03-29T02:30"]
+
+
+@pytest.mark.parametrize(
     ("roll", "expected"),
     [
         ("skip", ["2026-06-01T06:00", "2026-07-01T06:00", "2026-09-01T06:00", "2026-10-01T06:00"]),
