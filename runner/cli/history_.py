@@ -74,7 +74,8 @@ def command(
             zones = {each.key: each.spec.timezone for each in desk.jobs}
             frame.print_json(history.document(runs, others, zones, clock if everything else None))
         else:
-            reading.show(history.table(runs, others, clock, now=desk.now, zone=desk.zone))
+            chosen = bool(statuses) or start is not None
+            reading.show(history.table(runs, others, clock, now=desk.now, zone=desk.zone, chosen=chosen))
 
 
 def _source(desk: reading.Desk, job: str) -> str:

@@ -57,7 +57,8 @@ class Ear:
                     self._heard()
             except Exception as error:
                 if not self.closed.is_set():
-                    log.log(level, "notices of other runners cannot be heard: %s; trying again", error)
+                    why = (str(error).splitlines() or [type(error).__name__])[0]
+                    log.log(level, "notices of other runners cannot be heard: %s; trying again", why)
                     level = logging.DEBUG
             self.closed.wait(pause)
             pause = min(2 * pause, _LAST_PAUSE)

@@ -52,6 +52,18 @@ class Leader:
         except (OSError, ValueError, TypeError):
             return None
 
+    def gone(self) -> bool:
+        """Whether it is a process of this host that ended and could not take its note away."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+
     @staticmethod
     def erase(state: Path) -> None:
         with contextlib.suppress(OSError):

@@ -338,6 +338,8 @@ class Service:
         elif announce.name == "lease.held":
             self._vitals.systemd.ready("standing by: another runner leads")
             holder = Leader.read(self._place.state)
+            if holder is not None and holder.gone():
+                holder = None  # one of other hosts, or of another state directory, leads since
             self._report.say(
                 "lease.held",
                 f"{self._place.file} is already served by {holder or 'another runner'}; standing by",

@@ -113,8 +113,12 @@ def table(
     *,
     now: Moment,
     zone: tzinfo,
+    chosen: bool = False,
 ) -> Table:
-    """Newest first, runs, the others and changes of the clock in one order; times in the reader's `zone`."""
+    """Newest first, runs, the others and changes of the clock in one order; times in the reader's `zone`.
+
+    `chosen`: only some were asked for, so that there may be others.
+    """
     cells = [(run.key.slot, _run_row(run, now, zone)) for run in runs]
     cells += [(one.slot, _other_row(one, now, zone)) for one in others if one.state != "ran"]
     cells += [(_set_at(one), _clock_row(one, now, zone)) for one in clock]
@@ -128,7 +132,11 @@ def table(
         Column("ATTEMPT", right=True, spare=True),
         Column("WHY", gives=True),
     )
-    return Table(columns, rows([row for _, row in cells]), empty="nothing has run yet")
+    return Table(
+        columns,
+        rows([row for _, row in cells]),
+        empty="no such run is on record" if chosen else "nothing has run yet",
+    )
 
 
 def _run_row(run: Run, now: Moment, zone: tzinfo) -> list[Cell | str]:

@@ -118,6 +118,8 @@ def test_a_file_is_enough_and_nothing_is_made(desk: Desk) -> None:
         ("reindex", "scheduled", "", None),
     ]
     assert desk.said("history") == "nothing has run yet\n"
+    assert desk.said("history", "--status", "failed") == "no such run is on record\n"
+    assert desk.said("history", "--since=-1d") == "no such run is on record\n"
     assert not desk.state.exists()
 
 
