@@ -25,6 +25,9 @@ def outcome(child: Child, ended_at: int, tail: str) -> Outcome:
         error = "stopped after its timeout" if late else f"stopped: {child.stopping}"
     elif child.exit_code is None:
         status, error = Status.INTERRUPTED, "nobody saw its end: its shim was killed"
+        if child.launch.order.marks.pid() == 0:
+            # Its marker is there and says nothing, and without it no shim goes on.
+            error = "it did not begin: the state directory's disk took nothing (is it full?)"
     else:
         end = Ended(child.launch.order.marks, child.exit_code, child.started_at, ended_at, tail)
         return _with_lost_output(child.launch.judge(end), child.spoiled)
