@@ -33,9 +33,11 @@ from runner.core.runs import Runs
 from runner.core.slots import Slots
 from runner.core.wall import Wall, placed
 from runner.expressions import evaluate
-from runner.frozen import replace
+from runner.frozen import maker, replace
 from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
+
+_job, _save, _announce = maker(Job), maker(Save), maker(Announce)
 
 
 class Machine:
@@ -169,6 +171,16 @@ class Machine:
                 failed(end, error)
         return actions.copy()
 
+    def additions(self, now: Moment, added: Iterable[e.Added]) -> list[Action]:
+        """As `handle` of each of them in turn: many jobs that are added at once."""
+        self._actions.clear()
+        self._now = now
+        self._lane.listen()
+        for each in added:
+            self._added(each.spec, each.next_at, now)
+        self._runs.serve_waiting(now)
+        return self._actions.copy()
+
     def drop(self, run: RunKey) -> None:
         """Forget a live run that the store refused, because one of its key is over already."""
         self._runs.drop(run)
@@ -201,7 +213,7 @@ class Machine:
 
     def _added(self, spec: JobSpec, next_at: Moment | Literal["auto"] | None, now: Moment) -> None:
         if isinstance(next_at, int) and spec.enabled:  # `placed`, of most of a program's jobs
-            job = Job(spec, next_at, passed=min(now, next_at - 1))
+            job = _job(spec, next_at, passed=now if now < next_at else next_at - 1)
         else:
             job = placed(Job(spec), next_at, now)
             job = replace(job, passed=now if job.next_at is None else min(now, job.next_at - 1))
@@ -209,8 +221,9 @@ class Machine:
         if every is not None:
             job = replace(job, late_at=now + every)
         self._know(job)
-        self._out(Save(job))
-        self._out(Announce("job.added", job))
+        self._out(_save(job))
+        if self._lane.tells_of_added:
+            self._out(_announce("job.added", job))
         self._wall.drop_if_done(job)
 
     def _changed(self, spec: JobSpec, next_at: Moment | Literal["auto"] | None, now: Moment) -> None:

@@ -26,7 +26,7 @@ _RUNNING, _SUCCEEDED = Status.RUNNING, Status.SUCCEEDED
 _job, _run, _step_run = maker(Job), maker(Run), maker(StepRun)
 _save, _start, _announce = maker(Save), maker(Start), maker(Announce)
 _NO_PARAMS = nothing()
-_ALL = ("run.started", "run.ended", "step.started", "step.ended")
+_ALL = ("run.started", "run.ended", "step.started", "step.ended", "job.added")
 
 
 class Lane:
@@ -37,6 +37,7 @@ class Lane:
         "_asked",
         "_desk",
         "_hears",
+        "_job_added",
         "_out",
         "_run_ended",
         "_run_started",
@@ -74,6 +75,14 @@ class Lane:
         self._run_ended = "run.ended" in heard
         self._step_started = "step.started" in heard
         self._step_ended = "step.ended" in heard
+        self._job_added = "job.added" in heard
+
+    @property
+    def tells_of_added(self) -> bool:
+        """Whether anybody hears of jobs that are added."""
+        if not self._asked:
+            self._ask()
+        return self._job_added
 
     def begins(self, job: Job, now: Moment) -> bool:
         """The job's slot has come: its run starts, and the job moves on."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import cast
 
-from runner.core.event import StepEnded
+from runner.core.event import Added, StepEnded
 from runner.core.machine import Machine
 from runner.engine.batch import Batch, Cause, Entry
 from runner.moment import Moment
@@ -17,8 +18,11 @@ def feed(machine: Machine, now: Moment, entry: Entry, batch: Batch) -> None:
     """Handle one event, or what a plan makes of it; what it raises is told to who waits, or said."""
     try:
         events = entry.what(machine, now) if callable(entry.what) else (entry.what,)
-        for event in events:
-            batch.actions += machine.handle(now, event)
+        if len(events) > 1 and all(type(event) is Added for event in events):
+            batch.actions += machine.additions(now, cast("Sequence[Added]", events))
+        else:
+            for event in events:
+                batch.actions += machine.handle(now, event)
     except Exception as error:
         if entry.waiter is not None:
             entry.waiter.set_exception(error)

@@ -36,7 +36,7 @@ class Hands:
     send: Callable[[Delivery], None] = _ignore
     announce: Callable[[Announce], None] = _ignore
     hears: Callable[[], Container[str]] | None = None
-    """The announcements, by name, that `announce` wants of usual runs just now; None: all, if any."""
+    """The announcements, by name, that `announce` wants just now of usual runs and of added jobs; None: all, if any."""
 
     def __post_init__(self) -> None:
         if self.announce is _ignore:

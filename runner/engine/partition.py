@@ -192,7 +192,10 @@ class Partition:
 
     def release(self) -> None:
         """Let others lead; what is not written by now is read from the executors' marks by the next leader."""
-        self.machine = None
+        machine, self.machine = self.machine, None
+        if machine is not None:
+            # Its parts know each other: it would stay, with all its jobs, until the collector comes by.
+            machine.jobs.clear()
         self._lead.release()
 
     def _renew(self, now: Moment) -> bool:

@@ -14,7 +14,7 @@ from runner.core.run import Job as Record
 from runner.engine import Plan
 from runner.errors import RunnerError
 from runner.events import JobEvent, SchedulerEvent
-from runner.frozen import replace
+from runner.frozen import maker, replace
 from runner.job import Job
 from runner.jobstores.base import JobLookupError, JobStore
 from runner.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError, carrying, plans, plugins
@@ -40,6 +40,8 @@ __all__ = [
     "SchedulerAlreadyRunningError",
     "SchedulerNotRunningError",
 ]
+
+_record = maker(Record)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,7 +111,7 @@ class BaseScheduler(Lifecycle):
         spec = self._drafts.of(id, args, kwargs, asked)
         next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
         first = next_at if isinstance(next_at, int) else None
-        job = Job(self, Record(spec, next_at=first), pending=True)
+        job = Job(self, _record(spec, first), pending=True)
         if self.state == STATE_STOPPED and self._wait_for_start(job, next_at, replace_existing):
             return job
         self._really_add(job, next_at, replace_existing)
@@ -178,32 +180,31 @@ class BaseScheduler(Lifecycle):
         for alias in dict.fromkeys(job._record.spec.store for job, _, _ in jobs):
             mine = [each for each in jobs if each[0]._record.spec.store == alias]
             self._store(alias)
-            if len({job.id for job, _, _ in mine}) == len(mine) > 1 and self._house.leads(alias):
+            if len({job._record.spec.id for job, _, _ in mine}) == len(mine) > 1 and self._house.leads(alias):
                 written[alias] = self._write_together(alias, mine)
         known = {alias: self._house.known(alias) for alias in written}
         try:
             for job, next_at, replacing in jobs:
                 spec = job._record.spec
-                if spec.store in written:
-                    self._added(job, spec, known[spec.store])
-                    continue
-                self._really_add(job, next_at, replacing)
+                there = known.get(spec.store)
+                if there is not None:
+                    self._added(job, spec, there)
+                else:
+                    self._really_add(job, next_at, replacing)
         finally:
             for together in written.values():
                 together.told()
 
     def _write_together(self, alias: str, jobs: Sequence[tuple[Job, NextAt, bool]]) -> Mine:
-        form = self._stored_form
-        specs = [(form(job._record.spec), next_at, replacing) for job, next_at, replacing in jobs]
-        self._store(alias).check(spec for spec, _, _ in specs)
+        store, source = self._store(alias), self._house.source_in(alias)
+        memory = is_memory(store)
+        specs = [
+            (_stored_form(job._record.spec, source, memory), next_at, replacing)
+            for job, next_at, replacing in jobs
+        ]
+        store.check([spec for spec, _, _ in specs])
         kinds = Together({spec.key for spec, _, _ in specs})
         return self._act(alias, Wish("add_all"), kinds, plans.add_all(specs))
-
-    def _stored_form(self, spec: JobSpec) -> JobSpec:
-        source = self._house.source_in(spec.store)
-        if spec.source != source:
-            spec = replace(spec, source=source)
-        return spec if is_memory(self._store(spec.store)) else storable(spec)
 
     def _by_name(self, alias: str) -> bool:
         """Whether a store keeps functions as references; one that is not there yet says so when it is."""
@@ -211,7 +212,8 @@ class BaseScheduler(Lifecycle):
         return store is not None and not is_memory(store)
 
     def _really_add(self, job: Job, next_at: NextAt, replacing: bool) -> None:
-        spec = self._stored_form(job._record.spec)
+        spec = job._record.spec
+        spec = _stored_form(spec, self._house.source_in(spec.store), is_memory(self._store(spec.store)))
         wish = Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
         alone = self._change(spec.store, wish, spec.key)
         try:
@@ -468,3 +470,10 @@ class BaseScheduler(Lifecycle):
             if job.id == job_id and jobstore in (None, job._record.spec.store):
                 return index
         raise JobLookupError(job_id)
+
+
+def _stored_form(spec: JobSpec, source: str, memory: bool) -> JobSpec:
+    """The spec as its store keeps it."""
+    if spec.source != source:
+        spec = replace(spec, source=source)
+    return spec if memory else storable(spec)

@@ -173,7 +173,8 @@ class Listening:
         host = self._host
         if (host is not None and host.gone) or telling.logged(self._house.hands.executors):
             return telling.MASKS.keys()
-        return telling.named(self._mask)
+        heard = telling.named(self._mask)
+        return heard | telling.ADDED if self._logger.isEnabledFor(logging.INFO) else heard
 
     def _whose(self, change: str, key: JobKey) -> Mine | None:
         """The call under way that makes this change: it tells of it itself, in the caller's thread."""

@@ -38,8 +38,13 @@ MASKS = {
 
 @cache
 def named(mask: int) -> frozenset[str]:
-    """The announcements that may become events of the mask."""
-    return frozenset(name for name, wanted in MASKS.items() if wanted & mask)
+    """The announcements that may become events of the mask; and that a job is added, for any other event waits for
+    whoever adds it."""
+    found = frozenset(name for name, wanted in MASKS.items() if wanted & mask)
+    return found | ADDED if mask else found
+
+
+ADDED = frozenset({"job.added"})
 
 
 LOUD = frozenset({"occurrence.missed", "occurrence.skipped", "job.broken"})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -252,6 +252,26 @@ def test_what_nobody_hears_is_not_said() -> None:
     (start,) = [action for action in began if isinstance(action, Start)]
     ended = machine.handle(slot + 5, StepEnded(start.attempt, Outcome(Status.SUCCEEDED)))
     assert [type(action).__name__ for action in ended] == ["Save", "Announce", "Save"]
+
+
+@pytest.mark.parametrize("heard", [set(), {"job.added"}])
+def test_that_a_job_is_added_is_said_where_somebody_hears_it(heard: set[str]) -> None:
+    machine = Machine(Settings(), hears=lambda: heard)
+    actions = machine.handle(NOON, Added(PLAIN))
+    assert {action.name for action in actions if isinstance(action, Announce)} == heard
+
+
+def test_many_added_at_once_are_as_each_of_them() -> None:
+    places: list[Moment | Literal["auto"] | None] = ["auto", NOON + 7, None, "auto", NOON - 7]
+    added = [
+        Added(replace(PLAIN, id=str(number), enabled=number != 3), next_at)
+        for number, next_at in enumerate(places)
+    ]
+    together, alone = Machine(Settings()), Machine(Settings())
+    said = together.additions(NOON, added)
+    assert said == [action for each in added for action in alone.handle(NOON, each)]
+    assert together.jobs == alone.jobs
+    assert together.wakeup() == alone.wakeup()
 
 
 def test_who_hears_is_asked_each_time() -> None:

@@ -187,30 +187,35 @@ class Content:
                 select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
             ).scalars()
         )
-        wanted, text_of = fresh - there, self._digests.text
-        found = {
-            digest: text_of(spec, digest)
-            for spec, digest in zip(specs, digests, strict=True)
-            if digest in wanted
-        }
+        wanted, texts = fresh - there, self._digests.texts
+        found = {digest: text for digest, text in texts.items() if digest in wanted}
+        if len(found) < len(wanted):
+            for spec, digest in zip(specs, digests, strict=True):
+                if digest in wanted and digest not in found:
+                    found[digest] = self._codec.dumps(spec)
         self._prepared(connection).replace(channel, tables.specs, list(found.items()), distinct=True)
 
     def _write_jobs(self, do: Statements, channel: Channel, batch: Batch, digests: Sequence[str]) -> None:
         if batch.job_keys <= self._jobs:
             do.move_job.run(channel, list(map(rows.job_move, batch.jobs, digests)))
             return
-        if batch.job_keys.isdisjoint(self._jobs):
-            new = list(map(rows.job_row, batch.jobs, digests))
-        else:
+        jobs: Sequence[Job] = batch.jobs
+        if not batch.job_keys.isdisjoint(self._jobs):
             known: list[Values] = []
-            new = []
-            for job, digest in zip(batch.jobs, digests, strict=True):
+            new: list[tuple[Job, str]] = []
+            for job, digest in zip(jobs, digests, strict=True):
                 if job.spec.key in self._jobs:
                     known.append(rows.job_move(job, digest))
                 else:
-                    new.append(rows.job_row(job, digest))
+                    new.append((job, digest))
             do.move_job.run(channel, known)
-        do.replace(channel, tables.jobs, new, distinct=True)
+            jobs, digests = [job for job, _ in new], [digest for _, digest in new]
+        if do.begin_job is not None:
+            begun = list(map(rows.job_begun, jobs, digests))
+            if None not in begun:
+                do.begin_job.run(channel, begun)  # type: ignore[arg-type]  # not one of them is None
+                return
+        do.replace(channel, tables.jobs, list(map(rows.job_row, jobs, digests)), distinct=True)
 
     def _prepared(self, connection: Connection) -> Statements:
         if self._statements is None:

@@ -50,9 +50,6 @@ class Digests:
         self._known[id(spec)] = (spec, digest)
         return digest
 
-    def text(self, spec: JobSpec, digest: str) -> str:
-        return self.texts.get(digest) or self._codec.dumps(spec)
-
     def spec(self, digest: str, text: str) -> JobSpec:
         """The spec of a digest; runs of one spec share one value."""
         found = self._specs.get(digest)
@@ -97,6 +94,23 @@ def job_row(job: Job, digest: str) -> Values:
         job.backs,
         job.late_at,
     )
+
+
+def job_begun(job: Job, digest: str) -> Values | None:
+    """The values of `statements.JOB_BEGUN`; None for a job of which there is more to say."""
+    if (
+        job.state != "scheduled"
+        or job.reason
+        or job.last_status is not None
+        or job.last_success is not None
+        or job.failures
+        or job.backs
+        or job.paused_until is not None
+        or job.late_at is not None
+    ):
+        return None
+    spec = job.spec
+    return (spec.source, spec.id, digest, job.next_at, job.passed)
 
 
 def job_move(job: Job, digest: str) -> Values:

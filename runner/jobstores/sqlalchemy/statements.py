@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    literal_column,
     text,
     update,
 )
@@ -38,6 +39,10 @@ JOB_MOVE = (
 RUN_MOVE = "status reason steps started_at ended_at due source job slot nonce".split()
 RUN_KEY = ("source", "job", "slot", "nonce")
 _JOB_KEY = ("source", "id")
+JOB_BEGUN = "source id digest next_at passed".split()
+"""What is not the same of all jobs that have just been added, in the order of the statement."""
+_BEGUN = {"state": "'scheduled'", "reason": "''", "failures": "0", "backs": "0"}
+"""What is, besides what is empty: as it stands in SQL."""
 
 
 _AT_A_TIME = 1_000
@@ -141,6 +146,8 @@ class Statements:
         self.move_run = self._update(t.runs, RUN_KEY, RUN_MOVE, dialect)
         self.move_job = self._update(t.jobs, _JOB_KEY, JOB_MOVE, dialect)
         self.delete_job = self._delete(t.jobs, _JOB_KEY, dialect)
+        # Where a value is bound for each row, that takes longer than to write the row.
+        self.begin_job = self._begin(t.jobs, dialect) if dialect.name == "sqlite" else None
         self._delete_old: dict[str, Prepared] = {}
         self._insert_new: dict[str, Prepared] = {}
         # SQLite replaces in one statement; elsewhere what stood there is deleted first.
@@ -174,6 +181,15 @@ class Statements:
             sql = f"INSERT INTO {table.name} ({into}) SELECT {values} FROM {{rows}}"
             together = Together(sql, table, names, names, dialect)
         return Prepared(statement, names, dialect, names, together)
+
+    @staticmethod
+    def _begin(table: Table, dialect: Dialect) -> Prepared:
+        fixed: dict[str, Any] = {
+            each.name: literal_column(_BEGUN.get(each.name, "NULL")) for each in table.columns
+        }
+        bound: dict[str, Any] = {name: bindparam(f"v_{name}") for name in JOB_BEGUN}
+        statement = insert(table).prefix_with("OR REPLACE").values({**fixed, **bound})
+        return Prepared(statement, JOB_BEGUN, dialect)
 
     @staticmethod
     def _update(table: Table, keys: Sequence[str], given: Sequence[str], dialect: Dialect) -> Prepared:

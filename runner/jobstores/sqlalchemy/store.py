@@ -184,6 +184,7 @@ class SQLAlchemyJobStore:
             if self._engine is not None and self._given is None:
                 self._engine.dispose()
             self._engine = None
+            self._content = Content(self._codec)
             self._fences.clear()
             if self._mark is not None:
                 self._mark.close()
