@@ -148,6 +148,7 @@ def ask(place: Place, verb: str, *, source: str | None = None, **args: Any) -> d
     from runner.service.asking import ask as ask_leader
     from runner.service.control import knock
     from runner.service.leader import Leader
+    from runner.service.twin import twin
 
     store = open_store(place)
     try:
@@ -170,10 +171,13 @@ def ask(place: Place, verb: str, *, source: str | None = None, **args: Any) -> d
                 f"the runner of {place.file} does not answer ({who})",
                 hint="it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again",
             )
+        other = twin(place)
         raise fault(
             EXIT_UNREACHABLE,
             f"no runner answers for {place.file}",
-            hint=f"start one with: runner serve -f {place.file}",
+            hint=f"one serves it by another path: -f {other.file}"
+            if other is not None
+            else f"start one with: runner serve -f {place.file}",
         )
     if answer.state == "refused":
         reason = str(answer.answer.get("error", "refused"))

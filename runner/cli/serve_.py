@@ -64,6 +64,7 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     from runner.service.report import Report
     from runner.service.serve import Service
     from runner.service.systemd import Systemd
+    from runner.service.twin import twin
     from runner.views.when import zone_of
 
     first.split()
@@ -72,6 +73,12 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     place = frame.place_of(file)
     cache = Cache()
     loaded = frame.load(place, cache)
+    if (other := twin(place)) is not None:
+        raise frame.fault(
+            frame.EXIT_FAILED,
+            f"process {other.pid} serves {place.file} already, by another path: each job would run twice",
+            hint=f"give its path: -f {other.file}",
+        )
     place.make()
     clock = SystemClock()
     report = Report(clock, zone_of(loaded.timezone), log_format)

@@ -35,7 +35,7 @@ def find_files(given: str | None, environ: Mapping[str, str]) -> tuple[Path, ...
         for name in names:
             if not Path(name).exists():
                 raise NoJobsFile(f"there is no file {name}", hint="give its path with -f FILE")
-        return tuple(dict.fromkeys(Path(name).absolute() for name in names))
+        return tuple(dict.fromkeys(_plain(Path(name)) for name in names))
     for candidate in DEFAULT_FILES:
         if Path(candidate).exists():
             return (Path(candidate).absolute(),)
@@ -44,6 +44,13 @@ def find_files(given: str | None, environ: Mapping[str, str]) -> tuple[Path, ...
         f"there is no jobs file (looked for {looked})",
         hint="give one with -f FILE, or start one with: runner init",
     )
+
+
+def _plain(file: Path) -> Path:
+    """The absolute path without `..`, where that is the same file; links stay, so that what they name may change."""
+    given = file.absolute()
+    shorter = Path(os.path.normpath(given))
+    return shorter if shorter.exists() and os.path.samefile(shorter, given) else given
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+"""One jobs file by two paths, through a link: it is served once, and who asks by the other path is told which."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.process.conftest import Desk
+
+
+def test_the_other_path_is_named(desk: Desk, tmp_path: Path) -> None:
+    desk.write("jobs: {tick: {schedule: every 1s, run: echo tick}}")
+    (tmp_path / "current").symlink_to(tmp_path)
+    environ = {**os.environ, "RUNNER_STATE_DIR": "", "XDG_STATE_HOME": str(tmp_path / "states")}
+
+    def runner(*args: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *args],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, done.stderr
+
+    other = tmp_path / "current" / "jobs.yaml"
+    by_link = ("-f", str(other))
+    served = desk.serve(environ=environ)
+    served.wait_for("tick succeeded")
+    pid = served.process.pid
+    assert runner("serve", *by_link) == (
+        1,
+        f"runner: process {pid} serves {other} already, by another path: each job would run twice\n"
+        f"  help: give its path: -f {desk.file}\n",
+    )
+    assert runner("trigger", "tick", *by_link) == (
+        4,
+        f"runner: no runner answers for {other}\n  help: one serves it by another path: -f {desk.file}\n",
+    )
+    # `..` alone makes no other file of it.
+    assert runner("trigger", "tick", "-f", str(tmp_path / "states" / ".." / "jobs.yaml"))[0] == 0
+    served.kill()
+    # Its note is there still, and nobody answers.
+    code, said = runner("trigger", "tick", *by_link)
+    assert (code, said.splitlines()[-1]) == (4, f"  help: start one with: runner serve -f {other}")
