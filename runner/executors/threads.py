@@ -100,6 +100,8 @@ class Threads:
         """What each thread works at, or has worked at last."""
         self._lock = threading.Lock()
         self._over = threading.Condition(self._lock)
+        self._given_up: set[AttemptKey] = set()
+        """Whose timeout has come, while a thread works on at them."""
         self._closing = False
         self._closed = False
         self._number = itertools.count(1)
@@ -162,6 +164,7 @@ class Threads:
             return
         item.set()
         if reason == "timeout":
+            self._given_up = {key, *self._given_up.intersection(self._at_work.values())}
             self._tell(item, Outcome(Status.TIMED_OUT, error="given up after its timeout"))
         else:
             self._tell(item, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
@@ -184,6 +187,19 @@ class Threads:
             for thread in self._threads:
                 if thread is not threading.current_thread():
                     thread.join(LEAVE / len(self._threads))
+
+    def finish(self) -> None:
+        """The program ends: begin nothing more, and wait for what is under way, but not for what was given up."""
+        with self._lock:
+            self._waiting.clear()
+            self._waiting = deque(maxlen=0)
+            self._closed = True
+            while self._asleep:
+                self._asleep.pop().release()
+        for thread in list(self._threads):
+            given_up = self._at_work.get(thread.ident or 0) in self._given_up
+            if thread is not threading.current_thread() and not given_up:
+                thread.join()
 
     def _call(self) -> None:
         """Have one more thread come, if there is one; whoever calls holds the lock."""

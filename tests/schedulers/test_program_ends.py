@@ -1,0 +1,63 @@
+"""A program ends while a function is at work: it is waited for, as under APScheduler, but for what was given up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import os, sys, threading, time
+from pathlib import Path
+from runner.schedulers.background import BackgroundScheduler
+
+HERE = Path(sys.argv[1])
+
+def until(name):
+    deadline = time.monotonic() + 30
+    while not (HERE / name).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+def work():
+    (HERE / "begun").touch()
+    until("over")  # the last line of the program wrote it
+    (HERE / "done").touch()
+
+def hangs():
+    (HERE / "begun").touch()
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    case = sys.argv[2]
+    kind = "processpool" if case == "process" else "threadpool"
+    scheduler = BackgroundScheduler(executors={"default": {"type": kind, "max_workers": 2}})
+    scheduler.start()
+    if case == "given up":
+        job = scheduler.add_job(hangs, timeout=0.1, id="hangs")
+        while not scheduler.history("hangs"):
+            time.sleep(0.01)
+    else:
+        scheduler.add_job(work)
+    until("begun")
+    if case == "shutdown":
+        scheduler.shutdown(wait=False)
+    if case == "fork" and os.fork() == 0:
+        sys.exit()
+    if case == "fork":
+        os.wait()
+    (HERE / "over").touch()
+"""
+
+
+@pytest.mark.parametrize("case", ["no shutdown", "shutdown", "process", "fork", "given up"])
+def test_what_is_under_way_ends_first(tmp_path: Path, case: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "done").exists() == (case != "given up")
