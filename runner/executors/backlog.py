@@ -139,15 +139,18 @@ class Backlog:
 
         BufferError where it is full of pages that are not: it does not hold enough for a tail, and nothing was moved.
         """
-        for _ in self._pipes:
-            newest = self._pipes[self._oldest - 1]
+        # All of it: what stayed would fill the pipe before the next move, and keep the command waiting.
+        there, moved = waiting(source), 0
+        while True:
             try:
-                return os.splice(source, newest, WIDE)
-            except BlockingIOError:
-                if _takes(newest):
+                count = self._move(source)
+            except (BlockingIOError, BufferError):
+                if not moved:
                     raise
-                self._turn()
-        raise BufferError
+                return moved
+            moved += count
+            if not count or moved >= there:
+                return moved
 
     def settle(self, log: Log) -> None:
         """Make ready to be taken: drop what the log would not keep, and have it go on behind that. OSError."""
@@ -184,6 +187,18 @@ class Backlog:
         # Last: a holder that is not on record would stay for ever.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._record)
+
+    def _move(self, source: int) -> int:
+        """As much as the newest pipe takes."""
+        for _ in self._pipes:
+            newest = self._pipes[self._oldest - 1]
+            try:
+                return os.splice(source, newest, WIDE)
+            except BlockingIOError:
+                if _takes(newest):
+                    raise
+                self._turn()
+        raise BufferError
 
     def _turn(self) -> None:
         """The newest pipe is full: go on with an empty one, and empty the one after that."""

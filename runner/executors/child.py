@@ -113,6 +113,8 @@ class Child:
     """When a piece of its log was full last, or its pipe for the first time."""
     due: bool = False
     """Somebody sees to it that the log is given that."""
+    pressing: bool = False
+    """Whether more waited in its pipe, or will have come by now: it is not worth while to be told of that."""
     lost: int = 0
     """Bytes dropped since output was last kept."""
     dropped: int = 0
@@ -158,6 +160,7 @@ class Child:
     def pour(self, index: int, now: Moment) -> bool:
         """Move what a pipe holds to the log, but so much at once that others are not kept waiting. False at its end."""
         moved = 0
+        self.pressing = False
         with contextlib.suppress(BlockingIOError):
             while moved < WIDE:
                 if index == 0 and self._floods(now) and (count := self._hold()) is not None:
@@ -177,6 +180,7 @@ class Child:
                     self.wide[index] = True
                     self.filled_at = now
                     widen(self.pipes[index])
+            self.pressing = self.holds
         return True
 
     def _floods(self, now: Moment) -> bool:

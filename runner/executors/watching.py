@@ -69,10 +69,8 @@ class Watch:
         """Watch it from now on, and keep it among the children unless it is over already."""
         if child.own:
             self._shims[child.pid] = child
-        for index, pipe in enumerate(child.pipes):
-            self._loop.watch(
-                pipe, partial(self._readable, child, index), partial(self._pipe_ended, child, index)
-            )
+        for index in range(len(child.pipes)):
+            self._listen(child, index)
         with self._lock:
             if not child.finished:
                 self.children[child.name] = child
@@ -169,12 +167,32 @@ class Watch:
 
     # -- output
 
+    def _listen(self, child: Child, index: int) -> None:
+        self._loop.watch(
+            child.pipes[index], partial(self._readable, child, index), partial(self._pipe_ended, child, index)
+        )
+
     def _readable(self, child: Child, index: int) -> None:
         if not child.pour(index, self._clock.now()):
             self._pipe_ended(child, index)
-        elif child.holds and not child.due:
+            return
+        if child.holds and not child.due:
             child.due = True
             self._loop.later(HOLD, partial(self._let_go, child))
+        if child.pressing:
+            # Each write to a pipe that somebody watches tells of it, which takes a tenth of the time of a flood.
+            self._loop.unwatch(child.pipes[index])
+            self._loop.later(0, partial(self._flows, child, index))
+
+    def _flows(self, child: Child, index: int) -> None:
+        """More of a flood has come by now."""
+        if child.finished or child.pipes[index] < 0:
+            return
+        try:
+            self._readable(child, index)
+        finally:
+            if not child.pressing and child.pipes[index] >= 0:
+                self._listen(child, index)
 
     def _let_go(self, child: Child) -> None:
         child.due = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -20,7 +21,8 @@ import pytest
 from runner.clock import SystemClock
 from runner.core.run import Status
 from runner.executors import capture, tree
-from runner.executors.backlog import RECORD, Backlog, Floods
+from runner.executors.backlog import RECORD, Backlog, Floods, waiting
+from runner.executors.child import widen
 from runner.executors.keeping import Keeper, sweep
 from runner.executors.marks import Marks
 from runner.executors.output import path_of, read, size
@@ -240,6 +242,47 @@ def test_a_runner_short_of_descriptors_leaves_no_holder(begun: tuple[Marks, Back
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
     assert not Path(marks.file(RECORD)).exists()
     assert holders(tmp_path) == []
+
+
+@LINUX
+def test_all_that_waits_is_moved_at_once(begun: tuple[Marks, Backlog], tmp_path: Path) -> None:
+    """Also where the pipe of the ring that is being filled takes a part of it: the command need not wait."""
+    _, backlog = begun
+    source, writing = os.pipe2(os.O_NONBLOCK)
+    widen(source)
+    try:
+        for count in (600_000, 600_000, 1 << 20):
+            os.write(writing, bytes(count))
+            assert backlog.put(source) == count
+            assert waiting(source) == 0
+        with pytest.raises(BlockingIOError):
+            backlog.put(source)
+        os.write(writing, b"end")
+        os.close(writing)
+        writing = -1
+        assert (backlog.put(source), backlog.put(source)) == (3, 0)
+    finally:
+        os.close(source)
+        if writing >= 0:
+            os.close(writing)
+
+
+@LINUX
+def test_a_flood_goes_on_after_a_failure_amid_it(local: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it flows nobody is told of what comes, so the next look must not be forgotten."""
+    put, calls = Backlog.put, itertools.count(1)
+
+    def fails_once(backlog: Backlog, source: int) -> int:
+        if next(calls) == 9:
+            raise RuntimeError("a bug")
+        return put(backlog, source)
+
+    monkeypatch.setattr(Backlog, "put", fails_once)
+    one = task(sh(numbers(8_000_000)))
+    local.executor.start(one)
+    assert local.next(60).status is Status.SUCCEEDED
+    assert next(calls) > 10
+    assert kept_of(read(path_of(local.state_dir, one.attempt)), FIRST) == 8_000_000
 
 
 @LINUX
