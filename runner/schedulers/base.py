@@ -26,7 +26,7 @@ from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPP
 from runner.schedulers.listening import Mine, Together
 from runner.schedulers.making import changed, is_trigger, moment, storable, undefined
 from runner.schedulers.past import PastRun, past
-from runner.schedulers.plans import NextAt
+from runner.schedulers.plans import NextAt, over
 from runner.schedulers.sharing import Triggers
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import Trigger
@@ -372,6 +372,7 @@ class BaseScheduler(Lifecycle):
             Job(self, record)
             for alias in self._aliases(jobstore)
             for record in by_time(self._house.records(alias))
+            if not over(record)
         ]
 
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
@@ -418,7 +419,10 @@ class BaseScheduler(Lifecycle):
         if self.state == STATE_STOPPED:
             raise RuntimeError("the scheduler must have been started for job export to work")
         records = [
-            record for alias in self._aliases(jobstore) for record in by_time(self._house.records(alias))
+            record
+            for alias in self._aliases(jobstore)
+            for record in by_time(self._house.records(alias))
+            if not over(record)
         ]
         carrying.write(outfile, records)
 
@@ -449,11 +453,9 @@ class BaseScheduler(Lifecycle):
 
     def _record_of(self, job_id: str, alias: str) -> Record | None:
         found = self._house.record(JobKey(alias, self._house.source_in(alias), job_id))
-        if found is not None:
-            return found
-        if self._house.leads(alias):
-            return None
-        return next((each for each in self._house.records(alias) if each.spec.id == job_id), None)
+        if found is None and not self._house.leads(alias):
+            found = next((each for each in self._house.records(alias) if each.spec.id == job_id), None)
+        return None if found is not None and over(found) else found
 
     def _aliases(self, jobstore: str | None) -> Sequence[str]:
         """The stores somebody means: all of them, or the named one, where there is one."""

@@ -21,9 +21,14 @@ from runner.triggers.date import DateTrigger
 NextAt = Moment | Literal["auto"] | None
 
 
+def over(record: Record) -> bool:
+    """Whether it is due no more, and is there only until its last run has ended: for programs it is gone."""
+    return record.state == "finished" and record.spec.remove_when_done
+
+
 def _known(machine: Machine, key: JobKey) -> Record:
     record = machine.jobs.get(key)
-    if record is None:
+    if record is None or over(record):
         raise JobLookupError(key.id)
     return record
 
@@ -48,6 +53,8 @@ def add_all(jobs: Sequence[tuple[JobSpec, NextAt, bool]]) -> Plan:
 def _added(
     known: Record | None, spec: JobSpec, next_at: NextAt, replacing: bool, places: _Places
 ) -> Added | Changed:
+    if known is not None and over(known):
+        return _anew(known, spec, next_at, places)
     if known is not None and not replacing:
         raise ConflictingIdError(spec.id)
     assert spec.trigger is not None
@@ -61,6 +68,17 @@ def _added(
     if known.state != "finished" and before is not None and same_but_start(spec.trigger, before):
         return Changed(replace(spec, trigger=before), "auto")
     return Changed(fresh, "auto" if known.state == "paused" else places.first(trigger))
+
+
+def _anew(known: Record, spec: JobSpec, next_at: NextAt, places: _Places) -> Added | Changed:
+    """A new job of the id of one whose last run is under way: often that run itself adds it, for the next time."""
+    assert spec.trigger is not None
+    trigger = places.trigger(spec.trigger, next_at)
+    fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
+    at = places.first(trigger) if next_at == "auto" else next_at
+    # A time that was decided already is told from that one by whoever knows of it.
+    again = isinstance(at, int) and known.passed is not None and at <= known.passed
+    return Changed(fresh, at) if again else Added(fresh, at)
 
 
 class _Places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,6 +58,56 @@ def what_is_logged_of_a_job_that_is_done(lib: Library) -> None:
         scheduler.add_job(work.nothing, id="once")
         ears.wait(2**10)
     lib.say(sorted(line for line in lines if "once" in line[2]))
+
+
+def a_job_that_is_at_work_for_the_last_time_is_gone(lib: Library) -> None:
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, RUN | 2**15)
+        scheduler.add_job(work.hold, id="once")
+        ears.wait(2**15)
+        lib.say(scheduler.get_job("once"), scheduler.get_jobs())
+        scheduler.print_jobs(out=(out := io.StringIO()))
+        lib.say(out.getvalue())
+        for change in (scheduler.pause_job, scheduler.resume_job, scheduler.remove_job):
+            lib.try_(change, "once")
+        lib.try_(scheduler.modify_job, "once", name="other")
+        work.GATE.set()
+        ears.wait(RUN)
+
+
+def a_job_that_adds_itself_again(lib: Library) -> None:
+    """The usual way to work at times that follow from the work."""
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, RUN)
+
+        def again() -> None:
+            work.note(scheduler.get_job("same"))
+            if len(work.CALLS) < 3:
+                soon = moments_ago(-0.05)
+                scheduler.add_job(again, "date", run_date=soon, id="same", misfire_grace_time=None)
+
+        scheduler.add_job(again, id="same")
+        ears.wait(RUN, 3)
+        lib.say(work.CALLS, [fact for fact in ears.facts() if "same" in fact])
+        lib.say(scheduler.get_jobs())
+
+
+def the_same_moment_once_more(lib: Library) -> None:
+    """A new job of the same id and date, while the one before is at work."""
+    ears = Ears()
+    with lib.running() as scheduler:
+        scheduler.add_listener(ears, RUN | 2**15)
+        when = moments_ago(1)
+        for count in (1, 2):
+            scheduler.add_job(
+                work.hold, "date", run_date=when, id="same", misfire_grace_time=None, max_instances=2
+            )
+            ears.wait(2**15, count)
+        work.GATE.set()
+        ears.wait(RUN, 2)
+        lib.say(ears.count(2**12), ears.count(2**15), scheduler.get_jobs())
 
 
 def an_interval_counts_from_its_own_first_time(lib: Library) -> None:
