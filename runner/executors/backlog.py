@@ -18,14 +18,12 @@ import fcntl
 import logging
 import os
 import select
-import signal
-import stat
 import struct
 import termios
 from collections.abc import Iterator
 
-from runner.executors import native
 from runner.executors.capture import PIECE, PIECES, Log
+from runner.executors.holder import FIRST_FD, Holder
 from runner.executors.marks import LINUX, Marks
 from runner.executors.spawn import BUSY
 from runner.moment import MILLISECOND
@@ -41,17 +39,12 @@ RECORD = "flood"
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 _RING = 7
 """One is empty or being emptied, one is being filled, one makes up for pages that are not quite full."""
-_FIRST_FD = 10
-"""Where the holder has them."""
 _MOST = 2
 """Floods held at once: Linux gives a user 64 MiB for pipes, and those of others become small where that is gone."""
 
 _STATE = struct.Struct("<7Q")
 """The holder: its pid, how many pipes it has, and the number the system gave the first of them, by which it is known.
 Then the log's piece that came before, the oldest pipe, and: when so many bytes are left in it, so many were dropped."""
-
-_TEXT = r'read -r _ && : <"$1"'
-"""The holder: it stays once it is told that it is on record, so that none is ever left that nobody knows of."""
 
 
 def waiting(pipe: int) -> int:
@@ -83,10 +76,10 @@ class Floods:
 class Backlog:
     """A ring of pipes. `put` fills it, `settle` and `parts` give the log what it holds."""
 
-    def __init__(self, record: str, file: int, pid: int, pipes: list[int]) -> None:
+    def __init__(self, record: str, file: int, holder: Holder, pipes: list[int]) -> None:
         self._record = record
         self._file = file
-        self._pid = pid
+        self._holder = holder
         self._pipes = pipes
         self._before = self._oldest = self._left = self._dropped = 0
         self.holds = False
@@ -101,21 +94,25 @@ class Backlog:
         except FileNotFoundError:
             return None
         pipes: list[int] = []
+        holder: Holder | None = None
         try:
             pid, count, known, before, oldest, left, dropped = _STATE.unpack(os.pread(file, _STATE.size, 0))
-            if not _has(pid, known):
+            holder = Holder.found(pid, known)
+            if holder is None:
                 raise ProcessLookupError
             for number in range(count):
-                pipes.append(os.open(_held_by(pid, number), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+                pipes.append(os.open(holder.pipe(number), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         except (OSError, struct.error) as error:
             for descriptor in (file, *pipes):
                 os.close(descriptor)
+            if holder is not None:
+                holder.end()
             # Most were killed before it was put to use, or the machine was started anew.
             if isinstance(error, OSError) and error.errno in BUSY:
                 _log.warning("%s: what was held of its output is lost: %s", marks.name, error.strerror)
             release(record)
             return None
-        backlog = cls(record, file, pid, pipes)
+        backlog = cls(record, file, holder, pipes)
         backlog._before, backlog._oldest, backlog._left, backlog._dropped = before, oldest, left, dropped
         # Killed between the record and the end of the drop: the rest of it is still there.
         backlog._dropped -= waiting(pipes[oldest]) - left
@@ -125,6 +122,11 @@ class Backlog:
     @property
     def ended(self) -> bool:
         return self._file < 0
+
+    @property
+    def kept(self) -> bool:
+        """Whether it would outlive the runner: nobody killed its holder."""
+        return self._holder.there
 
     def begin(self, before: int) -> bool:
         """Hold from now on what comes after this piece of the log, which is full; whether it can. It must be empty."""
@@ -180,7 +182,7 @@ class Backlog:
         if self.ended:
             return
         self.holds = False
-        _end(self._pid, os.fstat(self._pipes[0]).st_ino)
+        self._holder.end()
         for descriptor in (self._file, *self._pipes):
             os.close(descriptor)
         self._file = -1
@@ -221,8 +223,8 @@ class Backlog:
             pipe = (pipe + 1) % len(self._pipes)
 
     def _say(self, oldest: int, left: int, dropped: int) -> None:
-        known = os.fstat(self._pipes[0]).st_ino
-        state = _STATE.pack(self._pid, len(self._pipes), known, self._before, oldest, left, dropped)
+        holder = self._holder
+        state = _STATE.pack(holder.pid, len(self._pipes), holder.known, self._before, oldest, left, dropped)
         os.pwrite(self._file, state, 0)
         self._oldest, self._left, self._dropped = oldest, left, dropped
 
@@ -242,56 +244,34 @@ def release(record: str) -> None:
     with contextlib.suppress(OSError):
         with contextlib.suppress(struct.error), open(record, "rb") as file:
             pid, _, known, *_ = _STATE.unpack(file.read())
-            _end(pid, known)
+            if (holder := Holder.found(pid, known)) is not None:
+                holder.end()
         os.unlink(record)
 
 
 def _begun(record: str, rest: str) -> Backlog:
     opened: list[int] = []
-    pid = 0
+    holder: Holder | None = None
     try:
         file = os.open(record, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         opened.append(file)
         pipes = [_pipe(opened) for _ in range(_RING)]
-        heard, tell = os.pipe2(os.O_CLOEXEC)
-        opened += [heard, tell]
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        opened.append(null)
-        copies = [(heard, 0), (null, 1), (null, 2)]
-        copies += [(pipe, _FIRST_FD + number) for number, pipe in enumerate(pipes)]
-        argv = ["/bin/sh", "-c", _TEXT, "runner-holder", rest]
-        pid = native.start("/bin/sh", argv, native.Inherited({}), {}, copies)
-        backlog = Backlog(record, file, pid, pipes)
-        backlog._say(0, 0, 0)
-        os.write(tell, b"\n")
+        holder, tell = Holder.begin(rest, pipes)
+        try:
+            backlog = Backlog(record, file, holder, pipes)
+            backlog._say(0, 0, 0)
+            os.write(tell, b"\n")
+        finally:
+            os.close(tell)
     except BaseException:
         for descriptor in opened:
             os.close(descriptor)
-        if pid:
-            _kill(pid)
+        if holder is not None:
+            holder.end()
         with contextlib.suppress(OSError):
             os.unlink(record)
         raise
-    for descriptor in (heard, tell, null):
-        os.close(descriptor)
     return backlog
-
-
-def _end(pid: int, known: int) -> None:
-    """End a holder, unless somebody did: its pid may be another's by now."""
-    if _has(pid, known):
-        _kill(pid)
-        return
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    # It may be the child of a runner that is no more.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
 
 
 def _pipe(opened: list[int]) -> int:
@@ -302,7 +282,7 @@ def _pipe(opened: list[int]) -> int:
             raise BlockingIOError("the pipe stays too small")
         both = os.open(f"/proc/self/fd/{ends[0]}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            high = fcntl.fcntl(both, fcntl.F_DUPFD_CLOEXEC, _FIRST_FD + _RING)
+            high = fcntl.fcntl(both, fcntl.F_DUPFD_CLOEXEC, FIRST_FD + _RING)
         finally:
             os.close(both)
     finally:
@@ -310,20 +290,6 @@ def _pipe(opened: list[int]) -> int:
             os.close(end)
     opened.append(high)
     return high
-
-
-def _held_by(pid: int, number: int) -> str:
-    """Where a holder's pipe is found."""
-    return f"/proc/{pid}/fd/{_FIRST_FD + number}"
-
-
-def _has(pid: int, known: int) -> bool:
-    """Whether this process has the first pipe. It is not opened: a machine may have no descriptor left."""
-    try:
-        found = os.stat(_held_by(pid, 0))
-    except OSError:
-        return False
-    return stat.S_ISFIFO(found.st_mode) and found.st_ino == known
 
 
 def _takes(pipe: int) -> bool:

@@ -192,6 +192,8 @@ class Child:
         took, self.filled_at = now - self.filled_at, now
         if took > QUICK:
             return False
+        if self.backlog is not None and not self.backlog.kept:
+            self._end_backlog()
         if self.backlog is None:
             self.backlog = self.floods.begin(self.launch.order.marks)
         if self.backlog is None or not self.backlog.begin(self.log.newest):

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -104,7 +105,7 @@ def flooding(tmp_path: Path) -> Iterator[Callable[..., None]]:
     begun: list[subprocess.Popen[bytes]] = []
     [one] = tasks(WITHOUT_END, 1)
 
-    def flood(*form: str, wait: float = 0.0) -> None:
+    def flood(*form: str, then: Callable[[], object] = int) -> None:
         process = subprocess.Popen(
             [sys.executable, str(HERE / "lone_runner.py"), str(tmp_path), WITHOUT_END, "1", *form],
             stdout=subprocess.PIPE,
@@ -113,7 +114,7 @@ def flooding(tmp_path: Path) -> Iterator[Callable[..., None]]:
         assert process.stdout is not None
         assert process.stdout.readline() == b"started\n"
         wait_until(lambda: in_use(Path(f"{attempt_path(tmp_path, one.attempt)}.{RECORD}")))
-        time.sleep(wait)
+        then()
         process.kill()
         process.wait()
         process.stdout.close()
@@ -130,7 +131,8 @@ def test_killed_again_and_again_while_a_flood_goes_on(flooding: Callable[..., No
     [one] = tasks(WITHOUT_END, 1)
     held = 0
     for turn in range(5 if WANTED == "short" else 100):
-        flooding(*(["again"] if turn else []), wait=random.Random(turn).uniform(0, 0.15))
+        moment = random.Random(turn).uniform(0, 0.15)
+        flooding(*(["again"] if turn else []), then=partial(time.sleep, moment))
         held += bool(holders(tmp_path))
     (tmp_path / "enough").touch()
     opened = Open(tmp_path)
@@ -199,6 +201,30 @@ def test_on_a_full_disk_what_was_held_counts_as_dropped(
     assert holders(tmp_path) == []
 
 
+@LINUX
+def test_a_holder_that_was_killed_is_replaced(flooding: Callable[..., None], tmp_path: Path) -> None:
+    """And so what is printed after that outlives the runner again."""
+    [one] = tasks(WITHOUT_END, 1)
+    record = Path(f"{attempt_path(tmp_path, one.attempt)}.{RECORD}")
+
+    def its_holder_is_killed() -> None:
+        [first] = holders(tmp_path)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: holders(tmp_path) not in ([], [first]) and in_use(record))
+
+    flooding(then=its_holder_is_killed)
+    (tmp_path / "enough").touch()
+    opened = Open(tmp_path)
+    try:
+        assert opened.executor.recover([one]).alive == {one.attempt}
+        assert opened.next(60).status is Status.SUCCEEDED
+    finally:
+        opened.close()
+    blocks = int((tmp_path / "blocks").read_text())
+    assert kept_of(read(path_of(tmp_path, one.attempt)), FIRST) == 3_000_000 * blocks
+    assert holders(tmp_path) == []
+
+
 @pytest.fixture
 def begun(tmp_path: Path) -> Iterator[tuple[Marks, Backlog]]:
     """A ring with a real holder, and where it is on record."""
@@ -209,21 +235,6 @@ def begun(tmp_path: Path) -> Iterator[tuple[Marks, Backlog]]:
     assert backlog is not None
     yield marks, backlog
     backlog.end()
-
-
-@LINUX
-def test_who_has_the_pid_of_a_holder_by_now_is_left_alone(
-    begun: tuple[Marks, Backlog], tmp_path: Path
-) -> None:
-    """The holder was killed by somebody and reaped by the program that the runner lives in."""
-    _, backlog = begun
-    [holder] = holders(tmp_path)
-    os.kill(holder, signal.SIGKILL)
-    os.waitpid(holder, 0)
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        backlog._pid = other.pid
-        backlog.end()
-        assert other.communicate(b"here")[0] == b"here"
 
 
 @LINUX
