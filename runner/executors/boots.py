@@ -13,8 +13,6 @@ import os
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 from runner.executors.spawn import file_name
 from runner.spec import JobKey
 
@@ -96,4 +94,10 @@ def boot_id() -> str:
 
 @cache
 def _this() -> str:
-    return f"{boot_id() or int(psutil.boot_time())}\n"
+    return f"{boot_id() or _booted_at()}\n"
+
+
+def _booted_at() -> int:
+    from runner.executors import portable  # brings along psutil, which Linux does without
+
+    return portable.booted_at()

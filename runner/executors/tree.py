@@ -12,14 +12,14 @@ import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import psutil
-
 MARK = "RUNNER_ATTEMPT_ID"
 RUN_DIR = "RUNNER_RUN_DIR"
 SCRATCH = "scratch"
 """The directory in the state directory where those of runs are (place.scratch_dir)."""
 
 _PROC = Path("/proc/self/environ").exists()
+if not _PROC:
+    from runner.executors import portable
 
 
 def members(targets: Mapping[str, int], state_dir: Path) -> dict[str, list[int]]:
@@ -27,7 +27,7 @@ def members(targets: Mapping[str, int], state_dir: Path) -> dict[str, list[int]]
 
     Attempts of another state directory may have the same ids: two copies of one program, say.
     """
-    table = _linux_table() if _PROC else _table()
+    table = _linux_table() if _PROC else portable.table()
     found: dict[str, list[int]] = {name: [] for name in targets}
     sessions = {shim: name for name, shim in targets.items() if shim > 0}
     owner = dict(sessions)
@@ -85,15 +85,6 @@ def _linux_table() -> dict[int, tuple[int, int, bool]]:
     return table
 
 
-def _table() -> dict[int, tuple[int, int, bool]]:
-    table: dict[int, tuple[int, int, bool]] = {}
-    for process in psutil.process_iter(["ppid", "status"]):
-        with contextlib.suppress(OSError, psutil.Error):
-            zombie = process.info["status"] == psutil.STATUS_ZOMBIE
-            table[process.pid] = (process.info["ppid"] or 0, os.getsid(process.pid), zombie)
-    return table
-
-
 def number_of(name: str) -> bytes:
     """The limit on file locks that the shim of an attempt sets, as the system writes it."""
     try:
@@ -132,12 +123,12 @@ def _elsewhere(pid: int, state_dir: Path) -> bool:
 
 def _variable(pid: int, name: str) -> str:
     """Of a process's environment as it began; empty where there is none, or it may not be read."""
+    if not _PROC:
+        return portable.variable(pid, name)
     try:
-        if not _PROC:
-            return psutil.Process(pid).environ().get(name, "")
         with open(f"/proc/{pid}/environ", "rb") as file:
             text = b"\0" + file.read()
-    except (OSError, psutil.Error):
+    except OSError:
         return ""
     _, found, rest = text.partition(b"\0" + name.encode() + b"=")
     return os.fsdecode(rest.split(b"\0", 1)[0]) if found else ""

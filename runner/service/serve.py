@@ -244,6 +244,7 @@ class Service:
                 raise
             took = (self._clock.elapsed() - started) // 1000
             self._accept(swap, reason, took)
+            memory.give_back()
             return swap
 
     @contextlib.contextmanager

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rich.cells import cell_len, set_cell_size
-
 Style = Literal["", "good", "bad", "warn", "dim", "bold"]
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
@@ -60,7 +58,7 @@ def _fitting(table: Table, width: int | None) -> Table:
     if width is None or not table.rows:
         return table
     sizes = [
-        max(cell_len(plain(text)) for text in (column.name, *(row[index].text for row in table.rows)))
+        max(_wide(plain(text)) for text in (column.name, *(row[index].text for row in table.rows)))
         for index, column in enumerate(table.columns)
     ]
     if sum(sizes) + _GAP * (len(sizes) - 1) <= width:
@@ -77,7 +75,7 @@ def _laid_out(table: Table, width: int | None, colour: bool) -> str:
     names = [Cell(column.name, "bold") for column in table.columns]
     head = [names] if any(column.name for column in table.columns) else []
     lines = [[Cell(plain(cell.text), cell.style) for cell in row] for row in [*head, *table.rows]]
-    widths = [max(cell_len(line[index].text) for line in lines) for index in range(len(names))]
+    widths = [max(_wide(line[index].text) for line in lines) for index in range(len(names))]
     if width is not None:
         _narrow(widths, table.columns, width)
     return "\n".join(_line(line, widths, table.columns, colour) for line in lines)
@@ -99,12 +97,30 @@ def _line(cells: Sequence[Cell], widths: Sequence[int], columns: Sequence[Column
     parts = []
     for cell, size, column in zip(cells, widths, columns, strict=True):
         shown = cell.text
-        if cell_len(shown) > size:
-            shown = set_cell_size(shown, size - 1).rstrip() + "…"
-        space = " " * (size - cell_len(shown))
+        if _wide(shown) > size:
+            shown = _shortened(shown, size - 1).rstrip() + "…"
+        space = " " * (size - _wide(shown))
         inked = f"\x1b[{_COLOURS[cell.style]}m{shown}\x1b[0m" if colour and cell.style and shown else shown
         parts.append(space + inked if column.right else inked + space)
     return (" " * _GAP).join(parts).rstrip()
+
+
+# The daemon names the parts of tables, and lays out none: it does without the widths of all characters.
+
+
+def _wide(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _shortened(text: str, size: int) -> str:
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, size)
 
 
 def plain(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import shlex
@@ -31,6 +32,7 @@ KEY = (
         f"https://user:{quote(PASSWORD, safe='')}@host/",
         f"https://host/?password={quote_plus(PASSWORD)}",
         f"https://host/?password={re.sub('%..', lambda hex: hex[0].lower(), quote(PASSWORD, safe=''))}",
+        html.escape(PASSWORD),
         repr(PASSWORD),
         repr(PASSWORD.encode()),
         "+ psql " + shlex.quote(PASSWORD),
