@@ -42,7 +42,7 @@ def command(
     from runner.history.finding import parse_run_id
     from runner.views import history
 
-    with reading.desk(file) as desk:
+    with reading.desk(file, past_only=True) as desk:
         if job is not None and parse_run_id(job) is not None:
             _one(desk, job, as_json)
             return

@@ -57,7 +57,7 @@ def command(
     from runner.views.when import zone_of
 
     place = frame.place_of(file, shared=True)
-    with reading.opened(place) as history:
+    with reading.opened(place, past_only=True) as history:
         found = None
         if history is not None:
             found = history.find(runs[0], source=place.source) or history.find(runs[0])

@@ -47,8 +47,10 @@ class Desk:
 
 
 @contextlib.contextmanager
-def desk(file: str | None) -> Iterator[Desk]:
+def desk(file: str | None, *, past_only: bool = False) -> Iterator[Desk]:
     """Read the file and what the store knows, beside a running service or without one. Nothing is made or changed.
+
+    `past_only`: as of `opened`.
 
     Where the file is broken the last good schedule is shown, with a word on stderr; where there is none either, the
     problems are printed, with exit 3.
@@ -59,7 +61,7 @@ def desk(file: str | None) -> Iterator[Desk]:
 
     place = frame.place_of(file, shared=True)
     now = SystemClock().now()
-    with opened(place) as history:
+    with opened(place, past_only=past_only) as history:
         stored = history.jobs() if history is not None else []
         specs, zone, maintenance = _specs(place, stored)
         yield Desk(place, current(specs, stored, now=now), history, now, zone_of(zone), maintenance)
@@ -87,10 +89,11 @@ def _specs(place: Place, stored: list[Job]) -> tuple[list[JobSpec], str, tuple[M
 
 
 @contextlib.contextmanager
-def opened(place: Place) -> Iterator[History | Remembered | None]:
+def opened(place: Place, *, past_only: bool = False) -> Iterator[History | Remembered | None]:
     """The history, where there is a database; a file that is not there is not made for being looked at.
 
     One that is not the database it was is not looked into: it holds nothing of what people ask for, and that is said.
+    `past_only`: nothing else is asked for, so that is the end, with exit 1; an empty answer would be a wrong one.
     """
     from functools import partial
 
@@ -106,7 +109,7 @@ def opened(place: Place) -> Iterator[History | Remembered | None]:
             if os.path.exists(f"{database}.mark"):
                 from runner.jobstores.sqlalchemy.mark import Mark
 
-                _is_right(place, lambda mark: Mark(mark).look(Path(database)))
+                _is_right(place, lambda mark: Mark(mark).look(Path(database)), must=past_only)
             yield None
             return
         except OSError as error:
@@ -119,7 +122,7 @@ def opened(place: Place) -> Iterator[History | Remembered | None]:
     from runner.history.move import recognise
 
     with _readable(place.url) as url:
-        if in_sql(url) and not _is_right(place, partial(recognise, url, name=database)):
+        if in_sql(url) and not _is_right(place, partial(recognise, url, name=database), must=past_only):
             yield None
             return
         store = store_of(url)
@@ -130,13 +133,18 @@ def opened(place: Place) -> Iterator[History | Remembered | None]:
             store.close()
 
 
-def _is_right(place: Place, find: Callable[[Path], None]) -> bool:
-    """Whether it is the database it was; a word on stderr where it is not. `find` is given what remembers."""
+def _is_right(place: Place, find: Callable[[Path], None], *, must: bool) -> bool:
+    """Whether it is the database it was; a word on stderr where it is not, and exit 1 where it `must` be.
+
+    `find` is given what remembers.
+    """
     from runner.errors import StoreReplaced
 
     try:
         find(place.mark)
     except StoreReplaced as error:
+        if must:
+            raise frame.fault(frame.EXIT_FAILED, error.fact, hint=error.hint) from None
         click.echo(f"{error.fact}: nothing of its history is shown\n  help: {error.hint}", err=True)
         return False
     return True

@@ -106,16 +106,26 @@ def test_a_database_that_was_replaced_is_told_by_who_only_looks_and_left_as_it_i
     database = tmp_path / "state" / "runner.db"
     database.write_bytes(b"")
     (tmp_path / "state" / "runner.db-wal").unlink(missing_ok=True)
-    for verb in ("history", "list"):
-        said = say(verb).stderr
-        assert f"{database} holds nothing; it is not the one that was used until" in said
-        assert "runner db accept" in said
+    for words, code in ((["list"], 0), (["history", "--json"], 1), (["logs", "hello"], 1)):
+        answered = say(*words, code=code)
+        assert f"{database} holds nothing; it is not the one that was used until" in answered.stderr
+        assert "runner db accept" in answered.stderr
+        assert not code or answered.stdout == "", "an empty history would be a wrong answer"
     assert "holds nothing" in say("db", "check", code=1).stderr
     assert "holds nothing" in json.loads(say("db", "check", "--json", code=1).stdout)["problems"][0]
     with contextlib.closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
     database.unlink()
-    assert f"{database} is gone; it was used until" in say("history").stderr
+    for words in (
+        ["history"],
+        ["history", "--all", "--json"],
+        ["history", "hello@2026-11-26T11:17:36Z"],
+        ["logs", "hello"],
+    ):
+        answered = say(*words, code=1)
+        assert f"{database} is gone; it was used until" in answered.stderr
+        assert answered.stdout == ""
+    assert f"{database} is gone; it was used until" in say("list").stderr
     assert f"{database} is gone; it was used until" in say("db", "check", code=1).stderr
     database.mkdir()
     said = say("db", "check", code=2).stderr
