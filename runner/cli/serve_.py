@@ -54,6 +54,12 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     SIGTERM or Ctrl-C stops: nothing new starts, what runs gets the grace; once more ends at once. SIGHUP reloads,
     or stops as well where the terminal it was started in was closed.
     """
+    import signal
+
+    from runner.service import signals
+
+    # Before all that takes time: it means to read the file again, and would end a process that does not know it yet.
+    signals.hold(signal.SIGHUP)
     from typing import Literal, cast
 
     from runner.clock import SystemClock

@@ -32,6 +32,7 @@ from runner.service.drain import Drain, Options
 from runner.service.house import House
 from runner.service.housekeeping import Housekeeper
 from runner.service.leader import Leader
+from runner.service.merged import Merged
 from runner.service.place import Place
 from runner.service.reload import Shrunk, Swap, meanwhile, new_addresses
 from runner.service.report import Report
@@ -73,6 +74,7 @@ class Service:
         self._options = options
         self._mail: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reloading = threading.Lock()
+        self._hangups = Merged(self._told_to_reload, name="runner-reload")
         self._cache = cache or config.Cache()
         self._chronicle = Chronicle(report, clock, self._zone_of)
         heard = self._chronicle.hears | HEARS
@@ -145,7 +147,7 @@ class Service:
 
     def _open_store(self) -> bool:
         """Open the store, however long it takes to be there; False where a stop came first."""
-        wait = 0.2
+        wait, told_to_reload = 0.2, False
         while True:
             try:
                 self._store.open()
@@ -161,14 +163,18 @@ class Service:
                 if self._store_trouble:
                     self._store_trouble = ""
                     self._report.say("store.back", "the store is there", "good")
+                if told_to_reload:
+                    self._mail.put("reload")
                 return True
             # Nothing else turns yet: that this loop does is the sign of life.
             self._vitals.write()
             self._vitals.systemd.alive()
             self._vitals.systemd.status(self._store_trouble)
             try:
-                if self._mail.get(timeout=wait) == "stop":
+                word = self._mail.get(timeout=wait)
+                if word == "stop":
                     return False
+                told_to_reload = told_to_reload or word == "reload"
             except queue.Empty:
                 wait = min(wait * 2, 1.0)
 
@@ -177,7 +183,7 @@ class Service:
         while True:
             word = self._mail.get()
             if word == "reload":
-                threading.Thread(target=self._told_to_reload, name="runner-reload", daemon=True).start()
+                self._hangups.ask()
             elif word == "stop":
                 self._draining = True
                 self._vitals.systemd.stopping(int(self._options.grace / SECOND + 75))

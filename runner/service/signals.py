@@ -13,6 +13,18 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+_held: list[int] = []
+"""What came before anybody listened, by number."""
+
+
+def hold(number: int) -> None:
+    """Keep a signal that would end the process until somebody listens to it (`Signals.open`). Main thread only.
+
+    One that is ignored stays so.
+    """
+    if signal.getsignal(number) is signal.SIG_DFL:
+        signal.signal(number, lambda number, _frame: _held.append(number))
+
 
 class Signals:
     """Main thread only. `tell` is called with each signal's number, in a thread of its own."""
@@ -32,6 +44,10 @@ class Signals:
         for number in self._numbers:
             signal.signal(number, _nothing)
         threading.Thread(target=self._listen, args=(self._read,), name="runner-signals", daemon=True).start()
+        for number in self._numbers:
+            if number in _held:
+                os.write(self._write, bytes([number]))
+        _held.clear()
 
     def close(self) -> None:
         """As it was before."""

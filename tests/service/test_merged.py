@@ -1,0 +1,70 @@
+"""What many ask for at once is done once more, not once for each."""
+
+from __future__ import annotations
+
+import threading
+
+from runner.service.merged import Merged
+
+
+class Work:
+    """Counts how often it has begun, and ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.end = threading.Semaphore(0)
+        self.times = 0
+        self.at_once = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+        self.at_once += 1
+        assert self.at_once == 1, "one at a time"
+        self.begun.release()
+        assert self.end.acquire(timeout=10)
+        self.at_once -= 1
+
+
+def test_all_who_ask_while_it_is_done_have_it_done_once_more() -> None:
+    work = Work()
+    merged = Merged(work, name="work")
+    merged.ask()
+    assert work.begun.acquire(timeout=10)
+    for _ in range(50):
+        merged.ask()
+    assert sum(thread.name == "work" for thread in threading.enumerate()) == 2
+    work.end.release()
+    assert work.begun.acquire(timeout=10), "who asks while it is done may know more than it has read"
+    work.end.release()
+    merged.ask()
+    assert work.begun.acquire(timeout=10)
+    work.end.release()
+    for thread in threading.enumerate():
+        if thread.name == "work":
+            thread.join(10)
+    assert work.times == 3
+
+
+def test_a_work_that_fails_is_done_again_for_the_next() -> None:
+    done = threading.Event()
+    outcomes = iter([ZeroDivisionError("the first time"), None])
+
+    def work() -> None:
+        error = next(outcomes)
+        if error is not None:
+            raise error
+        done.set()
+
+    heard: list[str] = []
+    before, threading.excepthook = threading.excepthook, lambda failed: heard.append(str(failed.exc_value))
+    try:
+        merged = Merged(work, name="work")
+        merged.ask()
+        for thread in threading.enumerate():
+            if thread.name == "work":
+                thread.join(10)
+        merged.ask()
+        assert done.wait(10)
+    finally:
+        threading.excepthook = before
+    assert heard == ["the first time"]
