@@ -118,13 +118,12 @@ class Places:
         """Those whose place may be free now, best first; each is asked to `take` again."""
         while self.freed:
             place = self.freed.pop()
-            queue = self._waiting.get(place)
-            while queue is not None and queue.priorities:
-                most = self._capacity.get(place)
-                if most is not None and self._taken.get(place, 0) >= most:
-                    break
+            queue, most, taken = self._waiting.get(place), self._capacity.get(place), self._taken
+            if queue is None:
+                continue
+            while queue.priorities and (most is None or taken.get(place, 0) < most):
                 yield queue.take()
-            if queue is not None and not queue.priorities:
+            if not queue.priorities:
                 self._waiting.pop(place, None)
 
     def taken(self) -> Mapping[Place, int]:

@@ -12,7 +12,7 @@ from types import FunctionType
 
 from runner.core.run import Outcome, Run, StepRun
 from runner.frozen import replace
-from runner.spec import Call, JobKey, JobSpec, Step
+from runner.spec import Call, JobKey, JobSpec, Step, Work
 from runner.spec.step import EMPTY
 
 _MOST_LETTERS = 200
@@ -27,20 +27,24 @@ class Lean:
 
     def of(self, run: Run, there: bool) -> Run:
         """The run as it is remembered. `there`: whether its job still is."""
-        spec, key = run.spec, run.key.job
-        known = self._specs.get(key)
-        if known is not None and known[0] is spec:
-            kept = known[1]
-        else:
-            kept = _spec(spec)
-            if there:
-                self._specs[key] = spec, kept
+        kept = spec = run.spec
+        if len(spec.steps) > 1 or not _holds_nothing(spec.steps[0].work):
+            kept = self._kept(run.key.job, spec, there)
         for state in run.steps.values():
             outcome = state.outcome
             if outcome is not None and (outcome.value is not None or outcome.exception is not None):
                 steps = {id: _step(state) for id, state in run.steps.items()}
                 return replace(run, spec=kept, steps=steps)
         return run if kept is spec else replace(run, spec=kept)
+
+    def _kept(self, key: JobKey, spec: JobSpec, there: bool) -> JobSpec:
+        known = self._specs.get(key)
+        if known is not None and known[0] is spec:
+            return known[1]
+        kept = _spec(spec)
+        if there:
+            self._specs[key] = spec, kept
+        return kept
 
     def forget(self, key: JobKey) -> None:
         """The job is gone."""
@@ -66,8 +70,15 @@ def _spec(spec: JobSpec) -> JobSpec:
     return replace(spec, steps=tuple(map(_lean_step, spec.steps)))
 
 
+def _holds_nothing(work: Work) -> bool:
+    """Whether that is to be seen at once, as of most: a function that is called with nothing."""
+    if type(work) is not Call or work.args or work.kwargs:
+        return False
+    return type(work.target) is FunctionType and work.target.__closure__ is None
+
+
 def _holds(work: Call) -> bool:
-    if (work.args and not _small(work.args)) or (work.kwargs and not _small(work.kwargs)):
+    if not (_small(work.args) and _small(work.kwargs)):
         return True
     target = work.target
     return not (isinstance(target, str) or (type(target) is FunctionType and target.__closure__ is None))
