@@ -89,7 +89,7 @@ class Configured:
     settings: Settings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Added:
     """A new job. `next_at`: "auto" asks the trigger; a moment or None is somebody's word (None: paused)."""
 

@@ -130,15 +130,21 @@ class Engine:
             if self._offset is None or abs(now - self._clock.elapsed() - self._offset) >= _STEP:
                 return False
             self._visitor = threading.get_ident()
+            before = self._moment()
             try:
                 self._do_chores()
                 function(now)
             finally:
                 self._visitor = None
-                self._wake_sooner()
+                if before is None or self._moment() != before:
+                    self._wake_sooner()
             return True
         finally:
             self._turning.release()
+
+    def _moment(self) -> Moment | None:
+        """When time alone brings something to decide; None also where a write is held back, to be tried again."""
+        return self.partition.moment() if self.partition is not None else None
 
     def _wake_sooner(self) -> None:
         """The clock thread sleeps until what it knew of; ring where something comes before."""

@@ -358,7 +358,7 @@ class Partition:
         machine = self.machine
         if machine is None:
             return
-        batch = Batch(causes=[Entry(plan)])
+        batch = Batch([], [], [Entry(plan)])
         try:
             for event in plan(machine, now):
                 batch.actions += machine.handle(now, event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ from runner.clock import Clock
 from runner.core.run import Request
 from runner.engine import Engine, Plan
 from runner.errors import StoreError
-from runner.frozen import replace
+from runner.frozen import frozen, replace
 from runner.jobstores.base import ConflictingIdError, JobLookupError, JobStore
 from runner.moment import SECOND
 from runner.schedulers import plans
@@ -23,7 +23,7 @@ PATIENCE = 15 * SECOND
 _PREFIX = "api."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """A change as values, so that it can be written down: `verb` add, change, reschedule, pause, resume, remove."""
 

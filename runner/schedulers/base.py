@@ -41,7 +41,7 @@ __all__ = [
     "SchedulerNotRunningError",
 ]
 
-_record = maker(Record)
+_record, _wish = maker(Record), maker(Wish)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -214,8 +214,9 @@ class BaseScheduler(Lifecycle):
     def _really_add(self, job: Job, next_at: NextAt, replacing: bool) -> None:
         spec = job._record.spec
         spec = _stored_form(spec, self._house.source_in(spec.store), is_memory(self._store(spec.store)))
-        wish = Wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
-        alone = self._change(spec.store, wish, spec.key)
+        wish = _wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
+        kinds = (("added", spec.key), ("changed", spec.key))
+        alone = self._act(spec.store, wish, kinds, plans.add(spec, next_at, replacing=replacing))
         try:
             self._added(job, spec, self._house.known(spec.store))
         finally:

@@ -43,6 +43,10 @@ class Engines:
         """The one of a store; KeyError where there is no such store."""
         return self._engines[alias]
 
+    def engine(self, alias: str) -> Engine | None:
+        """As `of`; None where there is no such store."""
+        return self._engines.get(alias)
+
     def find(self, alias: str) -> Partition | None:
         """What a store's engine turns; None where there is no such store."""
         engine = self._engines.get(alias)

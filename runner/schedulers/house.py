@@ -336,7 +336,8 @@ class House:
         """Have the plan done and written, here or by whoever leads; what it raises is raised here."""
         engines = self.engines
         self._check_process()
-        engine, partition = engines.each.get(alias), engines.find(alias)
+        engine = engines.engine(alias)
+        partition = engine.partition if engine is not None else None
         if engine is None or partition is None:
             raise KeyError(f"No such job store: {alias}")
         # Before anybody is asked: a batch that cannot be written would keep all others waiting behind it.
@@ -362,7 +363,8 @@ class House:
         def add(now: Moment) -> None:
             nonlocal due
             partition.at_once(now, plan)
-            due = partition.wait(now) == 0
+            moment = partition.moment()
+            due = moment is not None and moment <= now
 
         if not engine.visit(add):
             return False
@@ -399,7 +401,7 @@ class House:
 
     def tidy(self, alias: str, chore: Callable[[], None]) -> None:
         """Do this once the turn of the store that is under way is over; at once where there is none."""
-        engine = self._engines.each.get(alias) if self._engines is not None else None
+        engine = self._engines.engine(alias) if self._engines is not None else None
         if engine is None:
             chore()
         else:

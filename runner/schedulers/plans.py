@@ -9,7 +9,7 @@ from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed
 from runner.core.machine import Machine
 from runner.core.run import Job as Record
 from runner.engine import Plan
-from runner.frozen import replace
+from runner.frozen import maker, replace
 from runner.jobstores.base import ConflictingIdError, JobLookupError
 from runner.moment import Moment
 from runner.schedulers.making import anchored, changed, first, moved, same_but_start
@@ -19,6 +19,8 @@ from runner.triggers import Trigger
 from runner.triggers.date import DateTrigger
 
 NextAt = Moment | Literal["auto"] | None
+
+_add = maker(Added)
 
 
 def over(record: Record) -> bool:
@@ -61,7 +63,7 @@ def _added(
     trigger = places.trigger(spec.trigger, next_at)
     fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
     if known is None:
-        return Added(fresh, places.first(trigger) if next_at == "auto" else next_at)
+        return _add(fresh, places.first(trigger) if next_at == "auto" else next_at)
     if next_at != "auto":
         return Changed(fresh, next_at)
     before = known.spec.trigger
