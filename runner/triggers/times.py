@@ -43,7 +43,11 @@ def spread_of(jitter: float | None) -> Span:
     """Jitter given in seconds as a span; TriggerError where it is none."""
     if jitter is None:
         return 0
-    if not 0 <= jitter <= _MOST_SPREAD:
+    try:
+        fits = 0 <= jitter <= _MOST_SPREAD
+    except TypeError:
+        fits = False
+    if not fits:
         raise TriggerError(f"jitter is {jitter!r}", hint="give seconds, 0 or more, at most a year")
     return round(jitter * SECOND)
 

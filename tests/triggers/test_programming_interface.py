@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
@@ -275,6 +276,22 @@ def test_errors(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(TriggerError) as error:
         CronTrigger(**fields, timezone="UTC")
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("jitter", ["1", b"1", [1], -1, float("nan")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda jitter: IntervalTrigger(hours=1, jitter=jitter),
+        lambda jitter: CronTrigger(hour=1, jitter=jitter),
+        lambda jitter: CalendarIntervalTrigger(days=1, jitter=jitter),
+        lambda jitter: OrTrigger([IntervalTrigger(hours=1)], jitter=jitter),
+    ],
+)
+def test_a_jitter_that_is_no_number_of_seconds(make: Callable[[Any], BaseTrigger], jitter: Any) -> None:
+    with pytest.raises(TriggerError) as error:
+        make(jitter)
+    assert str(error.value) == f"jitter is {jitter!r} (give seconds, 0 or more, at most a year)"
 
 
 @pytest.mark.parametrize("zone", [UTC, "UTC", OSLO, "Europe/Oslo", timezone(timedelta(hours=5, minutes=30))])
