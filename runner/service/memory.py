@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+from functools import cache
 
 from runner.collector import SELDOM
 
@@ -29,4 +30,10 @@ def give_back() -> None:
     """Hand to the system what reading the files has left free; a few milliseconds at most. Elsewhere than with the C
     library of GNU, nothing."""
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
+        _system().malloc_trim(0)
+
+
+@cache
+def _system() -> ctypes.CDLL:
+    # Once: each of them makes classes that only the garbage collector frees.
+    return ctypes.CDLL(None)
