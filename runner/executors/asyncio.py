@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 from runner.clock import Clock
-from runner.core.run import AttemptKey
+from runner.core.run import AttemptKey, Outcome
 from runner.executors.base import Done, Task
 from runner.executors.inside import Inside, Stop, awaited, called, is_coroutine
 from runner.spec import Call
@@ -44,6 +45,13 @@ class AsyncIOExecutor(Inside):
         if self._own and self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop, self._own = None, False
+
+    def _shut(self, key: AttemptKey) -> Outcome:
+        outcome = super()._shut(key)
+        if key in self._places:
+            return outcome
+        # What is raised in it as soon as the loop turns: to whoever listens that is how it ends.
+        return replace(outcome, exception=asyncio.CancelledError())
 
     def _turn(self) -> None:
         loop = self._loop

@@ -109,7 +109,7 @@ class Inside:
     def close(self, *, leave: bool = False) -> None:
         """What is on the loop is stopped, and told as cancelled at once: the loop may never turn again."""
         for key, stop in list(self._stops.items()):
-            self._ended(key, stopped("shutdown"))
+            self._ended(key, self._shut(key))
             try:
                 self._post(stop)
             except Exception:
@@ -126,6 +126,10 @@ class Inside:
     def _begin(self, key: AttemptKey, work: Call) -> None:
         """Called on the loop: begin it, and see that `_ended` is told."""
         raise TypeError(f"{type(self).__name__} does not say how it begins")
+
+    def _shut(self, key: AttemptKey) -> Outcome:
+        """The outcome of what is stopped by the executor's end."""
+        return stopped("shutdown")
 
     def _in_thread(self, task: Task, work: Call) -> None:
         """Call it in a thread beside the loop; a coroutine is run there in a loop of its own."""

@@ -111,7 +111,7 @@ def _ended(run: Run) -> Iterator[SchedulerEvent]:
         value = outcome.value if outcome is not None else None
         yield JobExecutionEvent(events.EVENT_JOB_EXECUTED, key.id, key.store, _slot(run), retval=value)
         return
-    if left_behind(run):
+    if left_behind(run) and (outcome is None or outcome.exception is None):
         return
     yield JobExecutionEvent(
         events.EVENT_JOB_ERROR,
@@ -137,7 +137,10 @@ def outcome_of(run: Run) -> Outcome | None:
 
 
 def left_behind(run: Run) -> bool:
-    """Whether the scheduler was shut down without waiting for it: that is no error of the job."""
+    """Whether the scheduler was shut down without waiting for it.
+
+    That is no error of the job; but a coroutine ends by it, and has an exception that says so.
+    """
     outcome = outcome_of(run)
     return run.status is Status.CANCELLED and outcome is not None and outcome.error.endswith("shutdown")
 
@@ -198,11 +201,11 @@ def _write_end(run: Run, job: Any) -> None:
     outcome = outcome_of(run)
     if run.status is Status.SUCCEEDED:
         log.info('Job "%s" executed successfully', job)
+    elif left_behind(run):
+        log.warning('Job "%s" was still running when the scheduler was shut down', job)
     elif outcome is not None and outcome.exception is not None:
         error = outcome.exception
         log.error('Job "%s" raised an exception', job, exc_info=(type(error), error, error.__traceback__))
-    elif left_behind(run):
-        log.warning('Job "%s" was still running when the scheduler was shut down', job)
     else:
         log.error('Job "%s" ended %s: %s', job, run.status, (outcome.error if outcome else "") or run.reason)
 
