@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from runner.core.run import Job as Record
 from runner.executors.reference import reference, resolve, unbound
-from runner.moment import SECOND, to_datetime
+from runner.moment import SECOND, Moment, to_datetime
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import BaseTrigger
+
+NextAt = Moment | Literal["auto"] | None
+"""When a job is due first, as somebody said it: "auto" asks its trigger, None is a pause."""
+Waits = tuple[NextAt, bool]
+"""When a job that waits for the start of its scheduler is due first, and whether it may replace one."""
 
 
 class Keeper(Protocol):
@@ -36,23 +41,44 @@ class Keeper(Protocol):
 class Job:
     """A job of a scheduler. Attributes show it as it is now; once it is gone, as it was last."""
 
-    __slots__ = ("__weakref__", "_live", "_pending", "_record", "_scheduler")
+    __slots__ = ("__weakref__", "_known", "_live", "_scheduler", "_waits")
 
     def __init__(
-        self, scheduler: Keeper, record: Record, *, pending: bool = False, live: bool = True
+        self,
+        scheduler: Keeper,
+        known: Record | JobSpec,
+        *,
+        waits: Waits | None = None,
+        live: bool = True,
     ) -> None:
         self._scheduler = scheduler
-        self._record = record
-        self._pending = pending
+        self._known = known
+        """Of one that waits only its spec: a program may add ten thousand before it starts."""
+        self._waits = waits
+        """How it is to be added when its scheduler starts; None where it is there."""
         self._live = live
+
+    @property
+    def _record(self) -> Record:
+        """As it was seen last."""
+        known = self._known
+        if isinstance(known, Record):
+            return known
+        next_at = self._waits[0] if self._waits is not None else None
+        return Record(known, next_at=next_at if isinstance(next_at, int) else None)
+
+    @property
+    def _last_spec(self) -> JobSpec:
+        known = self._known
+        return known.spec if isinstance(known, Record) else known
 
     # ── what it is ──────────────────────────────────────────────────────────────────────────
 
     @property
     def record(self) -> Record:
         """The house's own record of it."""
-        if self._live and not self._pending:
-            self._record = self._scheduler.present(self) or self._record
+        if self._live and self._waits is None:
+            self._known = self._scheduler.present(self) or self._record
         return self._record
 
     @property
@@ -67,11 +93,11 @@ class Job:
 
     @property
     def key(self) -> JobKey:
-        return self._record.spec.key
+        return self._last_spec.key
 
     @property
     def id(self) -> str:
-        return self._record.spec.id
+        return self._last_spec.id
 
     @property
     def name(self) -> str:
@@ -145,7 +171,7 @@ class Job:
     @property
     def pending(self) -> bool:
         """Whether it waits for the scheduler to start."""
-        return self._pending
+        return self._waits is not None
 
     @property
     def broken(self) -> str:
@@ -157,7 +183,7 @@ class Job:
 
     @property
     def _alias(self) -> str:
-        return self._record.spec.store
+        return self._last_spec.store
 
     def modify(self, **changes: Any) -> Job:
         """Change attributes; see `scheduler.modify_job`."""
@@ -226,7 +252,7 @@ class Job:
         return f"{self.name} (trigger: {self.trigger}, {self._when()})"
 
     def _when(self) -> str:
-        if self._pending:
+        if self.pending:
             return "pending"
         if self.broken:
             return f"broken: {self.broken}"

@@ -36,6 +36,8 @@ class Due:
 
 def start_of(spec: JobSpec, slot: Moment) -> Moment:
     """When the occurrence of this slot starts: the slot, moved back by its jitter."""
+    if spec.plain:
+        return slot
     most = max(spec.policy.jitter, spec.trigger.jitter_at(slot) if spec.trigger is not None else 0)
     return slot if most <= 0 else slot + _fraction(spec.id, slot) % (most + 1)
 

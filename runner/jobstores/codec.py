@@ -87,7 +87,7 @@ _FORGOTTEN = {("Outcome", "value"), ("Outcome", "exception")}
 
 def dumps(value: Any) -> str:
     """The value as JSON text; StoreError names what cannot be stored."""
-    text = _text(value)
+    text = _spec_text(value) if type(value) is specs.JobSpec else _text(value)
     if text.isascii():
         return text
     try:

@@ -15,7 +15,7 @@ from runner.engine import Plan
 from runner.errors import RunnerError
 from runner.events import JobEvent, SchedulerEvent
 from runner.frozen import maker, replace
-from runner.job import Job
+from runner.job import Job, NextAt, Waits
 from runner.jobstores.base import JobLookupError, JobStore
 from runner.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError, carrying, plans, plugins
 from runner.schedulers.alerts import notify_of
@@ -26,7 +26,7 @@ from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPP
 from runner.schedulers.listening import Mine, Together
 from runner.schedulers.making import changed, is_trigger, moment, storable, undefined
 from runner.schedulers.past import PastRun, past
-from runner.schedulers.plans import NextAt, over
+from runner.schedulers.plans import over
 from runner.schedulers.sharing import Triggers
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import Trigger
@@ -41,7 +41,9 @@ __all__ = [
     "SchedulerNotRunningError",
 ]
 
-_record, _wish = maker(Record), maker(Wish)
+_wish = maker(Wish)
+_USUAL: Waits = ("auto", False)
+"""One for all that are added so."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +54,7 @@ class BaseScheduler(Lifecycle):
     def __init__(
         self, gconfig: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **options: Any
     ) -> None:
-        self._pending: list[tuple[Job, NextAt, bool]] = []
+        self._pending: list[Job] = []
         self._triggers, self._drafts = Triggers(), Drafts()
         super().__init__(gconfig, clock=clock, **options)
 
@@ -110,19 +112,19 @@ class BaseScheduler(Lifecycle):
         )
         spec = self._drafts.of(id, args, kwargs, asked)
         next_at: NextAt = "auto" if next_run_time is undefined else moment(next_run_time, self._zone)
-        first = next_at if isinstance(next_at, int) else None
-        job = Job(self, _record(spec, first), pending=True)
-        if self.state == STATE_STOPPED and self._wait_for_start(job, next_at, replace_existing):
+        usual = next_at == "auto" and not replace_existing
+        job = Job(self, spec, waits=_USUAL if usual else (next_at, bool(replace_existing)))
+        if self.state == STATE_STOPPED and self._wait_for_start(job):
             return job
-        self._really_add(job, next_at, replace_existing)
+        self._really_add(job)
         return job
 
-    def _wait_for_start(self, job: Job, next_at: NextAt, replacing: bool) -> bool:
+    def _wait_for_start(self, job: Job) -> bool:
         """Keep it until the start; False where that has just been."""
         with self._lock:
             if self.state != STATE_STOPPED:
                 return False
-            self._pending.append((job, next_at, replacing))
+            self._pending.append(job)
         self._logger.info("Adding job tentatively -- it will be properly scheduled when the scheduler starts")
         return True
 
@@ -174,45 +176,42 @@ class BaseScheduler(Lifecycle):
         with held():
             self._add_all(pending)
 
-    def _add_all(self, jobs: Sequence[tuple[Job, NextAt, bool]]) -> None:
+    def _add_all(self, jobs: Sequence[Job]) -> None:
         """Those of a store that we lead are written together, which is what makes ten thousand of them quick."""
         written: dict[str, Mine] = {}
-        for alias in dict.fromkeys(job._record.spec.store for job, _, _ in jobs):
-            mine = [each for each in jobs if each[0]._record.spec.store == alias]
+        for alias in dict.fromkeys(job._last_spec.store for job in jobs):
+            mine = [job for job in jobs if job._last_spec.store == alias]
             self._store(alias)
-            if len({job._record.spec.id for job, _, _ in mine}) == len(mine) > 1 and self._house.leads(alias):
+            if len({job._last_spec.id for job in mine}) == len(mine) > 1 and self._house.leads(alias):
                 written[alias] = self._write_together(alias, mine)
         known = {alias: self._house.known(alias) for alias in written}
         try:
-            for job, next_at, replacing in jobs:
-                spec = job._record.spec
+            for job in jobs:
+                spec = job._last_spec
                 there = known.get(spec.store)
                 if there is not None:
                     self._added(job, spec, there)
                 else:
-                    self._really_add(job, next_at, replacing)
+                    self._really_add(job)
         finally:
             for together in written.values():
                 together.told()
 
-    def _write_together(self, alias: str, jobs: Sequence[tuple[Job, NextAt, bool]]) -> Mine:
+    def _write_together(self, alias: str, jobs: Sequence[Job]) -> Mine:
         store, source = self._store(alias), self._house.source_in(alias)
         memory = is_memory(store)
-        specs = [
-            (_stored_form(job._record.spec, source, memory), next_at, replacing)
-            for job, next_at, replacing in jobs
-        ]
-        store.check([spec for spec, _, _ in specs])
-        kinds = Together({spec.key for spec, _, _ in specs})
-        return self._act(alias, Wish("add_all"), kinds, plans.add_all(specs))
+        asked = [(_stored_form(job._last_spec, source, memory), *(job._waits or _USUAL)) for job in jobs]
+        store.check([spec for spec, _, _ in asked])
+        kinds = Together({spec.key for spec, _, _ in asked})
+        return self._act(alias, Wish("add_all"), kinds, plans.add_all(asked))
 
     def _by_name(self, alias: str) -> bool:
         """Whether a store keeps functions as references; one that is not there yet says so when it is."""
         store = self._house.stores.get(alias)
         return store is not None and not is_memory(store)
 
-    def _really_add(self, job: Job, next_at: NextAt, replacing: bool) -> None:
-        spec = job._record.spec
+    def _really_add(self, job: Job) -> None:
+        spec, (next_at, replacing) = job._last_spec, job._waits or _USUAL
         spec = _stored_form(spec, self._house.source_in(spec.store), is_memory(self._store(spec.store)))
         wish = _wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
         kinds = (("added", spec.key), ("changed", spec.key))
@@ -223,8 +222,8 @@ class BaseScheduler(Lifecycle):
             alone.told()
 
     def _added(self, job: Job, spec: JobSpec, known: Mapping[JobKey, Record]) -> None:
-        job._record = known.get(spec.key) or replace(job._record, spec=spec)
-        job._pending = False
+        job._known = known.get(spec.key) or replace(job._record, spec=spec)
+        job._waits = None
         if self._logger.isEnabledFor(logging.INFO):
             self._logger.info('Added job "%s" to job store "%s"', job.name, spec.store)
         if self._mask & events.EVENT_JOB_ADDED:
@@ -292,19 +291,14 @@ class BaseScheduler(Lifecycle):
         return found
 
     def _modify_pending(self, job_id: str, jobstore: str | None, changes: Mapping[str, Any]) -> Job:
-        index = self._pending_index(job_id, jobstore)
-        job, next_at, replacing = self._pending[index]
+        job = self._pending[self._pending_index(job_id, jobstore)]
+        next_at, replacing = job._waits or _USUAL
         rest = dict(changes)
         if "next_run_time" in rest:
             next_at = rest.pop("next_run_time")
-        record = replace(
-            job._record,
-            spec=changed(job._record.spec, rest),
-            next_at=next_at if isinstance(next_at, int) else None,
-        )
-        job._record = record
-        self._pending[index] = (job, next_at, replacing)
-        self._dispatch(JobEvent(events.EVENT_JOB_MODIFIED, job_id, record.spec.store))
+        spec = changed(job._last_spec, rest)
+        job._known, job._waits = spec, (next_at, replacing)
+        self._dispatch(JobEvent(events.EVENT_JOB_MODIFIED, job_id, spec.store))
         return job
 
     def reschedule_job(
@@ -339,7 +333,7 @@ class BaseScheduler(Lifecycle):
         """Take a job out; what runs of it goes on to its end. JobLookupError where there is none."""
         if self.state == STATE_STOPPED:
             index = self._pending_index(job_id, jobstore)
-            alias = self._pending.pop(index)[0]._record.spec.store
+            alias = self._pending.pop(index)._last_spec.store
         else:
             alias = self._alias_of(job_id, jobstore)
             self._change(
@@ -351,9 +345,7 @@ class BaseScheduler(Lifecycle):
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Take out every job of a store, or of all of them."""
         if self.state == STATE_STOPPED:
-            self._pending = [
-                each for each in self._pending if jobstore not in (None, each[0]._record.spec.store)
-            ]
+            self._pending = [job for job in self._pending if jobstore not in (None, job._last_spec.store)]
         else:
             for alias in self._aliases(jobstore):
                 gone = frozenset(("removed", record.key) for record in self._house.records(alias))
@@ -368,7 +360,7 @@ class BaseScheduler(Lifecycle):
         `pending` is accepted for the sake of old programs and says nothing.
         """
         if self.state == STATE_STOPPED:
-            return [job for job, _, _ in self._pending if jobstore in (None, job._record.spec.store)]
+            return [job for job in self._pending if jobstore in (None, job._last_spec.store)]
         return [
             Job(self, record)
             for alias in self._aliases(jobstore)
@@ -380,7 +372,7 @@ class BaseScheduler(Lifecycle):
         """The job of this id, or None."""
         if self.state == STATE_STOPPED:
             try:
-                return self._pending[self._pending_index(job_id, jobstore)][0]
+                return self._pending[self._pending_index(job_id, jobstore)]
             except JobLookupError:
                 return None
         for alias in self._aliases(jobstore):
@@ -435,11 +427,11 @@ class BaseScheduler(Lifecycle):
         """
         if self.state != STATE_STOPPED:
             self._store(jobstore)
-        jobs: list[tuple[Job, NextAt, bool]] = []
+        jobs: list[Job] = []
         for job in carrying.read(
             infile, source=self._house.source_in(jobstore), store=jobstore, refused=self._import_refused
         ):
-            jobs.append((Job(self, Record(job.spec, next_at=job.next_at), pending=True), job.next_at, False))
+            jobs.append(Job(self, job.spec, waits=(job.next_at, False)))
         with self._lock:
             if self.state == STATE_STOPPED:
                 self._pending += jobs
@@ -469,8 +461,8 @@ class BaseScheduler(Lifecycle):
         raise JobLookupError(job_id)
 
     def _pending_index(self, job_id: str, jobstore: str | None) -> int:
-        for index, (job, _, _) in enumerate(self._pending):
-            if job.id == job_id and jobstore in (None, job._record.spec.store):
+        for index, job in enumerate(self._pending):
+            if job.id == job_id and jobstore in (None, job._last_spec.store):
                 return index
         raise JobLookupError(job_id)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from operator import is_
+from sys import modules
 from types import NoneType
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -58,29 +59,47 @@ class Asked(NamedTuple):
     by_name: bool
 
 
+class _Last(NamedTuple):
+    """The last job that was asked for: of a function that stands in its module under its own name."""
+
+    asked: Asked
+    module: str
+    name: str
+    bare: tuple[Step, ...]
+    """The steps of a job that gives the function nothing; none where there was no such job yet."""
+    spec: JobSpec
+
+
 class Drafts:
     """Makes specs, and knows the one it made last."""
 
     def __init__(self) -> None:
-        self._last: tuple[Asked, str, JobSpec] | None = None
+        self._last: _Last | None = None
 
     def of(self, id: Any, args: Any, kwargs: Any, asked: Asked) -> JobSpec:
         """The job as somebody asked for it; TypeError and ValueError say what is wrong with which argument."""
         if id is not None and not isinstance(id, str):
             raise TypeError("id must be a nonempty string")
         id = id or uuid4().hex
-        home = at_home(asked.func)
-        name, steps = _steps(asked, home, args, kwargs)
         last = self._last
         # The very same, not equal ones: 1 and True are equal, and mean different things.
-        if last is not None and home == last[1] and all(map(is_, asked, last[0])):
-            spec = last[2]
+        if (
+            last is not None
+            and all(map(is_, asked, last.asked))
+            and getattr(modules.get(last.module), last.name, None) is asked.func
+        ):
+            spec, steps = last.spec, last.bare
+            if not steps or args is not None or kwargs is not None:
+                _, steps = _steps(asked, f"{last.module}:{last.name}", args, kwargs)
             return varied(spec, id=id, key=JobKey(spec.store, spec.source, id), steps=steps)
+        home = at_home(asked.func)
+        name, steps = _steps(asked, home, args, kwargs)
         spec = _spec(id, name, steps, asked)
         if home is not None and _lasting(asked):
             # Without arguments, which are the program's own.
-            bare = spec if args is None and kwargs is None else varied(spec, steps=())
-            self._last = (asked, home, bare)
+            bare = steps if args is None and kwargs is None else ()
+            module, _, attribute = home.partition(":")
+            self._last = _Last(asked, module, attribute, bare, varied(spec, steps=bare))
         return spec
 
 

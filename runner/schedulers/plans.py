@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed
 from runner.core.machine import Machine
 from runner.core.run import Job as Record
 from runner.engine import Plan
 from runner.frozen import maker, replace
+from runner.job import NextAt
 from runner.jobstores.base import ConflictingIdError, JobLookupError
 from runner.moment import Moment
 from runner.schedulers.making import anchored, changed, first, moved, same_but_start
@@ -17,8 +18,6 @@ from runner.schedulers.sharing import UNCHANGING
 from runner.spec import JobKey, JobSpec
 from runner.triggers import Trigger
 from runner.triggers.date import DateTrigger
-
-NextAt = Moment | Literal["auto"] | None
 
 _add = maker(Added)
 

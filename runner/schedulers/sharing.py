@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, tzinfo
+from operator import is_
 from types import NoneType
 from typing import Any
 
@@ -42,6 +43,8 @@ def _same(some: dict[str, Any], others: dict[str, Any]) -> bool:
     """Whether they are the very same; equal times are not, for each may be in a zone of its own."""
     if some.keys() != others.keys():
         return False
+    if all(map(is_, map(others.__getitem__, some), some.values())):
+        return True
     for name, one in some.items():
         other = others[name]
         if one is not other and (type(one) is not type(other) or type(one) not in _COMPARED or one != other):

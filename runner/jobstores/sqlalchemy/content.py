@@ -16,7 +16,7 @@ from runner.jobstores.codec import loads
 from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy import notify, rows, tables
 from runner.jobstores.sqlalchemy.database import Channel
-from runner.jobstores.sqlalchemy.statements import Question, Statements, Values
+from runner.jobstores.sqlalchemy.statements import Question, Statements, Values, statements_of
 from runner.spec import JobKey, JobSpec
 
 AsOf = tuple[Channel, int] | None
@@ -187,7 +187,7 @@ class Content:
                 select(tables.specs.c.digest).where(tables.specs.c.digest.in_(list(fresh)[:500]))
             ).scalars()
         )
-        wanted, texts = fresh - there, self._digests.texts
+        wanted, texts = fresh - there if there else fresh, self._digests.texts
         found = {digest: text for digest, text in texts.items() if digest in wanted}
         if len(found) < len(wanted):
             for spec, digest in zip(specs, digests, strict=True):
@@ -219,7 +219,7 @@ class Content:
 
     def _prepared(self, connection: Connection) -> Statements:
         if self._statements is None:
-            self._statements = Statements(connection.dialect)
+            self._statements = statements_of(connection.dialect)
         return self._statements
 
     def _swept(self, channel: Channel) -> str | None:

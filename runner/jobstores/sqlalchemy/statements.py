@@ -213,6 +213,20 @@ class Statements:
         return Prepared(delete(table).where(_is(table, keys)), names, dialect, together=together)
 
 
+_of_sqlite: dict[tuple[type, str], Statements] = {}
+
+
+def statements_of(dialect: Dialect) -> Statements:
+    """Those of a dialect. SQLite's are the same for every file, and one process may open many."""
+    if dialect.name != "sqlite":
+        return Statements(dialect)
+    key = (type(dialect), dialect.paramstyle)
+    found = _of_sqlite.get(key)
+    if found is None:
+        found = _of_sqlite[key] = Statements(dialect)
+    return found
+
+
 def _is(table: Table, keys: Iterable[str]) -> Any:
     return and_(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
 
