@@ -92,7 +92,6 @@ def command(file: str | None, grace: int, on_shutdown: str, allow_shrink: bool, 
     # A connection that was lost is told as trouble of the store: not also with a traceback of its pool.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     options = Options(grace, cast(Literal["leave", "stop"], on_shutdown), allow_shrink)
-    os.umask(0o077)
     store = store_of(place.url, mark=place.mark)
     service = Service(place, loaded, store, report, clock, options, cache, systemd)
     sys.exit(service.run())

@@ -222,6 +222,29 @@ def test_right_parameters_arrive_in_their_types(desk: Desk) -> None:
     assert done.stdout.strip() == "2026-05-04 full 10 true a b"
 
 
+def test_commands_of_a_service_have_the_umask_it_was_started_with(desk: Desk) -> None:
+    """What a job leaves for others is for others; the state is private all the same."""
+    desk.write('jobs:\n  a: {run: "umask; touch kept", artifacts: [kept]}\n')
+    before = os.umask(0o027)
+    try:
+        served = desk.serve()
+        served.wait_for("nothing is scheduled")
+        assert desk.runner("run", "a").stdout == "0027\n"
+    finally:
+        os.umask(before)
+    assert (desk.directory / "kept").stat().st_mode & 0o777 == 0o640
+    state = desk.directory / "state"
+    found = [path for path in state.rglob("*") if path.parent.name != "runs"]
+    assert {path.relative_to(state).parts[0] for path in found} >= {
+        "runner.db",
+        "logs",
+        "artifacts",
+        "control.sock",
+    }
+    assert [path for path in (*found, state / "runs") if path.stat().st_mode & 0o077] == []
+    assert served.stop() == 0
+
+
 def test_nothing_of_the_state_is_for_others_whatever_the_umask(desk: Desk) -> None:
     desk.write('jobs:\n  a: {run: "echo printed; touch kept", artifacts: [kept]}\n')
     before = os.umask(0)
