@@ -26,7 +26,7 @@ STATUSES = "pending running waiting succeeded failed timed_out cancelled interru
     metavar="STATUS",
     help=f"only these, of {', '.join(STATUSES)}; repeatable",
 )
-@click.option("--since", metavar="T", help="from this moment on: 2026-12-24, or a length of time back: -7d")
+@click.option("--since", metavar="T", help="from this moment on: 2026-12-24, or a length of time back: 7d")
 @frame.file_option
 @frame.json_option
 def command(
@@ -46,7 +46,7 @@ def command(
         if job is not None and parse_run_id(job) is not None:
             _one(desk, job, as_json)
             return
-        start = reading.moment(since, desk, str(desk.zone))
+        start = reading.since(since, desk)
         past = desk.history
         named = _source(desk, job) if job is not None else None
         # A job that is no longer in the file still has its history.

@@ -37,7 +37,7 @@ def command(file: str | None, as_json: bool, tags: tuple[str, ...], states: tupl
         if as_json:
             frame.print_json(listing.document(jobs, last))
         else:
-            reading.show(listing.table(jobs, last, now=desk.now, zone=desk.zone))
+            reading.show(listing.table(jobs, last, now=desk.now, zone=desk.zone, chosen=bool(tags or states)))
             if desk.history is not None and not _served(desk.place):
                 click.echo(_nobody(jobs), err=True)
 

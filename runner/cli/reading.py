@@ -193,6 +193,16 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def since(text: str | None, desk: Desk) -> Moment | None:
+    """A moment that is past: as `moment`, but a length of time is one back, with a sign or without."""
+    from runner.duration import parse_duration
+    from runner.errors import DurationError
+
+    with contextlib.suppress(DurationError):
+        return None if text is None else desk.now - parse_duration(text.removeprefix("-"))
+    return moment(text, desk, str(desk.zone))
+
+
 def moment(text: str | None, desk: Desk, zone: str) -> Moment | None:
     """A moment a person typed: `now`, a length of time ahead or back (`2h`, `-1d`), or a time in `zone`."""
     return None if text is None else moment_at(text, desk.now, zone, base=desk.now)

@@ -94,8 +94,14 @@ def command(
             frame.EXIT_USAGE, f"it ends before it begins: --to {end}", hint="--to is a later moment"
         )
     script = Script(
-        fail={key: _fail(value, text) for key, value, text in _pairs(fails, loaded, wanted)},
-        took={key: _span(value, text) for key, value, text in _pairs(took, loaded, wanted)},
+        fail={
+            key: _fail(value, text)
+            for key, value, text in _pairs(fails, loaded, wanted, "--fail etl.extract=2")
+        },
+        took={
+            key: _span(value, text)
+            for key, value, text in _pairs(took, loaded, wanted, "--took etl.extract=5m")
+        },
         outputs=_outputs(outputs, loaded, wanted),
     )
     off = [_off(text, now, zone, first, last) for text in down]
@@ -115,15 +121,15 @@ def command(
         )
 
 
-def _pairs(texts: tuple[str, ...], loaded: Config, job: str | None) -> list[tuple[Of, str, str]]:
+def _pairs(
+    texts: tuple[str, ...], loaded: Config, job: str | None, example: str
+) -> list[tuple[Of, str, str]]:
     """(job, step), value and the text itself, of JOB.STEP=VALUE."""
     found = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise frame.fault(
-                frame.EXIT_USAGE, f"{text!r} is not JOB.STEP=VALUE", hint="write --fail etl.extract=2"
-            )
+            raise frame.fault(frame.EXIT_USAGE, f"{text!r} is not JOB.STEP=VALUE", hint=f"write {example}")
         found.append((_step(name, loaded, job), value, text))
     return found
 

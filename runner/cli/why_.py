@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @click.command("why")
-@click.argument("job", shell_complete=completing.jobs)
+@click.argument("job", metavar="JOB|RUN", shell_complete=completing.jobs)
 @click.option(
     "--at",
     metavar="T",
@@ -21,28 +21,32 @@ if TYPE_CHECKING:
 @frame.file_option
 @frame.json_option
 def command(job: str, at: str | None, file: str | None, as_json: bool) -> None:
-    """Why a job did or did not run at a moment: its rule, field by field, and what is written down."""
+    """Why a job did or did not run at a moment: its rule, field by field, and what is written down.
+
+    A run's id names its job and its planned time.
+    """
+    from runner.history.finding import parse_run_id
     from runner.moment import MINUTE, SECOND
     from runner.views import why
     from runner.views.when import zone_of
 
     with reading.desk(file) as desk:
-        found = desk.job(job)
+        id = parse_run_id(job)
+        found = desk.job(job if id is None else id[0])
         zone = zone_of(found.spec.timezone)
         asked = reading.moment(at, desk, found.spec.timezone)
         if asked is None:
-            asked = _last(found, desk)
+            asked = _last(found, desk) if id is None else id[1]
         else:
             asked -= asked % SECOND
         note = "" if at is None else _clock_change(at, found.spec.timezone)
         runs, others, clock, oldest = [], [], [], None
         if desk.history is not None:
-            source, id = found.key.source, found.key.id
-            oldest = desk.history.oldest(found.key)
-            until = asked + MINUTE
-            runs = desk.history.runs(source=source, job=id, since=asked, until=until)
-            others = desk.history.occurrences(source=source, job=id, since=asked, until=until)
-            clock = desk.history.clock_changes(source=source)
+            key, until = found.key, asked + MINUTE
+            oldest = desk.history.oldest(key)
+            runs = desk.history.runs(source=key.source, job=key.id, since=asked, until=until)
+            others = desk.history.occurrences(source=key.source, job=key.id, since=asked, until=until)
+            clock = desk.history.clock_changes(source=key.source)
         made = why.answer(
             found,
             asked,

@@ -51,8 +51,8 @@ def _last(run: Run, zone: tzinfo) -> dict[str, Any]:
     }
 
 
-def table(jobs: Sequence[Job], last: Last, *, now: Moment, zone: tzinfo) -> Table:
-    """Times are in the reader's `zone`."""
+def table(jobs: Sequence[Job], last: Last, *, now: Moment, zone: tzinfo, chosen: bool = False) -> Table:
+    """Times are in the reader's `zone`. `chosen`: only some were asked for, so that there may be others."""
     several = len({job.spec.source for job in jobs}) > 1
     cells = []
     for job in jobs:
@@ -74,7 +74,7 @@ def table(jobs: Sequence[Job], last: Last, *, now: Moment, zone: tzinfo) -> Tabl
     ]
     if several:
         columns.append(Column("SOURCE", gives=True))
-    return Table(tuple(columns), rows(cells), empty="there are no jobs")
+    return Table(tuple(columns), rows(cells), empty="there is no such job" if chosen else "there are no jobs")
 
 
 def schedule(job: Job) -> str:

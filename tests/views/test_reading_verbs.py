@@ -119,6 +119,8 @@ def test_a_file_is_enough_and_nothing_is_made(desk: Desk) -> None:
     ]
     assert desk.said("history") == "nothing has run yet\n"
     assert desk.said("history", "--status", "failed") == "no such run is on record\n"
+    assert desk.said("history", "--since", "1d") == "no such run is on record\n"
+    assert desk.said("list", "--tag", "none") == "there is no such job\n"
     assert desk.said("history", "--since=-1d") == "no such run is on record\n"
     assert not desk.state.exists()
 
@@ -253,6 +255,11 @@ def test_history_narrowed_down_and_with_all(desk: Desk) -> None:
     assert [each["status"] for each in everything] == ["succeeded", "failed", "missed", "succeeded"]
     assert (everything[2]["count"], everything[2]["reason"]) == (4, "window")
     assert "4 times until" in desk.said("history", "--all")
+    for back in ("3000d", "-3000d"):
+        assert len(desk.json("history", f"--since={back}")["runs"]) == 3
+    # The id that is read there says which moment is asked about.
+    why = desk.json("why", everything[1]["id"])
+    assert (why["job"], why["verdict"], why["run"]["id"]) == ("etl", "ran", everything[1]["id"])
 
 
 def test_a_clock_that_was_set_is_told(desk: Desk) -> None:
