@@ -22,6 +22,7 @@ from runner.config.taken import (
     free_id,
     lines_of,
     literal,
+    no_yaml,
     quoted,
     seconds,
     truth,
@@ -87,7 +88,7 @@ def _documents(name: str, text: str) -> Iterator[dict[str, Any]]:
         # Every scalar as the text it is: what it means is decided key by key.
         found = [each for each in yaml.load_all(text, Loader=yaml.BaseLoader) if each]
     except yaml.YAMLError as error:
-        raise RunnerError(f"{name} is no YAML: {error}") from None
+        raise RunnerError(f"{name} is {no_yaml(error)}") from None
     if not found:
         raise RunnerError(f"{name} is empty", hint="a workflow of Dagu has `steps:`")
     for number, data in enumerate(found):

@@ -64,6 +64,8 @@ class Graph:
     steps: list[Made] = field(default_factory=list)
     ordered: bool = True
     """Whether they run in the order they are written."""
+    whole: list[str] = field(default_factory=list)
+    """What must hold for each of them: the conditions of the workflow."""
     text: str = ""
 
     def as_job(self, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def graph(given: Mapping[str, Any], words: Words, workflows: Collection[str]) ->
     first = reader.first(given)
     before = [step.id for step in first]
     found.steps += first
+    found.whole = [each.gives for each in first if each.gives]
     for layer in layers:
         made = [reader.step(item) for item in layer]
         for step, item in zip(made, layer, strict=True):
@@ -116,7 +119,7 @@ def graph(given: Mapping[str, Any], words: Words, workflows: Collection[str]) ->
         elif isinstance(given_step, dict):
             step = reader.step({snake(k): v for k, v in given_step.items()} | {"id": f"on_{key}"})
             step.needs, step.ask = [each.id for each in found.steps], ask
-            step.guards = [each.gives for each in first if each.gives]
+            step.guards = list(found.whole)
             found.steps.append(step)
     _join(found, words)
     return found
@@ -146,7 +149,7 @@ def _join(graph: Graph, words: Words) -> None:
         if not step.ask:
             for each in step.needs:
                 other = by_id[each]
-                passed = [] if other.carries_on else other.guards
+                passed = [it for it in other.guards if it in graph.whole or not other.carries_on]
                 step.guards += [it for it in (*passed, other.gives) if it and it not in step.guards]
         conditions = [*([step.ask] if step.ask else []), *step.guards]
         if conditions:

@@ -12,7 +12,8 @@ from runner.config.taken import literal, seconds
 
 _LOCAL = {"", "shell", "command", "exec", "sh", "bash"}
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
-_SHELL = re.compile(r"(^|/)(ba|da|a|k|z)?sh")
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*\}", re.ASCII)
+_SHELL = re.compile(r"(.*/)?(ba|da|a|k|z)?sh")
 _OURS = (["sh"], ["sh", "-e"], ["/bin/sh"], ["/bin/sh", "-e"])
 
 
@@ -62,6 +63,11 @@ def _run(id: str, script: str, shell: Any, exports: list[str], words: Words) -> 
     if head and not _SHELL.fullmatch(program):
         words.miss(f"{id}.env", "its variables have to be worked out by a shell")
         head = []
+    if not _SHELL.fullmatch(program) and _VARIABLE.search(script):
+        words.notes.append(
+            f"`{id}`: Dagu put the values of ${{NAME}} into the text of its script; here {program} reads them "
+            "from its environment"
+        )
     text = "\n".join([*head, script])
     found: dict[str, Any] = {"run": literal(text if "\n" not in text or text.endswith("\n") else text + "\n")}
     if argv and argv not in _OURS:

@@ -35,6 +35,13 @@ class Taken:
     groups: dict[str, int] = field(default_factory=dict)
 
 
+def no_yaml(error: Any) -> str:
+    """Where and why a text is no YAML, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    return f"no YAML: {place}{getattr(error, 'problem', None) or str(error).splitlines()[0]}"
+
+
 def free_id(name: str, others: Mapping[str, Any]) -> str:
     """A job id made of a name, which no other has."""
     base = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._") or "job"

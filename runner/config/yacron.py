@@ -17,6 +17,7 @@ from runner.config.taken import (
     free_id,
     lines_of,
     literal,
+    no_yaml,
     quoted,
     seconds,
     truth,
@@ -60,7 +61,7 @@ def read(text: str) -> Taken:
         # As yacron does, which takes every scalar as the text it is.
         data = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
-        raise RunnerError(f"it is no YAML: {error}") from None
+        raise RunnerError(f"it is {no_yaml(error)}") from None
     if not isinstance(data, dict) or not isinstance(data.get("jobs", []), list):
         raise RunnerError("it is no file of yacron's", hint="such a file has `jobs:` with a list of jobs")
     taken = Taken()

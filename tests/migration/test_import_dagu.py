@@ -371,12 +371,48 @@ def test_several_documents_are_several_jobs(tmp_path: Path) -> None:
     assert list(found) == ["flow1", "child", "flow2"]
 
 
+SKIPPED = """
+preconditions: [{condition: "false"}]
+steps:
+  - {name: a, command: echo a, continueOn: {skipped: true}}
+  - {name: b, command: echo b, depends: a}
+"""
+
+
+def test_nothing_of_a_workflow_runs_whose_condition_is_not_met(tmp_path: Path) -> None:
+    """Whatever a step of it says of steps that are skipped."""
+    assert played(tmp_path, SKIPPED) == (0, "")
+
+
+def test_a_script_of_another_language_reads_its_variables_from_the_environment(tmp_path: Path) -> None:
+    text = """
+params: "DAY=1"
+steps:
+  - {name: a, script: "#!/usr/bin/env python3\\nprint('${DAY}')\\n"}
+  - {name: b, script: "#!/bin/bash\\necho ${DAY}\\n"}
+"""
+    (note,) = [note for _, note in read([("flow", text)]).notes if "its script" in note]
+    assert note.startswith(
+        "`a`: Dagu put the values of ${NAME} into the text of its script; here python3 reads"
+    )
+
+
+def test_a_script_that_names_its_shell_by_a_path_is_one_for_a_shell(tmp_path: Path) -> None:
+    text = """
+env: [{WHERE: "$(echo here)"}]
+steps:
+  - {name: a, script: "#!/bin/bash\\necho $WHERE\\n"}
+"""
+    assert job_of(tmp_path, text).enabled
+    assert played(tmp_path, text) == (0, "here\n")
+
+
 @pytest.mark.parametrize(
     ("text", "fact"),
     [
         ("jobs: {}", "flow is no workflow of Dagu's"),
         ("- a", "flow is no workflow of Dagu's"),
-        ("a: [", "flow is no YAML"),
+        ("a: [\nb: }", "flow is no YAML: line 2, column 4: expected the node content, but found '}'"),
         ("", "flow is empty"),
     ],
 )
