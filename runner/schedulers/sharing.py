@@ -6,7 +6,7 @@ Programs add jobs in loops, ten thousand with one schedule. Made once, it is als
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from operator import is_
 from types import NoneType
 from typing import Any
@@ -40,16 +40,21 @@ class Triggers:
 
 
 def _same(some: dict[str, Any], others: dict[str, Any]) -> bool:
-    """Whether they are the very same; equal times are not, for each may be in a zone of its own."""
     if some.keys() != others.keys():
         return False
     if all(map(is_, map(others.__getitem__, some), some.values())):
         return True
-    for name, one in some.items():
-        other = others[name]
-        if one is not other and (type(one) is not type(other) or type(one) not in _COMPARED or one != other):
-            return False
-    return True
+    return all(one is others[name] or _alike(one, others[name]) for name, one in some.items())
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether they say the same in the same words: 1 and True are equal, and so are 12:00 and 13:00+01:00."""
+    kind = type(one)
+    if kind is not type(other) or one != other:
+        return False
+    return kind in _COMPARED or (
+        kind is datetime and one.tzinfo is None and other.tzinfo is None and one.fold == other.fold
+    )
 
 
 _shown: tuple[Trigger, str] | None = None

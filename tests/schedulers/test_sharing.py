@@ -57,6 +57,19 @@ def test_equal_values_that_mean_different_things(scheduler: BackgroundScheduler)
     scheduler.add_job(nothing, "interval", days=1, start_date=noon, timezone=None)
     other = scheduler.add_job(nothing, "interval", days=1, start_date=there, timezone=None)
     assert str(other.trigger.tzinfo) == "Europe/Berlin"
+    one, two, three = (
+        scheduler.add_job(nothing, "interval", hours=1, start_date=start, timezone="Europe/Berlin").trigger
+        for start in (
+            datetime(2030, 10, 27, 2, 30),
+            datetime(2030, 10, 27, 2, 30),
+            datetime(2030, 10, 27, 2, 31),
+        )
+    )
+    assert one is two
+    assert (two.to_json()["start"], three.to_json()["start"]) == (
+        "2030-10-27T00:30:00+00:00",
+        "2030-10-27T00:31:00+00:00",
+    )
     scheduler.add_job(nothing, "interval", hours=1, max_instances=1, coalesce=True)
     last = scheduler.add_job(nothing, "interval", hours=2, max_instances=2, coalesce=False)
     assert (last.trigger.to_json()["seconds"], last.max_instances, last.coalesce) == (7200, 2, False)
