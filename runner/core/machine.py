@@ -351,10 +351,7 @@ class Machine:
             job = self.jobs.get(key)
             if job is None or key.source != run.key.job.source:
                 continue
-            if not any(
-                after.job == id and (after.on == "always" or (after.on == "success") == run.status.good)
-                for after in job.spec.after
-            ):
+            if not any(after.job == id and _follows(after.on, run.status) for after in job.spec.after):
                 continue
             if job.state == "scheduled":
                 self._slots.fired(key, {}, "after", run.id, now)
@@ -416,3 +413,10 @@ class Machine:
             for key in list(self._runs.live):
                 if self._runs.live[key].started_at is not None:
                     self._runs.cancel(key, "shutdown", now)
+
+
+def _follows(on: str, status: Status) -> bool:
+    """Whether a job that starts `on` this starts after that end. What somebody ended is no failure, as for alerts."""
+    if on == "always":
+        return True
+    return status.good if on == "success" else not status.good and status is not Status.CANCELLED

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from runner.core.event import Configured, Fired, Maintenance, Notice, Settings
 from runner.core.run import Status
 from runner.moment import HOUR, MINUTE, SECOND, Moment, from_datetime, to_datetime
-from runner.simulation import Scripted, Simulation
+from runner.simulation import Scripted, Simulation, by_step
 from runner.spec import (
     After,
     Catchup,
@@ -454,6 +454,20 @@ def test_nothing_starts_in_maintenance_but_what_a_person_starts() -> None:
     assert others(simulation, "then") == [("01:10:01", "skipped", "maintenance", 1)]
     skipped = [each for each in simulation.occurrences if each.state == "skipped"]
     assert {each.detail for each in skipped} == {"upgrade"}
+
+
+@pytest.mark.parametrize(("on", "follows"), [("failure", 0), ("success", 0), ("always", 1)])
+def test_a_run_that_somebody_cancelled_is_no_failure_to_follow(
+    on: Literal["success", "failure", "always"], follows: int
+) -> None:
+    then = replace(job("then"), after=(After("first", on),))
+    slow = by_step({"first": Scripted(took=HOUR)})
+    simulation = Simulation([job("first", schedule="0 1 * * *"), then], start=MIDNIGHT, script=slow)
+    simulation.run(at("2026-06-01T01:10"))
+    simulation.cancel(*simulation.runs_of("first"))
+    simulation.run(at("2026-06-01T02:10"))
+    assert [run.status for run in simulation.runs_of("first")] == [Status.CANCELLED]
+    assert len(simulation.runs_of("then")) == follows
 
 
 def test_a_paused_job_that_follows_another_has_on_record_what_it_did_not_follow() -> None:
