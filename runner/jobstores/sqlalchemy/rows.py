@@ -15,6 +15,7 @@ from runner.jobstores.codec import dumps, loads
 from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.statements import Values
+from runner.moment import Moment
 from runner.spec import JobKey, JobSpec
 
 
@@ -212,6 +213,19 @@ def _around(step: str, host: str) -> tuple[str, str] | None:
     return f'{{"~":"StepRun","step":"{step}"', f',"host":"{host}"}}' if host else "}"
 
 
+@lru_cache(64)
+def _times(status: str, attempt: int, began: Moment | None, ended: Moment | None) -> str:
+    """Those of a turn's steps are mostly the same."""
+    text = f',"status":"{status}"' if status != "pending" else ""
+    if attempt:
+        text += f',"attempt":{attempt}'
+    if began is not None:
+        text += f',"started_at":{began}'
+    if ended is not None:
+        text += f',"ended_at":{ended}'
+    return text
+
+
 def step_text(state: StepRun) -> str:
     """What `codec.dumps` gives, written straight away where nothing in it needs care."""
     outcome, around = state.outcome, _around(state.step, state.host)
@@ -225,16 +239,7 @@ def step_text(state: StepRun) -> str:
     ):
         return dumps(state)
     text, end = around
-    attempt, began, ended = state.attempt, state.started_at, state.ended_at
-    word = state.status._value_
-    if word != "pending":
-        text += f',"status":"{word}"'
-    if attempt:
-        text += f',"attempt":{attempt}'
-    if began is not None:
-        text += f',"started_at":{began}'
-    if ended is not None:
-        text += f',"ended_at":{ended}'
+    text += _times(state.status._value_, state.attempt, state.started_at, state.ended_at)
     if outcome is not None:
         text += f',"outcome":{{"~":"Outcome","status":"{outcome.status._value_}"'
         if outcome.exit_code is not None:
