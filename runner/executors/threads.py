@@ -245,8 +245,9 @@ class Threads:
             begin()
         except Exception:
             _log.exception("the initializer of a worker thread failed; it works all the same")
-        with self._lock:
-            self._beginning -= 1
+        finally:
+            with self._lock:
+                self._beginning -= 1
 
     def _next(self, bell: threading.Lock, called: bool) -> Item | None:
         """What waits longest; None at the end. `called`: the caller is the one that was on its way."""
