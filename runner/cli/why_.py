@@ -32,14 +32,14 @@ def command(job: str, at: str | None, file: str | None, as_json: bool) -> None:
 
     with reading.desk(file) as desk:
         id = parse_run_id(job)
-        found = desk.job(job if id is None else id[0])
+        found, note = _job(job if id is None else id[0], desk)
         zone = zone_of(found.spec.timezone)
         asked = reading.moment(at, desk, found.spec.timezone)
         if asked is None:
             asked = _last(found, desk) if id is None else id[1]
         else:
             asked -= asked % SECOND
-        note = "" if at is None else _clock_change(at, found.spec.timezone)
+        note = note or ("" if at is None else _clock_change(at, found.spec.timezone))
         runs, others, clock, oldest = [], [], [], None
         if desk.history is not None:
             key, until = found.key, asked + MINUTE
@@ -62,6 +62,21 @@ def command(job: str, at: str | None, file: str | None, as_json: bool) -> None:
             frame.print_json(why.document(made, note))
         else:
             click.echo(why.text(made, now=desk.now, zone=zone, note=note))
+
+
+def _job(name: str, desk: reading.Desk) -> tuple[Job, str]:
+    """The job of this id, and a word on it: one that left the file still has its history, and its last definition."""
+    from runner.core.run import Job
+
+    runs = (
+        []
+        if desk.history is None or any(one.spec.id == name for one in desk.jobs)
+        else desk.history.runs(job=name, limit=1)
+    )
+    if not runs:
+        return desk.job(name), ""
+    gone = f"it is not in {desk.place.file} any more; this is what is known of it"
+    return Job(runs[0].spec, state="finished"), gone
 
 
 def _last(job: Job, desk: reading.Desk) -> Moment:

@@ -215,6 +215,18 @@ def test_why_without_records(desk: Desk) -> None:
     assert desk.json("why", "etl", "--at", "2020-11-20T02:00")["verdict"] == "unknown"
 
 
+def test_why_of_a_job_that_left_the_file(desk: Desk) -> None:
+    desk.keep(run(desk.spec("etl"), desk.slot, Status.FAILED))
+    desk.file.write_text("jobs: {load: {run: echo load}}")
+    document = desk.json("why", "etl")
+    assert (document["verdict"], document["run"]["status"]) == ("ran", "failed")
+    assert document["note"] == f"it is not in {desk.file} any more; this is what is known of it"
+    assert "it will not run" in desk.said("why", "etl", "--at", iso(desk.slot + 3700 * DAY))
+    refused = desk.call("why", "never").exception
+    assert isinstance(refused, RunnerError)
+    assert refused.exit_code == 5
+
+
 def test_why_means_whole_seconds(desk: Desk) -> None:
     assert desk.json("why", "reindex", "--at", "-90s")["at"].count(".") == 0
 
