@@ -16,7 +16,7 @@ from runner import __version__, config
 from runner.clock import Clock
 from runner.config import Config
 from runner.core.action import Announce
-from runner.core.event import Event, Notice, Settings
+from runner.core.event import Event, Settings
 from runner.core.machine import Machine
 from runner.core.run import Request, Status
 from runner.errors import ConfigError, LeaseLost, RunnerError, StoreError, StoreUnknown
@@ -29,6 +29,7 @@ from runner.service.chronicle import Chronicle, clock_set
 from runner.service.commit import commit_of
 from runner.service.control import Control
 from runner.service.drain import Drain, Options
+from runner.service.filestate import CHANGED, FileState
 from runner.service.house import House
 from runner.service.housekeeping import Housekeeper
 from runner.service.leader import Leader
@@ -48,7 +49,6 @@ from runner.views.beside import sections
 log = logging.getLogger("runner.service")
 
 EXIT_CONFIG = 3
-_CHANGED = "the file changed"
 _SWAP_WITHIN = 60.0
 """Seconds; the clock thread takes a new configuration in its next turn."""
 
@@ -82,10 +82,6 @@ class Service:
         self._store_trouble = ""
         self._since: Moment = clock.now()
         self._me = Leader.me(self._since, place.file, "")
-        self._loaded_at: Moment = self._since
-        self._broken = ""
-        self._broken_since: Moment | None = None
-        self._suspects: tuple[Path, ...] = ()
         self._draining = False
         self._terminal = Terminal(report)
         self._control: Control | None = None
@@ -104,6 +100,7 @@ class Service:
             prepare=self._first,
             on_request=self._asked,
         )
+        self._file = FileState(self.house, report, clock)
         self._pulse = Pulse(lambda text: report.say("heartbeat", text, "warn"), secrets=self.house.secrets)
         self._vitals = Vitals(
             place.state,
@@ -217,7 +214,7 @@ class Service:
 
     def _watched(self) -> tuple[Path, ...]:
         """The files of the good configuration, and those that keep a newer one from being good."""
-        return (*config.looked_at(self.house.config), *self._suspects)
+        return (*config.looked_at(self.house.config), *self._file.suspects)
 
     def _told_to_reload(self) -> None:
         zones.refresh()
@@ -227,7 +224,7 @@ class Service:
     def _file_changed(self) -> None:
         # What is wrong has been said where it was found.
         try:
-            self.reload(_CHANGED)
+            self.reload(CHANGED)
         except (ConfigError, Shrunk):
             return
         except Exception:
@@ -246,10 +243,10 @@ class Service:
                 swap = Swap(loaded, allow_shrink, adopt, rezone=rezone)
                 self._swap(swap)
             except (ConfigError, Shrunk) as error:
-                self._refuse(error)
+                self._file.refuse(error)
                 raise
             took = (self._clock.elapsed() - started) // 1000
-            self._accept(swap, reason, took)
+            self._file.accept(swap, reason, took)
             memory.give_back()
             return swap
 
@@ -278,56 +275,6 @@ class Service:
         except (TimeoutError, LeaseLost):
             words = "the store does not take the change now: it is made when this runner leads and the store is back"
             self._report.say("config.waiting", words, "warn")
-
-    def _refuse(self, error: RunnerError, kept: str = "the last good configuration keeps running") -> None:
-        self._broken = str(error)
-        self._broken_since = self._broken_since or self._clock.now()
-        files = {Path(problem.file) for problem in getattr(error, "problems", ())}
-        self._suspects = tuple(sorted(files))
-        self._report.raw(str(error))
-        self._report.say("config.refused", kept, "bad")
-        self._tell_of_file()
-
-    def _accept(self, swap: Swap, reason: str, took: int) -> None:
-        if swap.config.broken:
-            if swap.difference:
-                self._report.say("config.loaded", f"{reason}: {swap.difference} ({took} ms)", "good")
-            error = ConfigError("the configuration is broken in part", problems=swap.config.broken)
-            self._refuse(error, "the jobs of the broken files keep their last good form")
-            return
-        mended, self._broken, self._broken_since = bool(self._broken), "", None
-        self._suspects = ()
-        self._loaded_at = self._clock.now()
-        if mended:
-            self._tell_of_file()
-        if swap.difference or mended or reason != _CHANGED:
-            what = swap.difference if self.house.partition.leading else "it is good again; standing by"
-            self._report.say("config.loaded", f"{reason}: {what} ({took} ms)", "good")
-            for warning in swap.config.warnings:
-                self._report.say("config.warning", str(warning), "warn")
-
-    def _tell_of_file(self) -> None:
-        """Have people told whether the file is good, once for each time that this changes.
-
-        That is the leader's to tell. Whoever takes the lead tells it as well: an earlier leader may have died
-        between a broken edit and the good one, or while nobody could tell of either.
-        """
-        if not self.house.partition.leading:
-            return
-        facts = {"file": str(self._place.file)} | ({"error": self._broken} if self._broken else {})
-        self.house.engine.post(
-            Notice("config", self._place.source, self._news_channels(), good=not self._broken, facts=facts)
-        )
-
-    def _news_channels(self) -> tuple[str, ...]:
-        """Who hears of trouble with the file: everybody who hears of a failure of one of its jobs."""
-        names = {
-            channel: None
-            for spec in self.house.config.jobs
-            for rule in spec.notify.on_failure
-            for channel in rule.to
-        }
-        return tuple(names)
 
     # ── what the engine says and others ask ─────────────────────────────────────────────────
 
@@ -372,7 +319,7 @@ class Service:
             self._control.open()
         self._chronicle.leading(self.house.partition.machine)
         load_soon(self.house.config)
-        self._tell_of_file()
+        self._file.tell()
         self._vitals.systemd.ready(self._word())
         self._vitals.look()
 
@@ -413,7 +360,7 @@ class Service:
 
     def _word(self) -> str:
         """How it is, on one line."""
-        if self._broken:
+        if self._file.broken:
             return "the file is broken; the last good one goes on"
         return f"{len(self.house.config.jobs)} jobs of {self._place.file.name}"
 
@@ -436,11 +383,11 @@ class Service:
             "commit": self.house.commit,
             "runner": __version__,
             "state_dir": str(self._place.state),
-            "loaded_at": iso(self._loaded_at),
+            "loaded_at": iso(self._file.loaded_at),
             "config": {
-                "ok": not self._broken,
-                "error": self._broken,
-                "since": iso(self._broken_since) if self._broken_since else None,
+                "ok": not self._file.broken,
+                "error": self._file.broken,
+                "since": iso(self._file.broken_since) if self._file.broken_since else None,
             },
             "store": {"ok": not trouble, "error": trouble},
             # Looked at now: where nothing is written, nobody else would notice that it fills, or has room again.
