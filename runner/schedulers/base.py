@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 from runner import events
 from runner.clock import Clock
@@ -21,12 +20,11 @@ from runner.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningE
 from runner.schedulers.alerts import notify_of
 from runner.schedulers.asking import Wish, plan_of
 from runner.schedulers.drafting import Asked, Drafts
-from runner.schedulers.house import by_time, is_memory
-from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, Lifecycle
+from runner.schedulers.house import is_memory
+from runner.schedulers.lifecycle import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
 from runner.schedulers.listening import Mine, Together
+from runner.schedulers.looking import Looking
 from runner.schedulers.making import changed, is_trigger, moment, storable, undefined
-from runner.schedulers.past import PastRun, past
-from runner.schedulers.plans import over
 from runner.schedulers.sharing import Triggers
 from runner.spec import Call, JobKey, JobSpec
 from runner.triggers import Trigger
@@ -48,18 +46,20 @@ _USUAL: Waits = ("auto", False)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class BaseScheduler(Lifecycle):
+class BaseScheduler(Looking):
     """Adds, changes and removes jobs, and tells what becomes of them. Every method may be called from any thread."""
 
     def __init__(
         self, gconfig: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **options: Any
     ) -> None:
-        self._pending: list[Job] = []
         self._triggers, self._drafts = Triggers(), Drafts()
         super().__init__(gconfig, clock=clock, **options)
 
     def _about(self, record: Record) -> Job:
         return Job(self, record, live=False)
+
+    def _job(self, record: Record) -> Job:
+        return Job(self, record)
 
     # ── jobs ────────────────────────────────────────────────────────────────────────────────
 
@@ -352,73 +352,6 @@ class BaseScheduler(Lifecycle):
                 self._act(alias, Wish("remove_all"), gone)
         self._dispatch(SchedulerEvent(events.EVENT_ALL_JOBS_REMOVED, jobstore))
 
-    # ── looking ─────────────────────────────────────────────────────────────────────────────
-
-    def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
-        """The jobs of a store, or of all, the next due first; while the scheduler is stopped the pending ones.
-
-        `pending` is accepted for the sake of old programs and says nothing.
-        """
-        if self.state == STATE_STOPPED:
-            return [job for job in self._pending if jobstore in (None, job._last_spec.store)]
-        return [
-            Job(self, record)
-            for alias in self._aliases(jobstore)
-            for record in by_time(self._house.records(alias))
-            if not over(record)
-        ]
-
-    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
-        """The job of this id, or None."""
-        if self.state == STATE_STOPPED:
-            try:
-                return self._pending[self._pending_index(job_id, jobstore)]
-            except JobLookupError:
-                return None
-        for alias in self._aliases(jobstore):
-            record = self._record_of(job_id, alias)
-            if record is not None:
-                return Job(self, record)
-        return None
-
-    def history(self, job_id: str, jobstore: str | None = None, *, limit: int = 100) -> list[PastRun]:
-        """The runs of a job, live and finished, the newest first; also of a job that was removed since.
-
-        SchedulerNotRunningError while the scheduler is stopped: its stores are closed.
-        """
-        self._require_running()
-        found = [
-            run for alias in self._aliases(jobstore) for run in self._house.history(alias, job_id, limit)
-        ]
-        return [past(run) for run in sorted(found, key=lambda run: -run.key.slot)[:limit]]
-
-    def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
-        """Write the jobs of a store, or of all, in lines for people; to stdout unless said."""
-        lines: list[str] = []
-        if self.state == STATE_STOPPED:
-            lines.append("Pending jobs:")
-            lines += [f"    {job}" for job in self.get_jobs(jobstore)] or ["    No pending jobs"]
-        else:
-            for alias in sorted(self._aliases(jobstore)):
-                lines.append(f"Jobstore {alias}:")
-                lines += [f"    {job}" for job in self.get_jobs(alias)] or ["    No scheduled jobs"]
-        (out or sys.stdout).write("".join(f"{line}\n" for line in lines))
-
-    def export_jobs(self, outfile: carrying.File, jobstore: str | None = None) -> None:
-        """Write the jobs of a store, or of all, as JSON: a path or an open text file.
-
-        RuntimeError while the scheduler is stopped; TransientJobError for a function without a name.
-        """
-        if self.state == STATE_STOPPED:
-            raise RuntimeError("the scheduler must have been started for job export to work")
-        records = [
-            record
-            for alias in self._aliases(jobstore)
-            for record in by_time(self._house.records(alias))
-            if not over(record)
-        ]
-        carrying.write(outfile, records)
-
     def import_jobs(self, infile: carrying.File, jobstore: str = "default") -> None:
         """Add the jobs of a file that `export_jobs` wrote, here or in APScheduler 3, to a store.
 
@@ -440,31 +373,6 @@ class BaseScheduler(Lifecycle):
 
     def _import_refused(self, id: str, error: RunnerError) -> None:
         self._logger.error('Job "%s" is not imported: %s', id, error)
-
-    def present(self, job: Job) -> Record | None:
-        return self._house.record(job.key)
-
-    def _record_of(self, job_id: str, alias: str) -> Record | None:
-        found = self._house.record(JobKey(alias, self._house.source_in(alias), job_id))
-        if found is None and not self._house.leads(alias):
-            found = next((each for each in self._house.records(alias) if each.spec.id == job_id), None)
-        return None if found is not None and over(found) else found
-
-    def _aliases(self, jobstore: str | None) -> Sequence[str]:
-        """The stores somebody means: all of them, or the named one, where there is one."""
-        return [alias for alias in list(self._house.stores) if jobstore in (None, alias)]
-
-    def _alias_of(self, job_id: str, jobstore: str | None) -> str:
-        for alias in self._aliases(jobstore):
-            if self._record_of(job_id, alias) is not None:
-                return alias
-        raise JobLookupError(job_id)
-
-    def _pending_index(self, job_id: str, jobstore: str | None) -> int:
-        for index, job in enumerate(self._pending):
-            if job.id == job_id and jobstore in (None, job._last_spec.store):
-                return index
-        raise JobLookupError(job_id)
 
 
 def _stored_form(spec: JobSpec, source: str, memory: bool) -> JobSpec:
