@@ -14,7 +14,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from runner import __version__
-from tests.process.conftest import Desk
+from tests.process.conftest import PATIENCE, Desk
 
 Until = Callable[..., None]
 
@@ -177,14 +177,17 @@ def test_an_alert_that_cannot_be_told_yet_is_said(desk: Desk, httpserver: HTTPSe
 
 
 def test_sigterm_waits_for_what_runs(desk: Desk, tmp_path: Path) -> None:
-    desk.write("jobs:\n  slow:\n    run: echo begun; sleep 2; echo done > done\n")
+    waits = "while [ ! -e go ]; do sleep 0.05; done; echo done > done"
+    desk.write(f"jobs:\n  slow:\n    run: {waits}\n")
     served = desk.serve()
     served.wait_for("nothing is scheduled")
     run = desk.runner("trigger", "slow").stdout.strip()
     served.wait_for("slow started (manual")
-    began = time.monotonic()
-    assert served.stop() == 0
-    assert time.monotonic() - began > 1
+    served.process.send_signal(signal.SIGTERM)
+    served.wait_for("stopping: waiting up to 20 s for 1 run")
+    assert served.process.poll() is None
+    (tmp_path / "go").touch()
+    assert served.process.wait(PATIENCE) == 0
     assert (tmp_path / "done").exists()
     assert [(r["id"], r["status"]) for r in desk.history()] == [(run, "succeeded")]
 
