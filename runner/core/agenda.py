@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from heapq import heappop, heappush
 from typing import Any
 
@@ -84,12 +84,20 @@ class Agenda:
         there = self._subjects[self._heap[0]]
         return len(there) if type(there) is deque else 1
 
-    def take(self, now: Moment) -> Iterator[Hashable]:
-        """Take out every subject whose moment has come, earliest first; what is put meanwhile is taken too."""
+    def take(self, now: Moment, rank: Callable[[Any], int] | None = None) -> Iterator[Hashable]:
+        """Take out every subject whose moment has come, earliest first; what is put meanwhile is taken too.
+
+        `rank`: of those that share a moment the highest first; else, and where it is the same, the first to come.
+        """
         heap, subjects, moments = self._heap, self._subjects, self._moments
+        ranked: Moment | None = None
         while heap and heap[0] <= now:
             moment = heap[0]
             there = subjects[moment]
+            if rank is not None and moment != ranked:
+                ranked = moment
+                if type(there) is deque:
+                    there = subjects[moment] = deque(sorted(there, key=rank, reverse=True))
             if type(there) is not deque or len(there) == 1:
                 heappop(heap)
                 del subjects[moment]

@@ -75,6 +75,8 @@ class Machine:
         self._runs.plain = lane
         self._slots = Slots(self._wall, self._runs, self._agenda, self._out, self._broken, lane)
         self._requests = Requests(self.jobs, self._runs, self._slots, self._out, self._paused, self._resumed)
+        self._some_go_first = False
+        """Whether some job had a priority since the machine was made."""
         for job in jobs:
             self._know(job)
         for run in runs:
@@ -188,7 +190,7 @@ class Machine:
     # ── time ────────────────────────────────────────────────────────────────────────────────
 
     def _tick(self, now: Moment) -> None:
-        for subject in self._agenda.take(now):
+        for subject in self._agenda.take(now, self._rank if self._some_go_first else None):
             if type(subject) is JobKey:  # a job's next slot; anything else says what it is
                 self._slots.due(subject, now)
                 continue
@@ -208,6 +210,14 @@ class Machine:
                 self._resumed(key, now)
             elif kind == "late":
                 self._success_missing(key, now)
+
+    def _rank(self, subject: Any) -> int:
+        """Of what is due at one moment the higher priority is decided first: it takes the places that are free."""
+        if type(subject) is not JobKey:
+            kind, subject = subject
+            subject = subject.job if kind in ("run", "opens") else subject
+        job = self.jobs.get(subject)
+        return job.spec.policy.priority if job is not None else 0
 
     # ── jobs ────────────────────────────────────────────────────────────────────────────────
 
@@ -310,6 +320,8 @@ class Machine:
         self._wall.drop_if_done(job)
 
     def _know(self, job: Job) -> None:
+        if job.spec.policy.priority:
+            self._some_go_first = True
         self._desk.know(job.spec)
         self._wall.know(job)
 

@@ -45,6 +45,21 @@ def test_subjects_of_one_moment_come_in_the_order_they_were_put() -> None:
     assert agenda.first() is None
 
 
+def test_subjects_of_one_moment_come_by_rank_and_then_in_the_order_they_were_put() -> None:
+    agenda = Agenda()
+    ranks = {"a": 0, "b": 2, "c": 0, "d": 2, "earlier": -1}
+    for subject in ("a", "b", "c", "d"):
+        agenda.put(subject, 5)
+    agenda.put("earlier", 4)
+    found = []
+    for taken in agenda.take(5, ranks.__getitem__):
+        found.append(taken)
+        if taken == "b":
+            agenda.put("d", None)
+            agenda.put("e", 5)
+    assert found == ["earlier", "b", "a", "c", "e"]
+
+
 def test_what_is_put_while_it_is_taken_from_is_taken_too_the_earliest_first() -> None:
     agenda = Agenda()
     for subject in ("a", "b", "c"):

@@ -217,6 +217,22 @@ def test_10_a_full_group_waits() -> None:
     assert ran(simulation, "b") == [("02:00", "succeeded", 300)]
 
 
+def test_10_of_those_due_at_one_moment_the_higher_priority_takes_the_place() -> None:
+    specs = [
+        job(id, schedule="0 2 * * *", concurrency=Concurrency(group="db"), priority=priority)
+        for id, priority in (("low", -5), ("usual", 0), ("other", 0), ("high", 5))
+    ]
+    simulation = Simulation(
+        specs,
+        start=MIDNIGHT,
+        settings=Settings(groups={"db": 1}),
+        script={each.id: Scripted(took=5 * MINUTE) for each in specs},
+    )
+    simulation.run(at("2026-06-01T03:00"))
+    began = {each.id: ran(simulation, each.id)[0][2] for each in specs}
+    assert began == {"high": 0, "usual": 300, "other": 600, "low": 900}
+
+
 def test_11_retries_are_one_run() -> None:
     notify = Notify(on_failure=(Rule(("ops",)),))
     spec = job(schedule="0 2 * * *", retry=Retry(2, 10 * SECOND, 2), notify=notify)
