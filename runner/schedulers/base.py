@@ -200,6 +200,10 @@ class BaseScheduler(Looking):
     def _write_together(self, alias: str, jobs: Sequence[Job]) -> Mine:
         store, source = self._store(alias), self._house.source_in(alias)
         memory = is_memory(store)
+        for job in jobs:
+            # The store was not there yet when it was added.
+            if job._last_spec.source != source:
+                job._known = replace(job._last_spec, source=source)
         asked = [(_stored_form(job._last_spec, source, memory), *(job._waits or _USUAL)) for job in jobs]
         store.check([spec for spec, _, _ in asked])
         kinds = Together({spec.key for spec, _, _ in asked})

@@ -135,3 +135,17 @@ def test_a_function_that_left_its_module_has_no_name(moved: Make, tmp_path: Path
         assert {job.id for job in one.scheduler.get_jobs()} == {"a", "c"}
     finally:
         del sys.modules["passing_targets"]
+
+
+def test_jobs_that_waited_for_a_store_of_a_name_of_its_own_are_seen_as_they_are(
+    scheduler: BackgroundScheduler, tmp_path: Path
+) -> None:
+    """Whose they are is known only when the store is there."""
+    jobs = [scheduler.add_job(nothing, "interval", hours=1, jobstore="later", id=id) for id in "ab"]
+    scheduler.add_jobstore(SQLAlchemyJobStore(f"sqlite:///{tmp_path / 'jobs.db'}", tablename="ours"), "later")
+    scheduler.start()
+    due = jobs[0].next_run_time
+    assert due is not None
+    jobs[0].pause()
+    assert [job.next_run_time for job in jobs] == [None, due]
+    scheduler.shutdown()
