@@ -99,6 +99,11 @@ class _Pool:
         """The attempt in whose thread the caller is."""
         return self._threads.own() if self._threads is not None else None
 
+    @property
+    def finished(self) -> bool:
+        """Whether the program ends: what was under way is over, and nothing more begins."""
+        return self._threads is not None and self._threads.finished
+
     def recover(self, tasks: Sequence[Task]) -> Found:
         """Threads and workers end with their process: what was begun in an earlier one is gone."""
         keys = frozenset(task.attempt for task in tasks)

@@ -19,6 +19,8 @@ _log = logging.getLogger("runner.executors")
 
 LEAVE = 1.0
 """Seconds that threads are given to be gone, all together."""
+_LOOK = 0.1
+"""Seconds after which is looked again whether what a program waits for at its end was given up."""
 
 
 class Stop:
@@ -102,6 +104,8 @@ class Threads:
         self._over = threading.Condition(self._lock)
         self._given_up: set[AttemptKey] = set()
         """Whose timeout has come, while a thread works on at them."""
+        self.finished = False
+        """Whether the program ends, and nothing more begins here."""
         self._closing = False
         self._closed = False
         self._number = itertools.count(1)
@@ -164,14 +168,17 @@ class Threads:
             return
         item.set()
         if reason == "timeout":
-            self._given_up = {key, *self._given_up.intersection(self._at_work.values())}
+            self._given_up = {key, *self._given_up.intersection(list(self._at_work.values()))}
             self._tell(item, Outcome(Status.TIMED_OUT, error="given up after its timeout"))
         else:
             self._tell(item, Outcome(Status.CANCELLED, error=f"given up: {reason}"))
 
     def close(self, *, wait: bool) -> None:
         """Begin nothing more. `wait`: for what runs and waits, and until the threads are gone, but a second at most for
-        one that works on at what was given up. Else all of it is told as cancelled."""
+        one that works on at what was given up. Else all of it is told as cancelled, and so is at the end of the
+        program what never began."""
+        if self.finished:
+            wait = False
         if wait:
             with self._over:
                 self._closing = True
@@ -193,13 +200,15 @@ class Threads:
         with self._lock:
             self._waiting.clear()
             self._waiting = deque(maxlen=0)
-            self._closed = True
+            self.finished = self._closed = True
             while self._asleep:
                 self._asleep.pop().release()
         for thread in list(self._threads):
-            given_up = self._at_work.get(thread.ident or 0) in self._given_up
-            if thread is not threading.current_thread() and not given_up:
-                thread.join()
+            # It may be given up only while it is waited for.
+            while thread is not threading.current_thread() and thread.is_alive():
+                if self._at_work.get(thread.ident or 0) in self._given_up:
+                    break
+                thread.join(_LOOK)
 
     def _call(self) -> None:
         """Have one more thread come, if there is one; whoever calls holds the lock."""

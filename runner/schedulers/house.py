@@ -215,6 +215,8 @@ class House:
             for run in list(machine.runs.values()) if machine is not None else ():
                 if mine(run.spec.executor) or run.key == left:
                     continue
+                if getattr(self.hands.executors.get(run.spec.executor), "finished", False):
+                    continue
                 if run.status in (Status.RUNNING, Status.PENDING):
                     return True
         return False

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import os, sys, threading, time
+import atexit, os, sys, threading, time
+
+late = []
+atexit.register(lambda: [each.shutdown() for each in late])  # what is registered first comes last
+
 from pathlib import Path
 from runner.schedulers.background import BackgroundScheduler
 
@@ -39,9 +43,15 @@ if __name__ == "__main__":
         job = scheduler.add_job(hangs, timeout=0.1, id="hangs")
         while not scheduler.history("hangs"):
             time.sleep(0.01)
+    elif case == "given up then":
+        scheduler.add_job(hangs, timeout=1)
     else:
         scheduler.add_job(work)
     until("begun")
+    if case == "late shutdown":
+        late.append(scheduler)
+        for _ in range(5):
+            scheduler.add_job(work)
     if case == "shutdown":
         scheduler.shutdown(wait=False)
     if case == "fork" and os.fork() == 0:
@@ -52,7 +62,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("case", ["no shutdown", "shutdown", "process", "fork", "given up"])
+@pytest.mark.parametrize(
+    "case", ["no shutdown", "shutdown", "late shutdown", "process", "fork", "given up", "given up then"]
+)
 def test_what_is_under_way_ends_first(tmp_path: Path, case: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
@@ -60,4 +72,4 @@ def test_what_is_under_way_ends_first(tmp_path: Path, case: str) -> None:
         [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "done").exists() == (case != "given up")
+    assert (tmp_path / "done").exists() == (not case.startswith("given up"))
