@@ -252,7 +252,8 @@ class Threads:
                 self._call()
         try:
             begin()
-        except Exception:
+        except BaseException:
+            # SystemExit, too: the place would be gone for good, with nobody to come to what waits.
             _log.exception("the initializer of a worker thread failed; it works all the same")
         finally:
             with self._lock:

@@ -89,6 +89,18 @@ def test_an_initializer_that_takes_long_keeps_no_other_thread_from_coming() -> N
     pool.threads.close(wait=True)
 
 
+def test_a_thread_whose_initializer_fails_works_all_the_same() -> None:
+    for error in (ValueError, SystemExit):
+
+        def begin(error: type[BaseException] = error) -> None:
+            raise error("not today")
+
+        pool = Pool(1, begin)
+        pool.start(3, lambda: None)
+        pool.all_well(3)
+        pool.threads.close(wait=True)
+
+
 def test_no_more_threads_are_made_than_there_is_work_for() -> None:
     pool = Pool(5)
     for _ in range(20):
