@@ -13,13 +13,14 @@ from runner.service.place import Place
 def twin(place: Place) -> Leader | None:
     """Who leads the same file by another path (a link, a directory above that is one); None where nobody does.
 
-    Only states beside each other are seen: those whose directory nobody named.
+    Only states beside each other are seen. One of the very same path in another directory was meant: it stands by
+    on the same database, or has one of its own.
     """
     for note in place.state.parent.glob("*-*/leader.json"):
         if note.parent == place.state:
             continue
         leader = Leader.read(note.parent)
-        if leader is None or not _same(Path(leader.file), place.file):
+        if leader is None or leader.file == str(place.file) or not _same(Path(leader.file), place.file):
             continue
         if knock(note.parent / place.socket.name):
             return leader

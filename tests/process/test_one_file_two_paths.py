@@ -46,3 +46,21 @@ def test_the_other_path_is_named(desk: Desk, tmp_path: Path) -> None:
     # Its note is there still, and nobody answers.
     code, said = runner("trigger", "tick", *by_link)
     assert (code, said.splitlines()[-1]) == (4, f"  help: start one with: runner serve -f {other}")
+
+
+def test_one_with_a_state_directory_of_its_own_stands_by_on_the_same_database(desk: Desk, tmp_path: Path) -> None:
+    desk.write("jobs: {tick: {schedule: every 1s, run: echo tick}}")
+
+    def in_state(name: str) -> dict[str, str]:
+        return {
+            "RUNNER_STATE_DIR": str(tmp_path / name),
+            "RUNNER_DATABASE_URL": f"sqlite:///{tmp_path}/shared.db",
+        }
+
+    first = desk.serve(environ=in_state("runner-a"))
+    first.wait_for("tick succeeded")
+    second = desk.serve(environ=in_state("runner-b"))
+    second.wait_for("already served by", "standing by")
+    first.kill()
+    second.wait_for("tick succeeded")
+    assert second.stop() == 0
