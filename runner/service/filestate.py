@@ -54,10 +54,14 @@ class FileState:
         if mended:
             self.tell()
         if swap.difference or mended or reason != CHANGED:
-            what = swap.difference if self._house.partition.leading else "it is good again; standing by"
-            self._report.say("config.loaded", f"{reason}: {what} ({took} ms)", "good")
+            self._report.say("config.loaded", f"{reason}: {self._taken(swap, mended)} ({took} ms)", "good")
             for warning in swap.config.warnings:
                 self._report.say("config.warning", str(warning), "warn")
+
+    def _taken(self, swap: Swap, mended: bool) -> str:
+        if self._house.partition.leading:
+            return str(swap.difference)
+        return "it is good again; standing by" if mended else "it is good, and counts once this runner leads"
 
     def tell(self) -> None:
         """Have people told whether the file is good, once for each time that this changes.

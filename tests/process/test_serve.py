@@ -234,6 +234,8 @@ def test_a_second_serve_stands_by_and_takes_over(desk: Desk) -> None:
     second = desk.serve()
     said = second.wait_for("is already served by process", str(first.process.pid), "standing by")
     assert re.search(r", since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; standing by$", said)
+    second.process.send_signal(signal.SIGHUP)
+    second.wait_for("told to reload: it is good, and counts once this runner leads")
     first.kill()
     second.wait_for("tick started", patience=6)
     assert second.stop() == 0
