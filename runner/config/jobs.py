@@ -64,10 +64,14 @@ def _work_help(value: object) -> str:
     """`run:x` is a text: a colon alone makes no key."""
     if value is None:
         return "write `run: ...` below it"
-    key, colon, rest = str(value).partition(":")
+    text = str(value)
+    if text.startswith(("http://", "https://")):
+        return f"did you mean `http: {{get: {text}}}`?"
+    key, colon, rest = text.partition(":")
     if colon and key in JobModel.model_fields:
-        return f"a space is missing: `{key}: {rest}`"
-    return f"did you mean `run: {value}`?"
+        apart = rest[:1].isspace()
+        return f"write `{text}` below it, without quotes" if apart else f"a space is missing: `{key}: {rest}`"
+    return f"did you mean `run: {text}`?"
 
 
 def _id_help(id: str) -> str:

@@ -58,7 +58,7 @@ def _note(
         at = _key_at(root, path)
         known = list(_keys(model, path[:-1]))
         help = _help_for_unknown(name, known, (*prefix, *path[:-1]))
-        if not (*prefix, *path[:-1]) and isinstance(node, Map) and _WORK & {*node.nodes}:
+        if not (*prefix, *path[:-1]) and nearest(name, known) != "defaults" and _is_job(node):
             help = f"`{name}` looks like a job: indent it, to stand below `jobs:`"
         trouble.add(
             "unknown-key", f"no key is called `{name}` here", at, help=help, length=len(name), key=key
@@ -223,6 +223,19 @@ def _help_for_unknown(name: str, known: list[str], path: tuple[str | int, ...]) 
 
 
 _WORK = {"run", "command", "python", "http", "steps"}
+
+
+def _is_job(node: Node) -> bool:
+    """Whether it says what to do; what it says of `run` is a job of that name where that is a mapping."""
+    if not isinstance(node, Map):
+        return False
+    work = {key: node.nodes[key] for key in _WORK & {*node.nodes}}
+    return any(
+        not _WORK & {*each.nodes} if key == "http" and isinstance(each, Map) else not isinstance(each, Map)
+        for key, each in work.items()
+    )
+
+
 _OF_RULE = frozenset(RuleModel.model_fields)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +39,8 @@ ONLY_STEP = "main"
 
 _SUCCESS = Success()
 _WORK = ("run", "command", "python", "http")
+_SCHEMES = ("http://", "https://")
+_SCHEME = re.compile(r"^([a-z]+:)?/+", re.I)
 
 
 class Steps:
@@ -268,9 +271,9 @@ class Steps:
                       help="write http: {get: https://example.com/health}")  # fmt: skip
             return Http("GET", "")
         method, url = requests[0]
-        if not url.startswith("${{") and not url.lower().startswith(("http://", "https://")):
+        if not _may_be_url(url):
             self.spot.add("value", f"{url!r} is not a URL", self.spot.at(*path, "http", method),
-                      help=f"write https://{url.rpartition('://')[2] or 'example.com/health'}")  # fmt: skip
+                      help=f"write https://{_SCHEME.sub('', url) or 'example.com/health'}")  # fmt: skip
         return Http(
             method.upper(), url, dict(http.headers), http.json_, http.body, tuple(http.expect), http.timeout
         )
@@ -302,3 +305,9 @@ def _any_expression(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_any_expression(item) for item in value.values())
     return isinstance(value, list) and any(_any_expression(item) for item in value)
+
+
+def _may_be_url(text: str) -> bool:
+    """Whether it is one of HTTP, as far as that is known before its expressions are."""
+    plain, expression, _ = text.lower().partition("${{")
+    return plain.startswith(_SCHEMES) or bool(expression) and any(one.startswith(plain) for one in _SCHEMES)

@@ -90,7 +90,8 @@ def _text(text: str, options: _Options) -> Trigger:
         raise TriggerError("the schedule is empty", hint=_EXAMPLES)
     zone(options.timezone)
     if text.strip()[0] in _CURLY:
-        hint = f'write "{text.strip(_CURLY + " ")}", with plain quotes or none'
+        inner = text.strip(_CURLY + " ")
+        hint = f'write "{inner}", with plain quotes or none' if inner else _EXAMPLES
         raise TriggerError(f"{text.strip()} is in quotes that are none for YAML", hint=hint)
     try:
         return _phrase(phrase.read(text), options) if phrase.is_phrase(text) else _cron(text, options)
