@@ -310,4 +310,4 @@ def _any_expression(value: Any) -> bool:
 def _may_be_url(text: str) -> bool:
     """Whether it is one of HTTP, as far as that is known before its expressions are."""
     plain, expression, _ = text.lower().partition("${{")
-    return plain.startswith(_SCHEMES) or bool(expression) and any(one.startswith(plain) for one in _SCHEMES)
+    return plain.startswith(_SCHEMES) or (bool(expression) and any(one.startswith(plain) for one in _SCHEMES))

@@ -48,7 +48,9 @@ def test_the_other_path_is_named(desk: Desk, tmp_path: Path) -> None:
     assert (code, said.splitlines()[-1]) == (4, f"  help: start one with: runner serve -f {other}")
 
 
-def test_one_with_a_state_directory_of_its_own_stands_by_on_the_same_database(desk: Desk, tmp_path: Path) -> None:
+def test_one_with_a_state_directory_of_its_own_stands_by_on_the_same_database(
+    desk: Desk, tmp_path: Path
+) -> None:
     desk.write("jobs: {tick: {schedule: every 1s, run: echo tick}}")
 
     def in_state(name: str) -> dict[str, str]:
