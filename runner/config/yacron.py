@@ -66,14 +66,26 @@ def read(text: str) -> Taken:
         raise RunnerError("it is no file of yacron's", hint="such a file has `jobs:` with a list of jobs")
     taken = Taken()
     defaults = data.get("defaults") or {}
+    if not isinstance(defaults, dict):
+        raise RunnerError("its `defaults` are no mapping", hint="write `defaults: {KEY: VALUE}`")
     for key in data:
         if key == "pools":
-            taken.groups = {name: int(pool["slots"]) for name, pool in data[key].items()}
+            _pools(taken, data[key] or {})
         elif key not in ("jobs", "defaults"):
             taken.notes.append(("", _unknown(key)))
     for job in data.get("jobs", []):
         _job(taken, _merged(defaults, job) if isinstance(job, dict) else {})
     return taken
+
+
+def _pools(taken: Taken, given: Any) -> None:
+    try:
+        found = {name: int(pool["slots"]) for name, pool in dict(given).items()}
+    except NOT_UNDERSTOOD:
+        taken.notes.append(("", f"`pools` is not understood, and not taken over: {quoted(given)}"))
+        return
+    taken.groups = found
+    taken.notes += [("", _unknown(each)) for pool in given.values() for each in pool if each != "slots"]
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +128,7 @@ def _job(taken: Taken, job: dict[str, Any]) -> None:
             lines += _line(key, value, notes)
         except NOT_UNDERSTOOD:
             notes.append(f"`{key}` is not understood, and not taken over: {quoted(value)}")
-    lines += [_concurrency(job, taken), *_catchup(job)]
+    lines += [_concurrency(job, taken, notes), *_catchup(job, notes)]
     lines += yacron_reports.notify(job, taken, notes)
     lines += map(comment, notes)
     taken.jobs[id] = lines
@@ -172,19 +184,28 @@ def _line(key: str, value: Any, notes: list[str]) -> Iterator[str]:
             notes.append(_unknown(key))
 
 
-def _concurrency(job: Mapping[str, Any], taken: Taken) -> str:
+def _concurrency(job: Mapping[str, Any], taken: Taken, notes: list[str]) -> str:
     overlap = _POLICIES.get(str(job.get("concurrencyPolicy")), "allow")
     pool = str(job.get("pool") or "")
-    return f"concurrency: {flow({'overlap': overlap, 'group': pool}) if pool in taken.groups else overlap}"
+    if pool in taken.groups:
+        return f"concurrency: {flow({'overlap': overlap, 'group': pool})}"
+    if pool:
+        notes.append(f"its pool {quoted(pool)} is not among `pools`: nothing bounds how many run at once")
+    return f"concurrency: {overlap}"
 
 
-def _catchup(job: Mapping[str, Any]) -> Iterator[str]:
+def _catchup(job: Mapping[str, Any], notes: list[str]) -> Iterator[str]:
     """What was missed is lost unless it says otherwise, and then however long ago it was."""
     runs = _MISSED.get(str(job.get("onMissed")))
     if runs is None or runs == "none":
         yield from () if runs is None else ("catchup: none",)
         return
-    window = seconds(job["startingDeadlineSeconds"]) if job.get("startingDeadlineSeconds") else "365d"
+    window = "365d"
+    if given := job.get("startingDeadlineSeconds"):
+        try:
+            window = seconds(given)
+        except NOT_UNDERSTOOD:
+            notes.append(f"`startingDeadlineSeconds` is not understood, and not taken over: {quoted(given)}")
     yield f"catchup: {flow({'runs': runs, 'window': window} | ({'max': 10000} if runs == 'all' else {}))}"
 
 

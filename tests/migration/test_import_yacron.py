@@ -290,3 +290,27 @@ def test_what_is_no_file_of_yacron_ends_with_a_word(
     file.write_text("jobs: {}\n")
     assert run("import", "yacron", str(file)) == 1
     assert "it is no file of yacron's" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pools", ["{db: 2}", "[db]", "{db: {slots: many}}", "{db: }", ""])
+def test_pools_that_say_no_number_are_named_and_so_is_the_job_they_do_not_bound(pools: str) -> None:
+    taken = read(f"pools: {pools}\njobs: [{{name: load, command: x, schedule: '@daily', pool: db}}]\n")
+    assert taken.groups == {}
+    assert ("load", 'its pool "db" is not among `pools`: nothing bounds how many run at once') in taken.notes
+    assert any("`pools` is not understood" in note for _, note in taken.notes) == bool(pools)
+
+
+def test_what_a_pool_says_besides_its_number_is_named() -> None:
+    taken = read("pools: {db: {slots: 2, maxQueued: 9}}\njobs: []\n")
+    assert taken.groups == {"db": 2}
+    assert [note for _, note in taken.notes if "maxQueued" in note]
+
+
+def test_a_deadline_that_is_no_number_is_named() -> None:
+    job = "{name: a, command: x, schedule: '@daily', onMissed: run-all, startingDeadlineSeconds: soon}"
+    assert [note for _, note in read(f"jobs: [{job}]\n").notes if "startingDeadlineSeconds" in note]
+
+
+def test_defaults_that_are_no_mapping_are_told_in_one_line() -> None:
+    with pytest.raises(RunnerError, match="its `defaults` are no mapping"):
+        read("defaults: [a]\njobs: [{name: a, command: x, schedule: '@daily'}]\n")
