@@ -64,6 +64,10 @@ def command(job: str, at: str | None, file: str | None, as_json: bool) -> None:
             click.echo(why.text(made, now=desk.now, zone=zone, note=note))
 
 
+_RECENT = 100
+"""Runs of a job that left the file, the newest, of which one may know its schedule."""
+
+
 def _job(name: str, desk: reading.Desk) -> tuple[Job, str]:
     """The job of this id, and a word on it: one that left the file still has its history, and its last definition."""
     from runner.core.run import Job
@@ -71,12 +75,15 @@ def _job(name: str, desk: reading.Desk) -> tuple[Job, str]:
     runs = (
         []
         if desk.history is None or any(one.spec.id == name for one in desk.jobs)
-        else desk.history.runs(job=name, limit=1)
+        else desk.history.runs(job=name, limit=_RECENT)
     )
     if not runs:
         return desk.job(name), ""
     gone = f"it is not in {desk.place.file} any more; this is what is known of it"
-    return Job(runs[0].spec, state="finished"), gone
+    # `runner run` keeps no schedule with its runs.
+    specs = [run.spec for run in runs]
+    spec = next((each for each in specs if each.trigger is not None or each.after), specs[0])
+    return Job(spec, state="finished"), gone
 
 
 def _last(job: Job, desk: reading.Desk) -> Moment:

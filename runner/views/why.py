@@ -70,6 +70,8 @@ def answer(
     elif occurrence is not None:
         verdict = occurrence.state
         because = (f"it was planned, but {occurrence.state}: {in_words(occurrence, now, zone)}",)
+    elif trigger is None and job.state == "finished" and not job.spec.after:  # it left the file
+        verdict, because = "unknown", ("no schedule of it is on record",)
     elif not planned:
         verdict, because = "not planned", _not_planned(job, words)
     elif at > now:

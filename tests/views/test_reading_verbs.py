@@ -227,6 +227,17 @@ def test_why_of_a_job_that_left_the_file(desk: Desk) -> None:
     assert refused.exit_code == 5
 
 
+def test_why_of_a_job_that_left_the_file_looks_for_its_schedule(desk: Desk) -> None:
+    """`runner run` keeps none with its runs."""
+    etl = desk.spec("etl")
+    desk.keep(run(replace(etl, trigger=None), desk.slot, Status.SUCCEEDED))
+    desk.file.write_text("jobs: {load: {run: echo load}}")
+    document = desk.json("why", "etl", "--at", "2020-11-20T02:00:30")
+    assert (document["verdict"], document["because"]) == ("unknown", ["no schedule of it is on record"])
+    desk.keep(run(etl, desk.slot - DAY, Status.FAILED))
+    assert desk.json("why", "etl", "--at", "2020-11-20T02:00:30")["verdict"] == "not planned"
+
+
 def test_why_means_whole_seconds(desk: Desk) -> None:
     assert desk.json("why", "reindex", "--at", "-90s")["at"].count(".") == 0
 
