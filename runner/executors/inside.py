@@ -13,6 +13,7 @@ from typing import Any
 from runner.clock import Clock, SystemClock
 from runner.core.run import AttemptKey, Outcome, Status
 from runner.errors import ExecutorError
+from runner.executors import finishing
 from runner.executors.base import Done, Found, Task, Until
 from runner.executors.calls import call, outputs_of, resolve, said
 from runner.executors.threads import Threads
@@ -59,6 +60,7 @@ class Inside:
     def open(self, done: Done) -> None:
         self._done = done
         self._threads = Threads("runner-worker", self._max_workers, self._clock, done)
+        finishing.wait_for(self._threads)
 
     def start(self, task: Task) -> None:
         work = task.step.work
@@ -93,6 +95,11 @@ class Inside:
     def own(self) -> AttemptKey | None:
         """The attempt in whose thread beside the loop the caller is."""
         return self._threads.own() if self._threads is not None else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the program ends: no loop turns any more, and what its threads were amid is over."""
+        return self._threads is not None and self._threads.finished
 
     def recover(self, tasks: Sequence[Task]) -> Found:
         """What was begun in an earlier process is gone; what this one has under way goes on."""

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import multiprocessing
 import multiprocessing.util
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from weakref import WeakSet
 
 from runner.clock import Clock, SystemClock
 from runner.core.run import AttemptKey, Outcome, Status
+from runner.executors import finishing
 from runner.executors.base import Done, Found, Task
 from runner.executors.calls import call, of
-from runner.executors.greenlets import threads_are_greenlets
 from runner.executors.pool_worker import Worker
 from runner.executors.threads import Function, Item, Stop, Threads, nobody
 
-_OPENED: WeakSet[Threads] = WeakSet()
-"""All whose threads may be at work, also after their scheduler was shut down."""
-
-# What multiprocessing.util registered ends its processes, and comes after what is registered here.
+# What multiprocessing.util registered ends its processes: that must not be before they are waited for.
 assert multiprocessing.util
-
-
-@atexit.register
-def _finish() -> None:
-    """A program that ends waits for what its functions are amid, as it does for the threads of concurrent.futures."""
-    if not threads_are_greenlets():
-        for threads in list(_OPENED):
-            threads.finish()
-
-
-# A child of a fork has none of these threads.
-os.register_at_fork(after_in_child=_OPENED.clear)
+finishing.before_what_is_registered()
 
 
 class _Pool:
@@ -70,7 +53,7 @@ class _Pool:
             done,
             begin=self._thread_begins(),
         )
-        _OPENED.add(self._threads)
+        finishing.wait_for(self._threads)
 
     def start(self, task: Task) -> None:
         self.start_all((task,))

@@ -73,3 +73,41 @@ def test_what_is_under_way_ends_first(tmp_path: Path, case: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "done").exists() == (not case.startswith("given up"))
+
+
+BESIDE_A_LOOP = """
+import asyncio, sys, threading
+from pathlib import Path
+from runner.schedulers.LOOP import KINDScheduler
+
+begun, over = threading.Event(), threading.Event()
+
+def work():
+    begun.set()
+    assert over.wait(30)
+    Path(sys.argv[1], "done").touch()
+
+async def program():
+    scheduler = KINDScheduler()
+    scheduler.start()
+    scheduler.add_job(work)
+    while not begun.is_set():
+        await asyncio.sleep(0.01)
+    if sys.argv[2] == "shutdown":
+        scheduler.shutdown(wait=False)
+
+asyncio.run(program())
+over.set()
+"""
+
+
+@pytest.mark.parametrize("case", ["no shutdown", "shutdown"])
+@pytest.mark.parametrize("kind", ["AsyncIO", "Tornado"])
+def test_so_does_what_is_under_way_beside_a_loop(tmp_path: Path, kind: str, case: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(BESIDE_A_LOOP.replace("LOOP", kind.lower()).replace("KIND", kind))
+    done = subprocess.run(
+        [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "done").exists()
