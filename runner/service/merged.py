@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 
 class Merged:
-    """`ask` may be called from anywhere and returns at once; the work is done in a thread of that `name`."""
+    """`ask` may be called from anywhere, and returns at once where the system has a thread to give; the work is done in
+    a thread of that `name`."""
 
     def __init__(self, work: Callable[[], None], *, name: str) -> None:
         self._work = work
@@ -22,7 +23,11 @@ class Merged:
             if self._asked:
                 return
             self._asked = True
-        threading.Thread(target=self._do, name=self._name, daemon=True).start()
+        try:
+            threading.Thread(target=self._do, name=self._name, daemon=True).start()
+        except RuntimeError:
+            # The system gives no thread: whoever asks does it, or it would never be done again.
+            self._do()
 
     def _do(self) -> None:
         with self._working:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from runner.service.merged import Merged
 
 
@@ -68,3 +70,21 @@ def test_a_work_that_fails_is_done_again_for_the_next() -> None:
     finally:
         threading.excepthook = before
     assert heard == ["the first time"]
+
+
+def test_where_there_is_no_thread_whoever_asks_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    merged = Merged(lambda: done.append(threading.current_thread().name), name="work")
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        merged.ask()
+    assert done == [threading.current_thread().name]
+    merged.ask()
+    for thread in threading.enumerate():
+        if thread.name == "work":
+            thread.join(10)
+    assert len(done) == 2
