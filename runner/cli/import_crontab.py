@@ -28,11 +28,25 @@ def command(file: TextIO, system: bool, output: str | None, as_json: bool) -> No
 
     name = getattr(file, "name", "-")
     system = system or name == "/etc/crontab" or name.startswith("/etc/cron.d/")
-    found = read(file.read(), system=system)
+    found = read(file.read(), system=system, user=owner_of(name))
     homes = {user: home_of(user) for user in {line.user for line in found.lines}}
     text = as_yaml(found, name="a crontab" if name in ("-", "<stdin>") else name, homes=homes)
     notes = [Note({"line": number}, f"{name}:{number}", note) for number, note in found.notes]
     frame.give(text, output, as_json, jobs=len(found.lines), notes=notes)
+
+
+def owner_of(file: str) -> str:
+    """Whose crontab a file is that lies where cron keeps them; "" for one's own, and for any other file."""
+    import getpass
+    from contextlib import suppress
+    from pathlib import Path
+
+    place = Path(file).absolute()
+    spooled = str(place.parent) in ("/var/spool/cron", "/var/spool/cron/crontabs", "/var/spool/cron/tabs")
+    with suppress(KeyError, OSError):  # a user without a name
+        if place.name == getpass.getuser():
+            return ""
+    return place.name if spooled else ""
 
 
 def home_of(user: str) -> str:

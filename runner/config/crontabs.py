@@ -35,8 +35,11 @@ class Read:
     notes: list[tuple[int, str]] = field(default_factory=list)
 
 
-def read(text: str, *, system: bool = False) -> Read:
-    """The jobs of a crontab; with `system` each line names a user before its command, as in /etc/crontab."""
+def read(text: str, *, system: bool = False, user: str = "") -> Read:
+    """The jobs of a crontab; with `system` each line names a user before its command, as in /etc/crontab.
+
+    `user`: whose crontab it is; "" for whoever serves the jobs.
+    """
     found = Read()
     env: dict[str, str] = {}
     comment: list[str] = []
@@ -49,7 +52,7 @@ def read(text: str, *, system: bool = False) -> Read:
         if stripped and setting and not _starts_like_a_job(stripped):
             env = {**env, _unquoted(setting[1]): _unquoted(setting[2])}
         elif stripped:
-            _job(found, number, stripped, env, " ".join(comment[-1:]), system)
+            _job(found, number, stripped, env, " ".join(comment[-1:]), system, user)
         comment = []
     return found
 
@@ -64,7 +67,9 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def _job(found: Read, number: int, text: str, env: Mapping[str, str], comment: str, system: bool) -> None:
+def _job(
+    found: Read, number: int, text: str, env: Mapping[str, str], comment: str, system: bool, user: str
+) -> None:
     fields = 1 if text.startswith("@") else 5
     parts = text.split(None, fields + (1 if system else 0))
     if len(parts) < fields + (2 if system else 1):
@@ -82,7 +87,7 @@ def _job(found: Read, number: int, text: str, env: Mapping[str, str], comment: s
         found.notes.append((number, f"{error.fact}; it is left out: {text}"))
         return
     command, stdin = _split(parts[-1])
-    user = parts[fields] if system else ""
+    user = parts[fields] if system else user
     found.lines.append(Line(number, when, command, stdin, user, comment, env))
 
 

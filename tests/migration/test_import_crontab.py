@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import stat
@@ -14,7 +15,7 @@ import pytest
 
 from runner import config
 from runner.cli import main
-from runner.cli.import_crontab import home_of
+from runner.cli.import_crontab import home_of, owner_of
 from runner.config.crontabs import as_yaml, read
 from runner.spec import Command, JobSpec
 
@@ -111,6 +112,18 @@ def test_commands_begin_in_the_home_directory(tmp_path: Path) -> None:
     assert places("0 1 * * * ./a\nHOME=/srv\n0 2 * * * ./b\n") == ["/home/kari", "/srv"]
     assert places("0 1 * * * root ./a\n0 1 * * * gone ./b\n", system=True) == ["/root", "None"]
     assert (home_of("root"), home_of("nobody-of-that-name")) == ("/root", "")
+
+
+def test_another_users_crontab_runs_as_that_user(tmp_path: Path) -> None:
+    assert owner_of("/var/spool/cron/crontabs/kari") == "kari"
+    assert owner_of(f"/var/spool/cron/crontabs/{getpass.getuser()}") == ""
+    assert (owner_of("-"), owner_of("/home/kari/crontab")) == ("", "")
+    file = tmp_path / "jobs.yaml"
+    file.write_text(as_yaml(read("0 2 * * * ./backup", user="kari"), homes={"kari": "/home/kari"}))
+    (spec,) = config.load(file).jobs
+    work = spec.steps[0].work
+    assert isinstance(work, Command)
+    assert (work.user, work.working_dir) == ("kari", "/home/kari")
 
 
 def test_what_would_be_an_expression_stays_text(tmp_path: Path) -> None:
