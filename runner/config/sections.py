@@ -178,13 +178,15 @@ class Sections:
         found: dict[str, Calendar] = {}
         for name, node in self.mapping("calendars").items():
             if not isinstance(node, Map):
+                # Told already; and it is there, for all that.
+                found[name] = read_calendar(name, {})
                 continue
             data = {key: _days(key, child) for key, child in node.nodes.items()}
             try:
                 found[name] = read_calendar(name, data, ics=self._ics(node))
             except TriggerError as error:
                 self.trouble.add("calendar", error.fact, find(node, error.path).at, help=error.hint)
-                # It is there, for all that: nobody is told to add it.
+                # Nobody is told to add it.
                 found[name] = read_calendar(name, {})
         return found
 

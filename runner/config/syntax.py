@@ -61,6 +61,10 @@ def _unreadable(text: str, source: Source, error: Any) -> Problem:
     return make("syntax", fact, (source, line, column), help=help, length=1)
 
 
+_BRACKET = re.compile(r"[\s-]*[\w.-]+:\s+([\[{])")
+"""`run: [ -f x ] && ...`, as far as the `&`."""
+
+
 def _escaped(character: str) -> str:
     code = ord(character or "\a")
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
@@ -115,6 +119,9 @@ def _words(error: yaml.YAMLError, source: Source, line: int, column: int) -> tup
     if "undefined tag handle" in problem or "tag" in context:
         return "`!` begins a tag, which means nothing here", 'put the value in quotes, as in "!important"'
     if "anchor" in context or "alias" in context:
+        if bracket := _BRACKET.match(text[:column]):
+            fact = f"a text that begins with `{bracket[1]}` is a {'list' if bracket[1] == '[' else 'mapping'} for YAML"
+            return fact, "put it in quotes, or write `|` and the text on the lines below"
         return (
             f"`{text[column : column + 1] or '*'}` cannot stand in the name of an anchor",
             'put text that begins with * or & in quotes, as in "*/5 * * * *"',
