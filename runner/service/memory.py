@@ -27,8 +27,13 @@ def settle() -> None:
 
 
 def give_back() -> None:
-    """Hand to the system what reading the files has left free; a few milliseconds at most. Elsewhere than with the C
-    library of GNU, nothing."""
+    """Free what reading the files has left, and hand it to the system.
+
+    A few milliseconds, twenty where ten thousand jobs were read. A reload leaves some lists in cycles, of which so few
+    are made that the collector would not come for hours: 50 KB for each 1,000 jobs. Only the C library of GNU can be
+    asked to hand memory back.
+    """
+    gc.collect(0)
     with contextlib.suppress(AttributeError, OSError):
         _system().malloc_trim(0)
 

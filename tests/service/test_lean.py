@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from runner.service import memory
 
 NOT_NEEDED = ("alembic", "apprise", "html.entities", "http.client", "requests", "rich", "ruamel.yaml")
 ELSEWHERE = ("psutil",)
@@ -54,3 +58,22 @@ def test_what_it_does_not_need_is_not_loaded() -> None:
 def test_what_is_free_is_given_back() -> None:
     # Blocks of 9,000 bytes: most of the free ones hold a whole page.
     assert int(said_by(FREED)) > 4_000_000
+
+
+def test_what_a_reload_leaves_in_cycles_is_freed() -> None:
+    """So few are made that the collector of the service would come for it after hours."""
+
+    class Left:
+        pass
+
+    gc.disable()
+    try:
+        left = Left()
+        vars(left)["itself"] = left
+        there = weakref.ref(left)
+        del left
+        assert there() is not None
+        memory.give_back()
+        assert there() is None
+    finally:
+        gc.enable()
