@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.errors import TriggerError
-from runner.triggers.cron.crontab import split
+from runner.triggers.cron.crontab import parse
 
 _ENV = re.compile(r"""^\s*([A-Za-z_][A-Za-z0-9_]*|"[^"]+"|'[^']+')\s*=\s*(.*?)\s*$""")
 _MARK = "INPUT"
@@ -82,7 +82,7 @@ def _job(
         )
         return
     try:
-        split(when)
+        parse(when)
     except TriggerError as error:
         found.notes.append((number, f"{error.fact}; it is left out: {text}"))
         return

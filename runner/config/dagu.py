@@ -28,7 +28,7 @@ from runner.config.taken import (
     truth,
 )
 from runner.errors import RunnerError, TriggerError
-from runner.triggers.cron.crontab import split
+from runner.triggers.cron.crontab import parse
 
 _NEEDLESS = {
     "type",
@@ -207,7 +207,7 @@ def _entry(given: Any, words: Words) -> str | dict[str, str] | None:
         when = {"every": every[1]}
     else:
         try:
-            split(text)
+            parse(text)
         except TriggerError as error:
             words.missed.append(text)
             words.notes.append(f"its schedule {text!r} is not understood: {error.fact}")

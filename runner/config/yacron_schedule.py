@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.config.taken import Taken
 from runner.errors import TriggerError
-from runner.triggers.cron.crontab import split
+from runner.triggers.cron.crontab import parse, split
 
 _FIELDS = ("minute", "hour", "dayOfMonth", "month", "dayOfWeek")
 _SECOND = "second"
@@ -36,7 +36,9 @@ def schedule(given: Any, taken: Taken, notes: list[str]) -> str | dict[str, str]
             return None
         when = " ".join(fields[:-1])
     try:
-        return _meeting(when, taken)
+        made = _meeting(when, taken)
+        parse(made if isinstance(made, str) else made["cron"])
+        return made
     except TriggerError as error:
         notes.append(f"its schedule is not understood: {error.fact}")
         return None

@@ -186,3 +186,9 @@ def test_a_job_taken_over_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "hello world" in done.stdout + done.stderr
+
+
+def test_a_line_that_can_never_run_does_not_keep_the_others_from_running(tmp_path: Path) -> None:
+    text = "0 0 31 2 * ./never\n0 0 1 * * ./first\n"
+    assert "can never fire" in dict(read(text).notes)[1]
+    assert list(jobs_of(text, tmp_path)) == ["first"]

@@ -314,3 +314,14 @@ def test_a_deadline_that_is_no_number_is_named() -> None:
 def test_defaults_that_are_no_mapping_are_told_in_one_line() -> None:
     with pytest.raises(RunnerError, match="its `defaults` are no mapping"):
         read("defaults: [a]\njobs: [{name: a, command: x, schedule: '@daily'}]\n")
+
+
+@pytest.mark.parametrize("when", ["0 0 31 2 *", "0 0 30 2 mon", "0 0 31 4 1-5"])
+def test_a_job_that_can_never_run_does_not_keep_the_others_from_running(when: str, tmp_path: Path) -> None:
+    text = f"""
+jobs:
+  - {{name: never, command: x, schedule: "{when}"}}
+  - {{name: daily, command: x, schedule: "@daily"}}
+"""
+    assert ["can never fire" in note for name, note in read(text).notes if name == "never"] == [True]
+    assert list(jobs_of(text, tmp_path)) == ["daily"]
