@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+from collections.abc import Callable
+from typing import Protocol
 from weakref import WeakSet
 
 from runner.executors.greenlets import threads_are_greenlets
 from runner.executors.threads import Threads
 
+_log = logging.getLogger("runner.executors")
+
+
+class Beginner(Protocol):
+    """Whoever gives those threads their work."""
+
+    def program_ends(self) -> None:
+        """Begin nothing any more. Called before anything is waited for."""
+
+    def program_ended(self) -> None:
+        """Write down what has ended. Called after that."""
+
+
+_BEGINNERS: WeakSet[Beginner] = WeakSet()
 _OPENED: WeakSet[Threads] = WeakSet()
 """All that may be at work, also after their scheduler was shut down."""
 
@@ -18,11 +35,29 @@ def wait_for(threads: Threads) -> None:
     _OPENED.add(threads)
 
 
+def tell(beginner: Beginner) -> None:
+    """Have it told before that, and after."""
+    _BEGINNERS.add(beginner)
+
+
 @atexit.register
 def _finish() -> None:
-    if not threads_are_greenlets():
-        for threads in list(_OPENED):
-            threads.finish()
+    if threads_are_greenlets():
+        return
+    beginners = list(_BEGINNERS)
+    for beginner in beginners:
+        _guarded(beginner.program_ends)
+    for threads in list(_OPENED):
+        threads.finish()
+    for beginner in beginners:
+        _guarded(beginner.program_ended)
+
+
+def _guarded(say: Callable[[], None]) -> None:
+    try:
+        say()
+    except Exception:
+        _log.exception("a scheduler could not be told that the program ends")
 
 
 def before_what_is_registered() -> None:
@@ -33,3 +68,4 @@ def before_what_is_registered() -> None:
 
 # A child of a fork has none of these threads.
 os.register_at_fork(after_in_child=_OPENED.clear)
+os.register_at_fork(after_in_child=_BEGINNERS.clear)

@@ -13,6 +13,7 @@ from functools import partial
 
 from runner.clock import Clock
 from runner.core.event import Event, Settings
+from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Outcome
 from runner.engine import Engine, Hands, Partition
 from runner.moment import Moment
@@ -21,6 +22,8 @@ log = logging.getLogger("runner.scheduler")
 
 _PATIENCE = 30.0
 """Seconds that a clock thread has to come to a call."""
+_MOMENT = 1.0
+"""Seconds it has where the program ends, which a store that hangs does not keep from that."""
 
 
 class Engines:
@@ -149,6 +152,19 @@ class Engines:
             self._threads.pop(alias, None)
             self._leave(alias, self._engines.pop(alias), partial(last, alias))
 
+    def hold(self) -> None:
+        """The program ends: begin nothing any more. What runs goes on, and its end is written; what waits is kept."""
+        wait([_called(engine, _stop) for engine in self._turning()], _MOMENT)
+
+    def settle(self) -> None:
+        """Return when what the executors have told is written."""
+        wait([engine.ask(_no_events) for engine in self._turning() if _leads(engine)], _MOMENT)
+
+    def _turning(self) -> list[Engine]:
+        """Those whose clock thread will come to what it is told."""
+        threads = [(alias, thread) for alias, thread in self._threads.items() if alias in self._engines]
+        return [self._engines[alias] for alias, thread in threads if thread.is_alive()]
+
     def end(self, *, wait: bool = True) -> None:
         """End them and their threads; what is in their inboxes is still handled."""
         for engine in self.each.values():
@@ -164,6 +180,14 @@ class Engines:
         """Wait for the threads of those that were ended."""
         for thread in list(self._threads.values()):
             thread.join()
+
+
+def _no_events(machine: Machine, now: Moment) -> tuple[()]:
+    return ()
+
+
+def _leads(engine: Engine) -> bool:
+    return engine.partition is not None and engine.partition.leading
 
 
 def _stop(engine: Engine, now: Moment) -> None:

@@ -21,6 +21,7 @@ from runner.core.run import AttemptKey, Run, Status
 from runner.core.run import Job as Record
 from runner.engine import Engine, Hands, Partition, Plan
 from runner.errors import RunnerError, StoreError
+from runner.executors import finishing
 from runner.executors.base import Executor
 from runner.executors.reference import resolve
 from runner.jobstores.base import JobStore
@@ -126,6 +127,7 @@ class House:
             engines.pause()
         self.hands.open(engines.done)
         self._engines = engines
+        finishing.tell(self)
         self._alerts.open(engines.post)
         for alias in self.stores:
             self._attach(alias)
@@ -190,6 +192,16 @@ class House:
         """A store that hung has answered: close it, unless it was opened again since."""
         if self._engines in (None, engines) and alias in self.stores:
             self._close(self.stores[alias])
+
+    def program_ends(self) -> None:
+        """Begin nothing any more: what waits for a place begins when the program is started again."""
+        if self._engines is not None:
+            self._engines.hold()
+
+    def program_ended(self) -> None:
+        """What has ended since is on record: it is not taken for cut off when the program is started again."""
+        if self._engines is not None:
+            self._engines.settle()
 
     def abandon(self) -> None:
         """The host is gone and will never shut us down: end the clock threads, whoever is on one."""

@@ -111,3 +111,53 @@ def test_so_does_what_is_under_way_beside_a_loop(tmp_path: Path, kind: str, case
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "done").exists()
+
+
+IN_LINE = """
+import sys, time
+from pathlib import Path
+from runner.schedulers.background import BackgroundScheduler
+
+HERE, CASE = Path(sys.argv[1]), sys.argv[2]
+
+def until(is_so):
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+def work(name):
+    (HERE / f"{name} begun").touch()
+    if name == "0":
+        until((HERE / "over").exists)
+
+def ends():
+    return [run.status for name in "012" for run in scheduler.history(name) if run.ended_at]
+
+if __name__ == "__main__":
+    scheduler = BackgroundScheduler(
+        jobstores={"default": {"type": "sqlalchemy", "url": f"sqlite:///{HERE}/jobs.db"}},
+        executors={"default": {"type": "threadpool", "max_workers": 1}},
+    )
+    scheduler.start()
+    if CASE == "first":
+        for name in "012":
+            scheduler.add_job(work, args=[name], id=name)
+        until((HERE / "0 begun").exists)
+        (HERE / "over").touch()
+    else:
+        until(lambda: len(ends()) == 3)
+        print(*ends())
+        scheduler.shutdown()
+"""
+
+
+def test_what_waits_in_line_begins_when_the_program_is_started_again(tmp_path: Path) -> None:
+    """It neither begins as the place is free, and is cut off, nor is lost; and what ended is on record."""
+    program = tmp_path / "program.py"
+    program.write_text(IN_LINE)
+    for case, said in (("first", ""), ("second", "succeeded succeeded succeeded\n")):
+        done = subprocess.run(
+            [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stdout) == (0, said), done.stderr
