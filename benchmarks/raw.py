@@ -95,8 +95,8 @@ def shims(where: Path, count: int, at_once: int) -> float:
     for number in range(count):
         name = f"{number:032x}"
         marker = str(where / name)
-        order = (name, marker, f"{marker}.{shim.STOP}", str(where), "", os.devnull, os.devnull, "", ("true",))
-        argvs.append(tuple(shim.argv(*order)))
+        order = (name, marker, f"{marker}.{shim.STOP}", str(where), "", "0022")
+        argvs.append(tuple(shim.argv(*order, os.devnull, os.devnull, "", ("true",))))
     rate = _loop(argvs, at_once, [(os.POSIX_SPAWN_DUP2, null, number) for number in numbers])
     os.close(null)
     for number in range(count):

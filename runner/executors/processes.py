@@ -60,7 +60,7 @@ class Processes:
         self._lock = threading.Lock()
         self._scarce = threading.Lock()
         """Held while somebody tries again to start: the machine is short of something."""
-        self._limit = spawn.raise_descriptors()
+        self._limit, self._umask = spawn.raise_descriptors(), spawn.usual_umask()
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         runs = state_dir / "runs"
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -228,6 +228,7 @@ class Processes:
             ended=self._ends.path,
             rest=self._rest,
             descriptors=self._limit,
+            umask=self._umask,
             null=self._null,
             deadline=self._deadline(launch),
         )

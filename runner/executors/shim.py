@@ -30,11 +30,12 @@ TOO_LATE = 76
 LOCK_FD = 8
 
 TEXT = r"""
-i=$1 b=$2 s=$3 w=$4 n=$5 e=$6 r=$7 t=$8; shift 8
+i=$1 b=$2 s=$3 w=$4 n=$5 k=$6 e=$7 r=$8 t=$9; shift 9
 if [ -n "$t" ]; then
   read u _ </proc/uptime || exit 76
   [ "${u%.*}${u#*.}" -lt "$t" ] || exit 76
 fi
+umask 077
 set -C
 { echo "$$" >"$b"; } 2>/dev/null || exit 75
 set +C
@@ -44,6 +45,7 @@ m=${i%????????????????????}
   { ulimit -w "$((0x$m + 1))" || ulimit -x "$((0x$m + 1))"; } 2>/dev/null
   [ -e "$s" ] && exit 143
   [ -z "$n" ] || ulimit -Sn "$n"
+  umask "$k"
   cd "$w" || exit 126
   exec "$@"
 ) >&6 2>&7 3<&- 4<&- 5<&- 6>&- 7>&- 8<&- 9<&-
@@ -61,6 +63,7 @@ def argv(
     stop: str,
     working_dir: str,
     descriptors: str,
+    umask: str,
     ended: str,
     rest: str,
     deadline: str,
@@ -69,9 +72,10 @@ def argv(
     """The shim's argument list.
 
     `marker`: the file it makes, with its pid, and after the end, on a second line, the exit code; `stop`: the one that
-    says it shall not begin. `ended`: the pipe it tells its end to; `rest`: the one it then waits on.
+    says it shall not begin. `descriptors`: the command's soft limit of them, or nothing; `umask`: the command's, while
+    what the shim makes is its owner's alone. `ended`: the pipe it tells its end to; `rest`: the one it then waits on.
 
     `deadline`: hundredths of a second of the machine's uptime, or nothing; later the command is not begun.
     """
-    given = [name, marker, stop, working_dir, descriptors, ended, rest, deadline]
+    given = [name, marker, stop, working_dir, descriptors, umask, ended, rest, deadline]
     return ["/bin/sh", "-c", TEXT, "runner-shim", *given, *command]

@@ -53,7 +53,9 @@ class Spawned:
     pipes: tuple[int, int]
 
 
-def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int, deadline: str) -> Spawned:
+def spawn(
+    order: Order, *, ended: str, rest: str, descriptors: str, umask: str, null: int, deadline: str
+) -> Spawned:
     """Start the command behind its shim. AlreadyBegun, or OSError where the machine refuses."""
     marks = order.marks
     marks.make()
@@ -72,6 +74,7 @@ def spawn(order: Order, *, ended: str, rest: str, descriptors: str, null: int, d
                 marks.file(shim.STOP),
                 order.working_dir,
                 descriptors,
+                umask,
                 ended,
                 rest,
                 deadline,
@@ -165,6 +168,18 @@ def is_ours(pid: int) -> bool:
 def file_name(text: str) -> str:
     """A name on disk for text people wrote."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def usual_umask() -> str:
+    """This process's umask, as a shell takes it."""
+    with contextlib.suppress(OSError), open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("Umask:"):
+                return line.split()[1]
+    # Elsewhere it is told only by setting it: what another thread makes in this instant is private.
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return f"{umask:04o}"
 
 
 def raise_descriptors() -> str:
