@@ -15,26 +15,23 @@ from uuid import uuid4
 
 from runner.clock import Clock
 from runner.core.action import Announce
-from runner.core.event import Broken, Event, Resumed, Settings
-from runner.core.machine import Machine
+from runner.core.event import Settings
 from runner.core.run import AttemptKey, Run, Status
 from runner.core.run import Job as Record
 from runner.engine import Engine, Hands, Partition, Plan
 from runner.errors import RunnerError, StoreError
 from runner.executors import finishing
 from runner.executors.base import Executor
-from runner.executors.reference import resolve
 from runner.jobstores.base import JobStore
 from runner.jobstores.memory import MemoryJobStore
 from runner.moment import SECOND, Moment, Span
 from runner.schedulers import asking
 from runner.schedulers.alerts import Alerts
 from runner.schedulers.engines import Engines
+from runner.schedulers.functions import lost_and_found
 from runner.schedulers.hosts import Host
 from runner.schedulers.tidying import Tidy, empty
-from runner.spec import Call, JobKey
-from runner.triggers.base import asked_in
-from runner.triggers.zones import zone
+from runner.spec import JobKey
 
 log = logging.getLogger("runner.scheduler")
 
@@ -306,7 +303,7 @@ class House:
             settings=self._settings(),
             hands=self.hands,
             done=engine.done,
-            early=self._look_for_functions,
+            early=partial(lost_and_found, self._allowed),
             elapsed=self._clock.elapsed,
             on_request=lambda request: asking.take(engine, alias, request),
             retry_every=self._retry_every,
@@ -321,28 +318,6 @@ class House:
         engine.call(lambda now: engine.call(lambda _: turned.set()))
         engine.poke()
         turned.wait(30)
-
-    def _look_for_functions(self, machine: Machine, now: Moment) -> Sequence[Event]:
-        """Set aside the stored jobs whose function cannot be found, and take back those whose function can again."""
-        events: list[Event] = []
-        for job in machine.jobs.values():
-            asked_in(job.spec.trigger, zone(job.spec.timezone).info)
-            reason = self._missing(job)
-            if reason and job.state != "broken":
-                events.append(Broken(job.key, reason))
-            elif not reason and job.state == "broken":
-                events.append(Resumed(job.key))
-        return events
-
-    def _missing(self, job: Record) -> str:
-        work = job.spec.steps[0].work
-        if not isinstance(work, Call) or not isinstance(work.target, str):
-            return ""
-        try:
-            resolve(work.target, self._allowed)
-        except (LookupError, ValueError) as error:
-            return str(error.args[0])
-        return ""
 
     # ── jobs ────────────────────────────────────────────────────────────────────────────────
 
