@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +66,6 @@ class Open:
 def marks(state_dir: Path, task: Task) -> Marks:
     """What the attempt left on disk until now."""
     return Marks.of(attempt_path(state_dir, task.attempt))
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def kept_of(content: bytes, first: int) -> int:

@@ -16,8 +16,9 @@ from runner.core.run import Status
 from runner.executors.base import Found
 from runner.executors.output import path_of, read
 from tests.executors.lone_runner import tasks
-from tests.executors.rig import Open, marks, wait_until
+from tests.executors.rig import Open, marks
 from tests.executors.test_stopping import MARK, sleepers
+from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
 Lone = Callable[[str, int], subprocess.Popen[str]]

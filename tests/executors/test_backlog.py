@@ -23,6 +23,7 @@ from runner.clock import SystemClock
 from runner.core.run import Status
 from runner.executors import capture, tree
 from runner.executors.backlog import RECORD, Backlog, Floods, waiting
+from runner.executors.base import Task
 from runner.executors.child import widen
 from runner.executors.keeping import Keeper, sweep
 from runner.executors.marks import Marks
@@ -31,8 +32,9 @@ from runner.executors.place import attempt_id, attempt_path
 from runner.executors.room import Room
 from runner.executors.spawn import make_pipe
 from tests.executors.lone_runner import tasks
-from tests.executors.rig import Open, kept_of, marks, sh, task, wait_until
+from tests.executors.rig import Open, kept_of, marks, sh, task
 from tests.faults.figures import WANTED
+from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
 FIRST = 1_000_000_000
@@ -125,6 +127,17 @@ def flooding(tmp_path: Path) -> Iterator[Callable[..., None]]:
     (tmp_path / "enough").touch()
 
 
+def taken_over(state_dir: Path, one: Task) -> None:
+    """The flood that a killed runner left comes to its end under the next one."""
+    (state_dir / "enough").touch()
+    opened = Open(state_dir)
+    try:
+        assert opened.executor.recover([one]).alive == {one.attempt}
+        assert opened.next(60).status is Status.SUCCEEDED
+    finally:
+        opened.close()
+
+
 @LINUX
 def test_killed_again_and_again_while_a_flood_goes_on(flooding: Callable[..., None], tmp_path: Path) -> None:
     """Real runners with a real SIGKILL, each at another moment of the flood."""
@@ -134,13 +147,7 @@ def test_killed_again_and_again_while_a_flood_goes_on(flooding: Callable[..., No
         moment = random.Random(turn).uniform(0, 0.15)
         flooding(*(["again"] if turn else []), then=partial(time.sleep, moment))
         held += bool(holders(tmp_path))
-    (tmp_path / "enough").touch()
-    opened = Open(tmp_path)
-    try:
-        assert opened.executor.recover([one]).alive == {one.attempt}
-        assert opened.next(60).status is Status.SUCCEEDED
-    finally:
-        opened.close()
+    taken_over(tmp_path, one)
     assert held > 0
     blocks = int((tmp_path / "blocks").read_text())
     assert kept_of(read(path_of(tmp_path, one.attempt)), FIRST) == 3_000_000 * blocks
@@ -213,13 +220,7 @@ def test_a_holder_that_was_killed_is_replaced(flooding: Callable[..., None], tmp
         wait_until(lambda: holders(tmp_path) not in ([], [first]) and in_use(record))
 
     flooding(then=its_holder_is_killed)
-    (tmp_path / "enough").touch()
-    opened = Open(tmp_path)
-    try:
-        assert opened.executor.recover([one]).alive == {one.attempt}
-        assert opened.next(60).status is Status.SUCCEEDED
-    finally:
-        opened.close()
+    taken_over(tmp_path, one)
     blocks = int((tmp_path / "blocks").read_text())
     assert kept_of(read(path_of(tmp_path, one.attempt)), FIRST) == 3_000_000 * blocks
     assert holders(tmp_path) == []

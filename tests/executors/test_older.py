@@ -17,8 +17,9 @@ from runner.executors.keeping import sweep
 from runner.executors.output import path_of, read
 from tests.executors import older
 from tests.executors.lone_runner import tasks
-from tests.executors.rig import Open, marks, wait_until
+from tests.executors.rig import Open, marks
 from tests.executors.test_stopping import MARK, sleepers
+from tests.waiting import wait_until
 
 Upgrade = Callable[[str], Open]
 WAIT = "while ! test -e go; do sleep 0.01; done"

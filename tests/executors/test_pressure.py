@@ -20,7 +20,8 @@ from runner.executors.output import lines, path_of, read, size, tail
 from runner.executors.room import Room
 from runner.moment import SECOND
 from runner.spec import Command
-from tests.executors.rig import Open, sh, task, wait_until
+from tests.executors.rig import Open, sh, task
+from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
 NOON = 1_780_000_000 * SECOND
@@ -151,7 +152,8 @@ import resource, sys
 sys.path.insert(0, {str(HERE.parents[1])!r})
 resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
 from pathlib import Path
-from tests.executors.rig import Open, sh, task, wait_until
+from tests.executors.rig import Open, sh, task
+from tests.waiting import wait_until
 opened = Open(Path({str(tmp_path)!r}))
 tasks = [task(sh("sleep 0.2; echo ok"), job=f"job{{n}}") for n in range(60)]
 for one in tasks:

@@ -13,7 +13,8 @@ import pytest
 from runner.core.run import Status
 from runner.executors.watching import LATE_OUTPUT, READ_LATE
 from runner.moment import SECOND
-from tests.executors.rig import Open, marks, sh, task, wait_until
+from tests.executors.rig import Open, marks, sh, task
+from tests.waiting import wait_until
 
 
 @contextmanager

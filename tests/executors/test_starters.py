@@ -15,7 +15,8 @@ from runner.executors.base import Task
 from runner.executors.child import Launch
 from runner.executors.local import LocalExecutor
 from runner.executors.starters import Starters
-from tests.executors.rig import Open, sh, task, wait_until
+from tests.executors.rig import Open, sh, task
+from tests.waiting import wait_until
 
 
 def test_it_has_as_many_threads_as_it_may_and_no_more() -> None:

@@ -10,7 +10,7 @@ from runner.clock import SystemClock
 from runner.core.run import AttemptKey, Outcome, RunKey, Status
 from runner.executors.threads import Item, Stop, Threads
 from runner.spec import JobKey
-from tests.executors.rig import wait_until
+from tests.waiting import wait_until
 
 GOOD = Outcome(Status.SUCCEEDED)
 

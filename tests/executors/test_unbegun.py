@@ -27,7 +27,8 @@ from runner.spec import Call, Http, JobKey
 from runner.testing.executor_suite import Ears
 from runner.testing.executor_suite import task as called
 from tests.executors import loops
-from tests.executors.rig import Open, task, wait_until
+from tests.executors.rig import Open, task
+from tests.waiting import wait_until
 
 SOON = SystemClock().elapsed() + 3600 * 1_000_000
 

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -24,6 +23,7 @@ from tests.faults.figures import SEED, judge, record
 from tests.faults.figures import size as how_many
 from tests.faults.proxy import Proxy
 from tests.faults.rig import MARK, Runner, Scene, dice, every_second, side_by_side
+from tests.small_disk import small_disk
 from tests.waiting import wait_until
 
 QUICK = every_second(3, more="    concurrency: {overlap: allow, max: 50}")
@@ -299,20 +299,10 @@ def swap(url: str, first: str, aside: str, second: str, back: str) -> None:
                         raise
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 24 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"no small disk may be mounted here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+@pytest.fixture(name="small_disk")
+def disk_of_24_mebibytes(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 24) as place:
+        yield place
 
 
 def fill(disk: Path, leave: int = 0) -> Path:
