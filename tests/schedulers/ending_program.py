@@ -178,18 +178,24 @@ def by_a_run_in_a_thread() -> None:
     for kind in (BackgroundScheduler, BlockingScheduler):
         for wait in (True, False):
             scheduler, did = kind(), list[str]()
-            may_end = threading.Event()
+            began, may_end = threading.Event(), threading.Event()
 
-            def other(did: list[str] = did, may_end: threading.Event = may_end) -> None:
+            def other(
+                did: list[str] = did, began: threading.Event = began, may_end: threading.Event = may_end
+            ) -> None:
+                began.set()
                 may_end.wait(PATIENCE)
                 did.append("other")
 
             def asks(
                 scheduler: BaseScheduler = scheduler,
                 did: list[str] = did,
+                began: threading.Event = began,
                 may_end: threading.Event = may_end,
                 wait: bool = wait,
             ) -> None:
+                # What has not begun is cancelled where nobody waits.
+                assert began.wait(PATIENCE)
                 if wait:
                     threading.Timer(0.3, may_end.set).start()
                 scheduler.shutdown(wait)
