@@ -12,6 +12,7 @@ import time
 from collections.abc import Set
 from typing import Any, Protocol
 
+from runner.bell import Bell
 from runner.moment import Moment, Span
 
 # CLOCK_BOOTTIME counts the time a laptop slept; where there is none, monotonic is the nearest thing.
@@ -85,38 +86,30 @@ class Alarm:
     """
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else _pipe()
+        self._bell = Bell()
         self._timers = _Timers.make()
-        self._rung = False
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._read, selectors.EVENT_READ)
+        self._selector.register(self._bell.descriptor, selectors.EVENT_READ)
         for descriptor in self._timers.descriptors if self._timers else ():
             self._selector.register(descriptor, selectors.EVENT_READ)
 
     def ring(self) -> None:
         """Wake the waiter, from any thread or signal handler; rings before a wait are kept, after `close` lost."""
-        if not self._rung:
-            self._rung = True
-            with contextlib.suppress(BlockingIOError):
-                os.write(self._write, b"\0")
+        self._bell.ring()
 
     def wait(self, span: Span | None) -> None:
         """Wait at most `span` microseconds (None: for ever)."""
-        if self._rung:
+        if self._bell.rung:
             pass  # Nothing to wait for, and a turn comes: it looks at both clocks itself.
         elif self._timers is not None:
             self._timers.set(span)
             ready = {key.fd for key, _ in self._selector.select(None)}
             self._timers.clear(ready)
-            if self._read not in ready:
+            if self._bell.descriptor not in ready:
                 return
         else:
             self._selector.select(1.0 if span is None else min(span / 1_000_000, 1.0))
-        # Emptied first, then open to rings: the other way round a ring between the two would be read away, still
-        # count as rung, and silence every later one. A ring between the two now is not lost either: this returns.
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._read, 4096)
-        self._rung = False
+        self._bell.hear()
 
     def rest(self, span: Span) -> None:
         """Wait the whole `span`, to the nearest few microseconds; who rings meanwhile is heard afterwards."""
@@ -127,20 +120,10 @@ class Alarm:
             time.sleep(span / 1_000_000)
 
     def close(self) -> None:
-        # Whoever rings later must not write into a file that got this descriptor's number.
-        self._rung = True
         self._selector.close()
-        os.close(self._read)
-        os.close(self._write)
+        self._bell.close()
         if self._timers is not None:
             self._timers.close()
-
-
-def _pipe() -> tuple[int, int]:
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    os.set_blocking(write, False)
-    return read, write
 
 
 class _Timespec(ctypes.Structure):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import logging
 import math
-import os
 import select
 import threading
 from collections import deque
@@ -15,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVarTuple
 
+from runner.bell import Bell
 from runner.clock import Clock
 from runner.moment import MILLISECOND, Span
 
@@ -51,13 +50,10 @@ class Loop:
         # Not `selectors`: what it does in Python for each descriptor is a tenth of what a command costs the runner.
         self._poll = select.epoll() if _EPOLL else _Poll()
         self._handlers: dict[int, tuple[Callable[[], None], Callable[[], None]]] = {}
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-        self._rung = False
+        self._bell = Bell()
         self._stopping = False
         self._thread = threading.Thread(target=self._turn, name=name, daemon=True)
-        self.watch(self._read, self._heard)
+        self.watch(self._bell.descriptor, self._heard)
 
     def start(self) -> None:
         self._thread.start()
@@ -69,12 +65,9 @@ class Loop:
             self._thread.join()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have it run on the loop soon; in order of asking."""
+        """Have it run on the loop soon, in order of asking; after its end never."""
         self._calls.append(function)
-        if not self._rung:
-            self._rung = True
-            with contextlib.suppress(OSError):
-                os.write(self._write, b"\0")
+        self._bell.ring()
 
     def later(self, span: Span, function: Callable[[], None]) -> None:
         heapq.heappush(self._timers, (self._clock.elapsed() + span, next(self._order), function))
@@ -103,9 +96,7 @@ class Loop:
         self._stopping = True
 
     def _heard(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._read, 4096)
-        self._rung = False
+        self._bell.hear()
         while self._calls:
             guarded(self._calls.popleft())
 
@@ -124,8 +115,7 @@ class Loop:
             while self._timers and self._timers[0][0] <= now:
                 guarded(heapq.heappop(self._timers)[2])
         self._poll.close()
-        os.close(self._read)
-        os.close(self._write)
+        self._bell.close()
 
     def _patience(self) -> float:
         """Seconds, whole milliseconds of them; less than nothing for ever."""
