@@ -144,7 +144,7 @@ class _Load:
         known = self._known(sections, zone)
         channels = sections.channels(self.address)
         secrets, executors = sections.secrets(), sections.executors()
-        maintenance = sections.maintenance(zone)
+        maintenance = sections.maintenance(zone, known.calendars)
         before = tuple(problem for problem in trouble.problems if problem.level == "warning")
         _check_expressions(sections, trouble)
         templates = {

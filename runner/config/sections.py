@@ -6,11 +6,10 @@ Each key of a file is checked by itself, so that a mistake in one is no reason t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from runner.config import expected
+from runner.config import expected, maintenance
 from runner.config.diagnose import Trouble
 from runner.config.document import FileModel, TestModel
 from runner.config.files import Document, read_bytes
@@ -21,7 +20,6 @@ from runner.config.salvage import sound_items
 from runner.config.shape import checked
 from runner.core.event import Maintenance
 from runner.errors import TriggerError
-from runner.moment import from_datetime
 from runner.triggers.calendars import Calendar
 from runner.triggers.calendars import read as read_calendar
 from runner.triggers.windows import Window
@@ -210,48 +208,16 @@ class Sections:
                              help="the path is relative to the main file")  # fmt: skip
             return None
 
-    def maintenance(self, zone: str) -> tuple[Maintenance, ...]:
+    def maintenance(self, zone: str, calendars: Mapping[str, Calendar]) -> tuple[Maintenance, ...]:
+        """The windows of all files; `zone` is that of a file which names none."""
         found = []
         for document in self.documents:
             listed = document.root.nodes.get("maintenance")
-            here = _zone_of(document, zone)
+            reader = maintenance.Reader(self.trouble, _zone_of(document, zone), calendars)
             for node in listed.nodes if isinstance(listed, Seq) else ():
-                if isinstance(node, Map) and (window := self._window(node, here)) is not None:
+                if isinstance(node, Map) and (window := reader.window(node)) is not None:
                     found.append(window)
         return tuple(found)
-
-    def _window(self, node: Map, zone: str) -> Maintenance | None:
-        """One window, or None; every mistake of it is told, whatever else is wrong with it."""
-        given = {key: str(child.value) for key, child in node.nodes.items() if child.value is not None}
-        ends = [key for key in ("end", "duration") if key in given]
-        if len(ends) != 1:
-            fact = "has both `end` and `duration`" if ends else "needs an end"
-            self.trouble.add("value", f"the maintenance window {given.get('name', '')!r} {fact}", node.at,
-                             help="write either duration: 4h or end: 2026-12-02T02:00")  # fmt: skip
-        moments = {key: self._moment(node, key, given[key], zone) for key in ("start", "end") if key in given}
-        alone, listed = Map(node.at), Seq(node.at)
-        listed.nodes, listed.value = [node], [node.value]
-        alone.put("maintenance", node.at, listed)
-        # Its shape was checked with its file: here only what is good matters.
-        model = checked(FileModel, alone, Trouble())
-        start = moments.get("start")
-        if model is None or not model.maintenance or start is None or len(ends) != 1:
-            return None
-        (each,) = model.maintenance
-        end = moments["end"] if "end" in moments else start + (each.duration or 0)
-        if end is not None and end <= start:
-            self.trouble.add("value", f"the maintenance window {each.name!r} ends before it begins", node.at,
-                             help="`end` comes after `start`")  # fmt: skip
-        return Maintenance(each.name, start, end, tuple(each.tags)) if end is not None else None
-
-    def _moment(self, node: Map, key: str, text: str, zone: str) -> int | None:
-        try:
-            when = datetime.fromisoformat(text)
-        except ValueError:
-            self.trouble.add("value", f"{text!r} is not a moment", find(node, (key,)).at,
-                             help="write 2026-12-24T08:00, or with an offset 2026-12-24T08:00+01:00")  # fmt: skip
-            return None
-        return from_datetime(when if when.tzinfo is not None else when.replace(tzinfo=zone_named(zone).info))
 
 
 def _zone_of(document: Document, machine: str) -> str:

@@ -10,20 +10,27 @@ from runner.core.run import AttemptKey, Origin, Outcome, Request, RunKey
 from runner.frozen import frozen
 from runner.moment import Moment, Span
 from runner.spec import JobKey, JobSpec
+from runner.triggers.base import Trigger
 
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """A window in which jobs with one of `tags` (all jobs, where there are none) start nothing."""
+    """Windows in which jobs with one of `tags` (all jobs, where there are none) start nothing.
+
+    One begins at each firing of `opens`, and is over `length` later.
+    """
 
     name: str
-    start: Moment
-    end: Moment
+    opens: Trigger
+    length: Span
     tags: tuple[str, ...] = ()
 
-    def shuts(self, spec: JobSpec, now: Moment) -> bool:
-        """Whether it keeps a job from starting at a moment."""
-        return self.start <= now < self.end and (not self.tags or bool(set(self.tags) & set(spec.tags)))
+    def until(self, spec: JobSpec, now: Moment) -> Moment | None:
+        """When the window that keeps a job from starting at a moment is over; None where none does."""
+        if self.tags and not set(self.tags).intersection(spec.tags):
+            return None
+        opening = self.opens.next_after(now - self.length)
+        return opening + self.length if opening is not None and opening <= now else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +48,14 @@ class Settings:
 
     def closed_by(self, spec: JobSpec, now: Moment) -> str:
         """The maintenance that keeps this job from starting, by name; empty where there is none."""
-        return ", ".join(window.name or "unnamed" for window in self.maintenance if window.shuts(spec, now))
+        return ", ".join(
+            each.name or "unnamed" for each in self.maintenance if each.until(spec, now) is not None
+        )
 
     def closed_until(self, spec: JobSpec, now: Moment) -> Moment | None:
         """When the maintenance that keeps this job from starting is over; None where there is none."""
-        found: Moment | None = None
-        for window in self.maintenance:
-            if window.shuts(spec, now):
-                found = window.end if found is None else max(found, window.end)
-        return found
+        ends = (each.until(spec, now) for each in self.maintenance)
+        return max((end for end in ends if end is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

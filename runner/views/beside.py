@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from runner.config import Config
+from runner.core.event import Maintenance
+from runner.duration import say_duration
 from runner.moment import iso
+from runner.triggers.date import DateTrigger
+from runner.triggers.wording import words
 from runner.views.plan import Key
 
 _HIDDEN = ("channels.", "secrets.")
@@ -27,8 +31,13 @@ def sections(config: Config, salt: str = "") -> dict[str, str]:
     for name, each in config.executors.items():
         found[f"executors.{name}"] = "" if each.max_workers is None else str(each.max_workers)
     for window in config.maintenance:
-        found[f"maintenance.{window.name}"] = f"{iso(window.start, zone)} to {iso(window.end, zone)}"
+        found[f"maintenance.{window.name}"] = f"{_opens(window, zone)}, for {say_duration(window.length)}"
     return found
+
+
+def _opens(window: Maintenance, zone: ZoneInfo) -> str:
+    once = window.opens.at if isinstance(window.opens, DateTrigger) else None
+    return iso(once, zone) if once is not None else words(window.opens)
 
 
 def beside(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Key, ...]:

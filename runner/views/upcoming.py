@@ -89,7 +89,7 @@ def within(coming: Coming, maintenance: Sequence[Maintenance]) -> Coming:
     """The same with the windows it would start in."""
     spec = coming.job.spec
     start = start_of(spec, coming.at) if maintenance else coming.at
-    names = [window.name for window in maintenance if window.shuts(spec, start)]
+    names = [window.name for window in maintenance if window.until(spec, start) is not None]
     return replace(coming, shut=" and ".join(names)) if names else coming
 
 

@@ -190,12 +190,10 @@ def _coming(
     if job.state == "finished":
         return ("it will not run: the job is finished",)
     start = start_of(job.spec, at)
-    shut = [window for window in maintenance if window.shuts(job.spec, start)]
-    if shut:
-        window = max(shut, key=lambda each: each.end)
-        return (
-            f"it will be skipped: the maintenance {window.name} lasts until {when(window.end, now, zone)}",
-        )
+    ends = [(end, each.name) for each in maintenance if (end := each.until(job.spec, start)) is not None]
+    if ends:
+        end, name = max(ends)
+        return (f"it will be skipped: the maintenance {name} lasts until {when(end, now, zone)}",)
     if start != at:
         moved = f", {say_duration(start - at)} after its time (jitter)"
         return (f"it will run {when(start - start % SECOND, now, zone)}{moved}",)

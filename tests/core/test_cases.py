@@ -32,6 +32,7 @@ from runner.spec import (
     Step,
 )
 from runner.triggers.calendars import Calendar
+from runner.triggers.date import DateTrigger
 from runner.triggers.schedule import Schedule, build
 
 FAIL = Scripted(Status.FAILED)
@@ -449,9 +450,10 @@ def test_27_a_gate_waits_and_then_skips(took: int, expected: list[tuple[str, str
 
 
 def closed(simulation: Simulation, start: str, end: str, *tags: str) -> None:
+    opens = at(f"2026-06-01T{start}")
     simulation.settings = Settings(
         {"db": 1},
-        maintenance=(Maintenance("upgrade", at(f"2026-06-01T{start}"), at(f"2026-06-01T{end}"), tags),),
+        maintenance=(Maintenance("upgrade", DateTrigger.of(opens), at(f"2026-06-01T{end}") - opens, tags),),
     )
     simulation.handle(Configured(simulation.settings))
 
@@ -501,6 +503,35 @@ def test_a_paused_job_that_follows_another_has_on_record_what_it_did_not_follow(
     ]
     assert [moment for moment, *_ in ran(simulation, "then")] == ["01:00:011", "04:00:011"]
     assert (others(simulation, "off"), ran(simulation, "off")) == ([], [])
+
+
+def test_maintenance_comes_again_each_time_its_schedule_says() -> None:
+    zone = "Europe/Berlin"
+    weekly = build("0 1 * * sun", timezone=zone, job_id="", calendars={})
+    simulation = Simulation(
+        [job("hourly", schedule="0 * * * *", zone=zone)], start=at("2026-03-21T22:30", zone)
+    )
+    simulation.settings = Settings(maintenance=(Maintenance("patches", weekly, 150 * MINUTE),))
+    simulation.handle(Configured(simulation.settings))
+    simulation.run(at("2026-03-22T05:30", zone))
+    night = [(each, "skipped", "maintenance", 1) for each in ("00:00", "01:00", "02:00")]
+    assert others(simulation, "hourly") == night
+    # In this night the clock springs from 02:00 to 03:00: the window lasts as long as ever, and these times are UTC.
+    simulation.run(at("2026-03-29T06:30", zone))
+    assert others(simulation, "hourly") == night * 2
+
+
+def test_what_waits_for_its_turn_waits_for_each_window_of_maintenance() -> None:
+    slow = {"first": Scripted(took=65 * MINUTE)}
+    specs = [
+        job(name, schedule="0 1 * * *", concurrency=Concurrency(group="db")) for name in ("first", "second")
+    ]
+    simulation = Simulation(specs, start=MIDNIGHT, script=slow)
+    hourly = build("5 * * * *", timezone="UTC", job_id="", calendars={})
+    simulation.settings = Settings({"db": 1}, maintenance=(Maintenance("tapes", hourly, 20 * MINUTE),))
+    simulation.handle(Configured(simulation.settings))
+    simulation.run(at("2026-06-01T03:00"))
+    assert ran(simulation, "second") == [("01:00", "succeeded", 85 * 60)]
 
 
 def test_maintenance_of_tags_leaves_the_others_alone() -> None:

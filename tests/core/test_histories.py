@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -45,6 +45,8 @@ from runner.spec import (
     Step,
 )
 from runner.triggers.base import Trigger
+from runner.triggers.date import DateTrigger
+from runner.triggers.interval import IntervalTrigger
 from runner.triggers.schedule import build
 from tests.core.history_player import Died, MortalSimulation
 
@@ -228,11 +230,17 @@ class Histories(RuleBasedStateMachine):
     @rule(
         narrow=st.integers(1, 2),
         default=st.sampled_from((1, 3, None)),
-        shut=st.sampled_from((None, None, (-MINUTE, MINUTE), (30 * SECOND, 5 * MINUTE))),
+        shut=st.sampled_from((None, None, (-MINUTE, MINUTE), (30 * SECOND, 5 * MINUTE), "again")),
     )
-    def configure(self, narrow: int, default: int | None, shut: tuple[int, int] | None) -> None:
+    def configure(
+        self, narrow: int, default: int | None, shut: tuple[int, int] | Literal["again"] | None
+    ) -> None:
         now = self.simulation.now
-        windows = () if shut is None else (Maintenance("m", now + shut[0], now + shut[1]),)
+        windows: tuple[Maintenance, ...] = ()
+        if shut == "again":
+            windows = (Maintenance("m", IntervalTrigger(minutes=7), 2 * MINUTE),)
+        elif shut is not None:
+            windows = (Maintenance("m", DateTrigger.of(now + shut[0]), shut[1] - shut[0]),)
         settings = Settings({"narrow": narrow, "wide": 2}, {"default": default}, windows, queue_limit=4)
         self.simulation.settings = settings
         self.reach = self._taken()

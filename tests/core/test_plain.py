@@ -47,6 +47,7 @@ from runner.spec import (
 )
 from runner.triggers.base import BaseTrigger
 from runner.triggers.cron import CronTrigger
+from runner.triggers.date import DateTrigger
 from runner.triggers.interval import IntervalTrigger
 from runner.triggers.schedule import build
 
@@ -174,7 +175,7 @@ def test_it_decides_what_the_whole_rules_decide(seed: int) -> None:
 
 def play(seed: int) -> Pair:
     chance = random.Random(seed)
-    shut = (Maintenance("m", NOON + MINUTE, NOON + 3 * MINUTE),) if chance.random() < 0.1 else ()
+    shut = (Maintenance("m", DateTrigger.of(NOON + MINUTE), 2 * MINUTE),) if chance.random() < 0.1 else ()
     given = Settings(
         {}, {"default": chance.choice((None, 2)), "narrow": 1}, shut, host="here", commit="1f2e3d"
     )

@@ -16,6 +16,7 @@ from runner.core.action import Save
 from runner.core.run import Job
 from runner.errors import RunnerError
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
+from runner.moment import parse_iso
 
 OLD = "include: [more/*.yaml]\njobs:\n  etl: {schedule: '0 2 * * *', run: echo etl}\n"
 MORE = "jobs:\n  mail: {schedule: '0 9 * * *', run: echo mail}\n"
@@ -138,8 +139,9 @@ def test_what_changes_beside_the_jobs_is_said_without_addresses(desk: Desk, tmp_
     assert document["edits"] == []
     changed = {key["key"]: (key["old"], key["new"]) for key in document["beside"]}
     before, after = changed.pop("maintenance.upgrade")
-    assert before.partition(" to ")[0] == after.partition(" to ")[0]
-    assert before != after
+    opens = before.partition(",")[0]
+    assert parse_iso(opens) == parse_iso("2026-12-01T22:00Z")
+    assert (before, after) == (f"{opens}, for 4h", f"{opens}, for 5h")
     assert changed == {
         "channels.ops": ("as it was", "another one"),
         "channels.old": ("there", ""),

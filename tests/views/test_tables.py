@@ -14,6 +14,7 @@ from runner.core.event import Maintenance
 from runner.core.run import Outcome, Status, StepRun
 from runner.moment import HOUR, MINUTE, SECOND
 from runner.spec import OnlyAfter
+from runner.triggers.date import DateTrigger
 from runner.views import calendar, history, listing, status, upcoming
 from runner.views import run as one_run
 from runner.views.table import Cell, Column, Table, plain, rows, text
@@ -207,7 +208,7 @@ def test_the_map_fits_a_narrow_terminal_and_names_the_zone() -> None:
 
 
 def test_what_maintenance_keeps_from_starting_is_not_on_the_map_but_below() -> None:
-    patching = Maintenance("patching", NOW, NOW + 24 * HOUR)
+    patching = Maintenance("patching", DateTrigger.of(NOW), 24 * HOUR)
     heat = calendar.heat(MORE, now=NOW, zone=OSLO, days=2, maintenance=[patching])
     *_, tomorrow = calendar.document(heat)["days"]
     assert tomorrow["total"] == 0

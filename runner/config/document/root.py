@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from runner.config.document.expected import TestModel
-from runner.config.document.job import EnvFiles, JobModel
+from runner.config.document.job import EnvFiles, JobModel, Schedules
 from runner.config.document.kinds import (
     ID,
     OPEN,
@@ -26,6 +26,7 @@ from runner.config.document.kinds import (
     Text,
     Texts,
     Truth,
+    at_most_one_of,
     one_of,
     short,
 )
@@ -71,12 +72,23 @@ class CalendarModel(Model):
 
 
 class MaintenanceModel(Model):
-    """A time in which nothing starts."""
+    """Times in which nothing starts: one, or one after each firing of a schedule."""
 
-    model_config = ConfigDict(json_schema_extra=one_of("duration", "end"))
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                one_of("start", "schedule"),
+                one_of("duration", "end"),
+                at_most_one_of("schedule", "end"),
+            ]
+        }
+    )
 
     name: Text = Field(description="what it is for")
-    start: Moment = Field(description="when it begins", examples=["2026-12-01T22:00+01:00"])
+    start: Moment | None = Field(None, description="when it begins", examples=["2026-12-01T22:00+01:00"])
+    schedule: Schedules | None = Field(
+        None, description="when it begins each time, instead of a start", examples=["0 22 * * tue"]
+    )
     duration: Duration | None = Field(None, description="how long it lasts")
     end: Moment | None = Field(None, description="when it ends, instead of a duration")
     tags: Texts = Field([], description="only jobs with one of these tags")
