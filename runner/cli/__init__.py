@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "reload": "read the file again",
     },
     "The program": {
+        "doctor": "look at all a runner stands on, and say what is wrong",
         "db": "look after the database: check, back up, restore, export, import, copy",
         "completion": "the script that makes a shell complete verbs and jobs",
         "version": "the version of this program",

@@ -183,9 +183,12 @@ def show(table: Table) -> None:
     """Print a table as wide as the terminal; whole, and without colours, into a pipe or a file."""
     from runner.views.table import text
 
-    terminal = sys.stdout.isatty()
-    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    click.echo(text(table, width=width(), colour=colour))
+    click.echo(text(table, width=width(), colour=coloured()))
+
+
+def coloured() -> bool:
+    """Whether colours are shown: somebody sees them, and did not say otherwise."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width() -> int | None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,10 +65,10 @@ def _here(place: Place) -> dict[str, Any] | None:
 
 def _check(place: Place, as_json: bool) -> None:
     from runner.clock import SystemClock
-    from runner.service.health import Health
+    from runner.service.health import Health, why_unknown
 
     known = Health.read(place.state)
-    gone = "" if known is not None else _why_unknown(place)
+    gone = "" if known is not None else why_unknown(place.state)
     dead = known.alive(SystemClock()) if known is not None else ""
     problems = [*([dead] if dead else []), *(known.problems if known is not None else ())]
     stuck = bool(dead) and "has not turned" in dead
@@ -82,13 +81,3 @@ def _check(place: Place, as_json: bool) -> None:
         for problem in [gone] if gone else problems:
             click.echo(problem, err=True)
     raise SystemExit(code)
-
-
-def _why_unknown(place: Place) -> str:
-    try:
-        os.stat(place.state / "health.json")
-    except PermissionError as error:
-        return f"the state in {place.state} cannot be read: {error.strerror}"
-    except OSError:
-        pass
-    return "no runner has begun here, or it has ended"

@@ -136,12 +136,7 @@ class Commands:
         }
 
     def directory(self, given: str | None, rendering: Rendering) -> Path:
-        directory = self.working_dir / rendering.text(given) if given else self.working_dir
-        if not os.path.isdir(directory):
-            raise ExecutorError(
-                f"the working directory {directory} does not exist", hint="make it, or change working_dir"
-            )
-        return directory
+        return environment.directory(self.working_dir, rendering.text(given) if given else "")
 
     def _judge(
         self, task: Task, work: Command, patterns: tuple[str, ...], working_dir: Path, end: Ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,16 @@ def inherited(environ: Mapping[str, str], hidden: Collection[str], clean: bool) 
         for name, value in environ.items()
         if name not in hidden and (not name.startswith("RUNNER_") or name in _KEPT)
     }
+
+
+def directory(home: Path, given: str) -> Path:
+    """Where a command works that names `given`, or nothing. ExecutorError where that is no directory."""
+    found = home / given
+    if not os.path.isdir(found):
+        raise ExecutorError(
+            f"the working directory {found} does not exist", hint="make it, or change working_dir"
+        )
+    return found
 
 
 def env_files(names: Collection[str], working_dir: Path) -> dict[str, str]:

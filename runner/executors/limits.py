@@ -17,8 +17,16 @@ _log = logging.getLogger("runner.executors")
 
 _JOIN = 'echo 0 >"$1/cgroup.procs" || exit 126; shift; exec "$@"'
 _BOUND = 'ulimit -v "$1" || exit 126; shift; exec "$@"'
+_WANTED = {"cpu", "memory", "pids"}
+"""The controllers that limits need."""
 _PERIOD = 100_000
 """Microseconds over which processor time is shared out."""
+
+
+UNLIMITED = (
+    "no control group (cgroup v2) may be made here; cpus and pids are not enforced, memory bounds each process by "
+    "itself"
+)
 
 
 class Groups:
@@ -90,17 +98,26 @@ class Groups:
         if self._warned:
             return
         self._warned = True
-        _log.warning(
-            "limits: no control group (cgroup v2) may be made here; cpus and pids are not enforced, memory bounds "
-            "each process by itself (systemd: Delegate=yes)"
-        )
+        _log.warning("limits: %s (systemd: Delegate=yes)", UNLIMITED)
 
 
-def _own_group() -> Path | None:
-    """The directory of this process's control group."""
+def permitted(pid: int | None) -> bool:
+    """Whether the commands of a process get control groups with limits; None: of this one. Nothing is made or moved.
+
+    A runner that made some is in a leaf of its own, beside them.
+    """
+    group = _own_group(str(pid or "self"))
+    if group is None:
+        return False
+    bases = (group,) if pid is None else (group, group.parent)
+    return any(_gives_out(base) or (pid is None and _may_give_out(base)) for base in bases)
+
+
+def _own_group(pid: str = "self") -> Path | None:
+    """The directory of a process's control group."""
     try:
         line = next(
-            row for row in Path("/proc/self/cgroup").read_text().splitlines() if row.startswith("0::")
+            row for row in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if row.startswith("0::")
         )
         mounts = [row.split() for row in Path("/proc/self/mounts").read_text().splitlines()]
         root = next(fields[1] for fields in mounts if fields[2] == "cgroup2")
@@ -111,19 +128,35 @@ def _own_group() -> Path | None:
 
 def _delegated(base: Path) -> bool:
     """Whether groups with limits can be made in it; where it holds only us, we move into a leaf first."""
-    wanted = {"cpu", "memory", "pids"}
     try:
-        control = base / "cgroup.subtree_control"
-        if wanted <= set(control.read_text().split()):
+        if _gives_out(base):
             return os.access(base, os.W_OK)
-        if not wanted <= set((base / "cgroup.controllers").read_text().split()):
-            return False
-        if (base / "cgroup.procs").read_text().split() != [str(os.getpid())]:
+        if not _may_give_out(base):
             return False
         leaf = base / "runner"
         leaf.mkdir(exist_ok=True)
         (leaf / "cgroup.procs").write_text("0")
-        control.write_text(" ".join(f"+{name}" for name in sorted(wanted)))
+        (base / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in sorted(_WANTED)))
     except OSError:
         return False
     return True
+
+
+def _gives_out(base: Path) -> bool:
+    """Whether groups below it have the controllers that limits need."""
+    try:
+        return set((base / "cgroup.subtree_control").read_text().split()) >= _WANTED
+    except OSError:
+        return False
+
+
+def _may_give_out(base: Path) -> bool:
+    """Whether it has them itself, and nobody but this process in it."""
+    try:
+        return (
+            set((base / "cgroup.controllers").read_text().split()) >= _WANTED
+            and (base / "cgroup.procs").read_text().split() == [str(os.getpid())]
+            and os.access(base, os.W_OK)
+        )
+    except OSError:
+        return False

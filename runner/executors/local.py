@@ -276,9 +276,10 @@ class LocalExecutor:
         return self._secrets.mask(text) if self._secrets else text
 
 
-def most_commands() -> int:
-    """How many commands the descriptor limit allows at once."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def most_commands(hard: int | None = None) -> int:
+    """How many commands the descriptor limit allows at once; `hard`: another process's, not this one's."""
+    if hard is None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return MOST
     return max(1, min(MOST, (hard - min(RESERVE, hard // 3)) // PER_COMMAND))

@@ -56,11 +56,9 @@ class Room:
 
     def _nearly_full(self) -> bool:
         try:
-            disk = os.statvfs(self._directory)
+            free, kept = free_and_kept(self._directory, self.keep_free)
         except OSError:
             return False
-        size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
-        kept = min(size // 50, _MOST_FREE) if self.keep_free is None else self.keep_free
         return free < kept
 
     def _say(self, short: bool) -> None:
@@ -74,6 +72,13 @@ class Room:
             self.on_short()
         elif was and not short:
             _log.warning("the disk of %s has room again: output is kept", self._directory)
+
+
+def free_and_kept(directory: Path, keep_free: int | None) -> tuple[int, int]:
+    """Bytes: what is free on the disk of a directory, and what output leaves to others there. OSError."""
+    disk = os.statvfs(directory)
+    size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+    return free, min(size // 50, _MOST_FREE) if keep_free is None else keep_free
 
 
 def _ignore() -> None:

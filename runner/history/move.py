@@ -22,6 +22,7 @@ from runner.jobstores.sqlalchemy.database import (
     HEAD,
     connect,
     file_of,
+    looking,
     migrate,
     reading,
     snapshot,
@@ -72,10 +73,10 @@ def recognise(url: str, mark: Path, name: str = "") -> None:
     remembered = Mark(mark)
     if remembered.read() is None:
         return
-    engine = connect(url)
+    engine = looking(url)
     try:
         with translated("the database cannot be opened"), engine.connect() as connection, reading(connection):
-            remembered.recognise(connection, name or _named(url))
+            remembered.recognise(connection, name or named(url))
     finally:
         engine.dispose()
 
@@ -91,12 +92,12 @@ def check(url: str, mark: Path | None = None) -> Checked:
         Mark(mark).look(file)
     _must_exist(url)
     found = Checked()
-    engine = connect(url)
+    engine = looking(url)
     try:
         with translated("the database cannot be checked"), engine.connect() as connection:
             if mark is not None:
                 try:
-                    Mark(mark).recognise(connection, _named(url))
+                    Mark(mark).recognise(connection, named(url))
                 except StoreReplaced as error:
                     found.problems.append(str(error))
                     return found
@@ -124,7 +125,7 @@ def check(url: str, mark: Path | None = None) -> Checked:
     return found
 
 
-def _named(url: str) -> str:
+def named(url: str) -> str:
     """What people call the database."""
     parsed = url_of(url)
     return str(parsed.database) if parsed.get_backend_name() == "sqlite" else parsed.render_as_string()

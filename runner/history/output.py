@@ -103,6 +103,11 @@ def trim(
     return Trimmed(len(doomed), sum(found[name].size for name in doomed), left_over)
 
 
+def kept(state_dir: Path) -> int:
+    """The bytes that output and artifacts take now."""
+    return sum(each.size for _, each in _found(state_dir))
+
+
 def remove(state_dir: Path, attempts: Iterable[AttemptKey]) -> None:
     """Delete the output and artifacts of attempts whose runs are forgotten."""
     for attempt in attempts:

@@ -79,9 +79,10 @@ class Address:
             f"{scheme}://{place}" + (f"?{theirs}" if theirs else ""),
         )
 
-    def placed(self, port: int) -> dict[str, Any]:
-        """Host and port, of which a URL may leave out the second."""
-        host, _, given = self.hosts.rpartition(":") if ":" in self.hosts else (self.hosts, "", "")
+    def placed(self, port: int, hosts: str = "") -> dict[str, Any]:
+        """Host and port, of which a URL may leave out the second; `hosts`: of these, which are one of several."""
+        hosts = hosts or self.hosts
+        host, _, given = hosts.rpartition(":") if ":" in hosts else (hosts, "", "")
         try:
             return {"host": host.strip("[]") or "localhost", "port": int(given or port)}
         except ValueError:

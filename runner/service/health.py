@@ -64,6 +64,17 @@ class Health:
         return ""
 
 
+def why_unknown(state: Path) -> str:
+    """Why there is nothing to read about a runner here."""
+    try:
+        os.stat(state / _NAME)
+    except PermissionError as error:
+        return f"the state in {state} cannot be read: {error.strerror}"
+    except OSError:
+        pass
+    return "no runner has begun here, or it has ended"
+
+
 def write(state: Path, clock: Clock, status: Mapping[str, Any], problems: tuple[str, ...]) -> None:
     """Replace the file as a whole. A disk that refuses it makes it old, and that says enough."""
     values = {

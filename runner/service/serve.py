@@ -257,6 +257,7 @@ class Service:
             yield
         finally:
             self._vitals.systemd.ready(self._word())
+            self._vitals.look()
 
     def _adopt(self, loaded: Config, commit: str, allow_shrink: bool) -> Settings:
         """Follow another configuration from now on, and from the next lead on. Clock thread only."""

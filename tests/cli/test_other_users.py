@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.cli import reading
-from runner.cli.status_ import _why_unknown
 from runner.errors import RunnerError
+from runner.service.health import why_unknown
 from runner.service.place import Place
 
 NOBODY = 65534
@@ -41,7 +41,7 @@ def test_history_that_may_not_be_read_is_not_taken_for_none(place: Place) -> Non
 
 
 def test_a_health_check_of_another_users_runner_says_that_it_may_not_look(place: Place) -> None:
-    assert _why_unknown(place) == f"the state in {place.state} cannot be read: Permission denied"
+    assert why_unknown(place.state) == f"the state in {place.state} cannot be read: Permission denied"
 
 
 def test_root_is_told_whose_state_it_is(place: Place) -> None:

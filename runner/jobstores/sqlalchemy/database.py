@@ -93,6 +93,26 @@ def connect(url: str | URL, options: Mapping[str, Any] | None = None, schema: st
     return engine
 
 
+def looking(url: str | URL) -> Engine:
+    """An engine that only reads: no file is made or written, beside a runner that is at work and without one.
+
+    A SQLite file that is not there is a StoreError at the first question.
+    """
+    path = file_of(url)
+    if path is None:
+        return connect(url)
+    engine = create_engine(url_of(url), creator=partial(_look, path), isolation_level="AUTOCOMMIT")
+    event.listen(engine, "connect", _be_patient)
+    return engine
+
+
+def _look(path: Path) -> sqlite3.Connection:
+    """Where nobody has it open nothing stands beside it, and nothing must stand there afterwards: SQLite would leave
+    the files of its log, for it may not take them away."""
+    alone = "" if Path(f"{path}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro{alone}", uri=True, check_same_thread=False)
+
+
 def _no_driver(url: URL, error: ImportError) -> StoreError:
     server = url.get_backend_name()
     extra, driver = _DRIVERS.get(server, ("", ""))
@@ -163,6 +183,10 @@ def prepare_session(connection: Connection) -> None:
         connection.exec_driver_sql("SET transaction_timeout = 30000")
     if name in _SESSION:
         connection.commit()
+
+
+def _be_patient(connection: Any, _record: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}").close()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

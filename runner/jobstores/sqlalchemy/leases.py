@@ -19,7 +19,7 @@ from runner.jobstores.base import Fence
 from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.statements import Question
 from runner.jobstores.sqlalchemy.tables import leases
-from runner.moment import Moment, Span
+from runner.moment import SECOND, Moment, Span
 
 _TIME = {
     "postgresql": "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
@@ -28,10 +28,24 @@ _TIME = {
 }
 
 
+MOST_SKEW: Span = 2 * SECOND
+"""By how much this host's clock may differ from the database's before it is said."""
+
+
 def database_time(connection: Connection, now: Moment) -> Moment:
     """The database's clock where it has one that is shared; else the given moment."""
     question = _TIME.get(connection.dialect.name)
     return now if question is None else int(connection.execute(text(question)).scalar_one())
+
+
+def skewed(skew: Span) -> str:
+    """What is to be said where the database's clock is so far ahead of this host's; empty where that is little."""
+    if abs(skew) <= MOST_SKEW:
+        return ""
+    return (
+        f"the clock of this host is {-skew / SECOND:+.1f} s off the database's: jobs start by the clock of whoever "
+        "leads; keep the clocks of all hosts in step (NTP)"
+    )
 
 
 class FileLocks:

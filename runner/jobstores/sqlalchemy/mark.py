@@ -74,6 +74,11 @@ class Mark:
                 hint="put the right one back, or go on with this one: runner db accept",
             )
 
+    def behind(self, connection: Connection) -> Said | None:
+        """What the file says, where the database is an older copy of itself. Nothing is written."""
+        said = self.read()
+        return said if said is not None and self._inside(connection)[1] < said.count else None
+
     def compare(self, connection: Connection, name: str) -> tuple[str, int]:
         """The database's id and count, as `recognise`; where it is an older copy of itself that is said, once."""
         id, count = self._inside(connection)

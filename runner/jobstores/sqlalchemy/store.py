@@ -44,16 +44,13 @@ from runner.jobstores.sqlalchemy.reserve import Reserve
 from runner.jobstores.sqlalchemy.silence import LONGEST, Silence, bounded
 from runner.jobstores.sqlalchemy.sqlite import beside, usable_anywhere
 from runner.jobstores.sqlalchemy.vigil import Vigil, quick_check
-from runner.moment import SECOND, Moment, Span
+from runner.moment import Moment, Span
 from runner.spec import JobKey, JobSpec, Retention
 
 log = logging.getLogger("runner.jobstores")
 
 DATA_VERSION = "PRAGMA data_version"
 """A number that each commit of another connection changes, and none of one's own."""
-
-MOST_SKEW: Span = 2 * SECOND
-"""By how much this host's clock may differ from the database's before it is said."""
 
 
 class SQLAlchemyJobStore:
@@ -297,14 +294,10 @@ class SQLAlchemyJobStore:
 
     def _watch_skew(self, skew: Span) -> None:
         """Leases do not depend on this clock; the moments at which jobs start do."""
-        skewed = abs(skew) > MOST_SKEW
-        if skewed and not self._skewed:
-            log.warning(
-                "the clock of this host is %+.1f s off the database's: jobs start by the clock of whoever leads; "
-                "keep the clocks of all hosts in step (NTP)",
-                -skew / SECOND,
-            )
-        self._skewed = skewed
+        words = leases.skewed(skew)
+        if words and not self._skewed:
+            log.warning("%s", words)
+        self._skewed = bool(words)
 
     def _hold_file(self, connection: Connection, source: str, owner: str) -> Fence | None:
         self._checked = None

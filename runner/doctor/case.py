@@ -1,0 +1,57 @@
+"""What is examined: a place, and what was found out about it so far."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from runner.clock import Clock
+from runner.config import Config
+from runner.doctor.stored import Stored
+from runner.moment import Moment
+from runner.service.health import Health
+from runner.service.place import Place
+from runner.spec import JobSpec
+
+
+@dataclass
+class Case:
+    """`config` and `stored` are None until a check has read them, and stay so where that failed."""
+
+    place: Place
+    environ: Mapping[str, str]
+    clock: Clock
+    now: Moment
+    config: Config | None = None
+    stored: Stored | None = None
+
+    @cached_property
+    def health(self) -> Health | None:
+        """What the runner of this state directory last wrote of itself."""
+        return Health.read(self.place.state)
+
+    @cached_property
+    def alive(self) -> Health | None:
+        """The same, where that runner lives on this machine and its loop turns."""
+        return self.health if self.health is not None and not self.health.alive(self.clock) else None
+
+    @property
+    def specs(self) -> Sequence[JobSpec]:
+        """The jobs: as the file says, else the last good ones on record."""
+        if self.config is not None:
+            return self.config.jobs
+        return [job.spec for job in self.stored.jobs] if self.stored is not None else []
+
+    @cached_property
+    def runners_environ(self) -> Mapping[str, str]:
+        """The environment that jobs are run in: that of the runner at work, as far as it may be read; else our own."""
+        if self.alive is not None:
+            try:
+                with open(f"/proc/{self.alive.pid}/environ", "rb") as file:
+                    pairs = (os.fsdecode(item).partition("=") for item in file.read().split(b"\0"))
+                    return {name: value for name, _, value in pairs if name}
+            except OSError:
+                pass
+        return self.environ

@@ -1,0 +1,54 @@
+"""The jobs on record: broken, paused, or never due again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.doctor.case import Case
+from runner.doctor.finding import Finding, count, few, note, ok, problem
+from runner.spec import JobSpec
+
+ABOUT = "jobs"
+
+
+def states(case: Case) -> Iterator[Finding]:
+    found = [*_broken(case), *_paused(case), *_over(case)]
+    if found:
+        yield from found
+    elif due := [spec for spec in case.specs if _due(spec)]:
+        yield ok(ABOUT, f"{count(len(due), 'schedule')} with times to come")
+
+
+def _broken(case: Case) -> Iterator[Finding]:
+    for job in case.stored.jobs if case.stored is not None else ():
+        if job.state == "broken":
+            yield problem(
+                ABOUT, f"{job.spec.id} is broken: {job.reason}", "it comes back when it can be loaded"
+            )
+
+
+def _paused(case: Case) -> Iterator[Finding]:
+    stored = case.stored.jobs if case.stored is not None else ()
+    if paused := [job.spec.id for job in stored if job.state == "paused"]:
+        yield note(ABOUT, f"paused, so that nothing of them is due: {few(paused)}", "runner resume JOB")
+
+
+def _over(case: Case) -> Iterator[Finding]:
+    """Schedules that have ended: what fires once has fired, or its end is past. Of a good file that was said there."""
+    if case.config is not None:
+        return
+    over = [
+        spec.id
+        for spec in case.specs
+        if _due(spec) and spec.trigger is not None and spec.trigger.next_after(case.now) is None
+    ]
+    if over:
+        yield note(
+            ABOUT,
+            f"never due again, for the times of their schedules are past: {few(over)}",
+            "give them another schedule, or take them out",
+        )
+
+
+def _due(spec: JobSpec) -> bool:
+    return spec.trigger is not None and spec.enabled

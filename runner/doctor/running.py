@@ -1,0 +1,111 @@
+"""Who runs the jobs: a runner of this state directory, one elsewhere, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.doctor.case import Case
+from runner.doctor.elsewhere import elsewhere
+from runner.doctor.finding import Finding, note, ok, problem
+from runner.machine_zone import machine_zone
+from runner.moment import parse_iso
+from runner.service.health import Health, why_unknown
+from runner.service.leader import Leader
+from runner.service.twin import twin
+from runner.views.when import away, when, zone_of
+
+ABOUT = "runner"
+
+
+def leads(case: Case) -> Iterator[Finding]:
+    place = case.place
+    if (other := twin(place)) is not None:
+        yield problem(
+            ABOUT,
+            f"process {other.pid} serves this very file by another path, with another state",
+            f"look at that one: runner doctor -f {other.file}",
+        )
+        return
+    others = list(elsewhere(place))
+    for pid, state in others:
+        yield note(
+            ABOUT,
+            f"process {pid} serves this file with another state directory, {state}",
+            f"look at that one: RUNNER_STATE_DIR={state} runner doctor -f {place.file}",
+        )
+    health = case.health
+    if health is None:
+        if not others:
+            yield _none(case)
+    elif dead := health.alive(case.clock):
+        yield _dead(case, health, dead)
+    else:
+        yield from _well(case, health)
+
+
+def _none(case: Case) -> Finding:
+    place = case.place
+    leader = Leader.read(place.state)
+    if leader is not None and leader.gone():
+        return problem(
+            ABOUT,
+            f"{leader} led the file and is no more: it was killed, or it crashed",
+            f"start it again: runner serve -f {place.file}; its log says how it ended",
+        )
+    if case.stored is not None and case.stored.leader:
+        return ok(ABOUT, f"none of this state directory; {case.stored.leader} leads")
+    return note(
+        ABOUT,
+        why_unknown(place.state),
+        f"nothing runs on time until somebody does: runner serve -f {place.file}",
+    )
+
+
+def _dead(case: Case, health: Health, dead: str) -> Finding:
+    stuck = "has not turned" in dead
+    return problem(
+        ABOUT,
+        f"{dead}; process {health.pid} was last seen {_ago(health.at, case)}",
+        "it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again"
+        if stuck
+        else f"it did not end by itself; start it again: runner serve -f {case.place.file}",
+    )
+
+
+def _well(case: Case, health: Health) -> Iterator[Finding]:
+    for each in health.problems:
+        yield problem(
+            ABOUT, f"process {health.pid} says of itself: {each}", "nothing starts until that is mended"
+        )
+    status = health.status
+    clock = status.get("clock") or {}
+    if clock:
+        yield note(
+            ABOUT, f"{clock.get('text')}, {_ago(clock.get('at'), case)}", "runner why JOB says what it did"
+        )
+    if status.get("draining"):
+        yield note(ABOUT, f"process {health.pid} is stopping: nothing new starts")
+        return
+    seen = f"its loop turned {_ago(health.at, case)}"
+    if status.get("leading"):
+        since = _at((status.get("leader") or {}).get("since"), case)
+        yield ok(ABOUT, f"process {health.pid} leads since {since}; {seen}")
+        return
+    holder = case.stored.leader if case.stored is not None else ""
+    holder = holder or str(Leader.read(case.place.state) or "another runner")
+    if not health.problems:
+        yield ok(ABOUT, f"process {health.pid} stands by, {holder} leads; {seen}")
+
+
+def _at(text: object, case: Case) -> str:
+    try:
+        return when(parse_iso(str(text)), case.now, zone_of(machine_zone()[0]))
+    except ValueError:
+        return str(text)
+
+
+def _ago(text: object, case: Case) -> str:
+    try:
+        return away(parse_iso(str(text)), case.now)
+    except ValueError:
+        return str(text)

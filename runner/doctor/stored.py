@@ -1,0 +1,118 @@
+"""What a store holds of a source, read without opening it as a runner does: nothing is made, migrated or led."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, func, select
+
+from runner.core.run import Delivery, Incident, Job, Run
+from runner.history.move import named
+from runner.jobstores.base import Loaded
+from runner.jobstores.pickled import Codec
+from runner.jobstores.sqlalchemy import tables
+from runner.jobstores.sqlalchemy.content import Content
+from runner.jobstores.sqlalchemy.database import HEAD, looking, reading, translated, version_of
+from runner.jobstores.sqlalchemy.leases import database_time
+from runner.jobstores.sqlalchemy.mark import Mark, Said
+from runner.jobstores.sqlalchemy.silence import bounded
+from runner.jobstores.urls import in_sql, store_of, without_password
+from runner.moment import Moment, Span
+from runner.service.place import Place
+
+_SILENCE = 4.0
+"""Seconds without a word from a server."""
+LISTED = ("redis", "rediss", "unix", "etcd", "etcds")
+"""Stores that are opened by connecting alone; the others make what is missing in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`older`: what its mark says, where it is an older copy of itself. `skew`: how far its clock is ahead of ours.
+    `leader`: who leads the source, where the store is a server that says so."""
+
+    name: str
+    version: str | None = HEAD
+    loaded: Loaded = Loaded()
+    older: Said | None = None
+    skew: Span = 0
+    leader: str = ""
+    past: int = 0
+    """How many runs are on record, with those that ended."""
+
+    @property
+    def current(self) -> bool:
+        """Whether it has this version's schema; else nothing of it was read."""
+        return self.version == HEAD
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        return self.loaded.jobs
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The live ones."""
+        return self.loaded.runs
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """The open ones."""
+        return self.loaded.incidents
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """Those that wait."""
+        return self.loaded.deliveries
+
+
+def look(place: Place, now: Callable[[], Moment]) -> Stored | None:
+    """What is there; None where only opening the store would tell. StoreError where nobody answers."""
+    if not in_sql(place.url):
+        return _listed(place)
+    engine = looking(place.url)
+    bounded(engine).seconds = _SILENCE
+    try:
+        with translated("the database cannot be read"):
+            return _read(engine, place, now)
+    finally:
+        engine.dispose()
+
+
+def _read(engine: Engine, place: Place, now: Callable[[], Moment]) -> Stored:
+    name, mark, content = named(place.url), Mark(place.mark), Content(Codec(opaque=True))
+    with engine.connect() as connection, reading(connection):
+        mark.recognise(connection, name)
+        version = version_of(connection)
+        if version != HEAD:
+            return Stored(name, version)
+        before = now()
+        there = database_time(connection, before)
+        skew = there - (before + now()) // 2 if there != before else 0
+        leader = _leader(connection, place.source, there)
+        found = content.read(connection, place.source)
+        older = mark.behind(connection)
+        past = connection.execute(select(func.count()).select_from(tables.runs)).scalar_one()
+    # Read first, then understood: a transaction is not held open for that.
+    loaded = content.understood(found, place.source, "default")
+    return Stored(name, version, loaded, older, skew, leader, past)
+
+
+def _leader(connection: Connection, source: str, there: Moment) -> str:
+    lease = tables.leases
+    row = connection.execute(select(lease).where(lease.c.source == source)).first()
+    if row is None or row.until is None or row.until < there:
+        return ""
+    host, pid, *_ = [*str(row.owner).split(":"), ""]
+    return f"process {pid} on {host}"
+
+
+def _listed(place: Place) -> Stored | None:
+    if place.url.partition(":")[0] not in LISTED:
+        return None
+    store = store_of(place.url)
+    store.open()
+    try:
+        return Stored(without_password(place.url), loaded=store.load(place.source))
+    finally:
+        store.close()
