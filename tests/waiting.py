@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds until something that has to happen is given up. Bounds a wait; nothing is timed by it."""
 
 

@@ -27,7 +27,7 @@ if WHEN == "after":
 
     gevent.monkey.patch_all()
 
-PATIENCE = 30.0
+PATIENCE = 200.0
 
 
 def mark(name: str) -> None:

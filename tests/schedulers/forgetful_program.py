@@ -116,7 +116,7 @@ if __name__ == "__main__":
     if KIND in ("asyncio", "tornado"):
         # The loop was closed: the clock thread finds that out and ends by itself, the program going on.
         pause = threading.Event()
-        for _ in range(1000):
+        for _ in range(6000):
             if not any(thread.name == "runner-clock" for thread in threading.enumerate()):
                 print("no clock thread is left", flush=True)
                 break

@@ -33,7 +33,7 @@ def main() -> None:
     scheduler = GeventScheduler(jobstores={"default": RedisJobStore(client=client)})
     scheduler.start()
     scheduler.add_job(work, "interval", seconds=0.1, max_instances=100, id="work")
-    with gevent.Timeout(30):
+    with gevent.Timeout(90):
         while len(RAN) < 3:
             client.ping()
             gevent.sleep(0.01)

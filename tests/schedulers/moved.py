@@ -14,6 +14,7 @@ from runner.engine import Engine
 from runner.events import EVENT_ALL
 from runner.moment import SECOND, Moment, from_datetime
 from runner.schedulers.background import BackgroundScheduler
+from tests.waiting import PATIENCE
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ class Ears:
 
     def wait(self, mask: int, count: int = 1, job_id: str | None = None) -> list[Any]:
         with self._changed:
-            came = self._changed.wait_for(lambda: len(self.of(mask, job_id)) >= count, 10)
+            came = self._changed.wait_for(lambda: len(self.of(mask, job_id)) >= count, PATIENCE)
         assert came, f"only {[(e.code, getattr(e, 'job_id', '')) for e in self.events]}"
         return self.of(mask, job_id)
 
@@ -81,11 +82,11 @@ class Moved:
         """Return when the clock threads have seen the time, and the turn in which each did is over."""
         turned = [_seen(engine) for engine in self.scheduler._house.engines.each.values()]
         for each in turned:
-            assert each.wait(10)
+            assert each.wait(PATIENCE)
 
     def rest(self) -> None:
         """Return when what has begun is over, as far as the scheduler knows."""
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while any(
             run.status is Status.RUNNING
             for partition in self.scheduler._house.engines.partitions

@@ -18,6 +18,7 @@ from tests.waiting import wait_until
 PROGRAM = Path(__file__).with_name("busy_greenlet_program.py")
 LENDING = Path(__file__).with_name("lent_client_program.py")
 PATIENCE = 60.0
+"""Seconds; the program itself waits longer than all of its test's waits together."""
 SOME = 4
 """How many times of a job have to come, one after another, to show that they come."""
 
@@ -97,7 +98,7 @@ def test_a_store_with_the_programs_client_stays_on_its_hub(tmp_path: Path) -> No
             [sys.executable, str(LENDING), url, str(tmp_path / "jobs.db")],
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=2 * PATIENCE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
     assert (done.returncode, done.stderr) == (0, "")

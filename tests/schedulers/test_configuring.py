@@ -19,6 +19,7 @@ from runner.jobstores.redis import RedisJobStore
 from runner.schedulers.background import BackgroundScheduler
 from tests.schedulers.moved import Moved
 from tests.schedulers.targets import nothing
+from tests.waiting import PATIENCE
 
 Make = Callable[..., Moved]
 LOGGER = logging.getLogger("a.program")
@@ -44,11 +45,11 @@ def test_a_store_that_failed_is_asked_again_after_the_retry_interval(moved: Make
     one.scheduler.add_job(nothing, "interval", seconds=1, id="each", misfire_grace_time=None)
     store.failing = True
     one.pass_(1)
-    assert store.tried.acquire(timeout=10)
+    assert store.tried.acquire(timeout=PATIENCE)
     one.pass_(6)
     assert not store.tried.acquire(blocking=False), "not before its time"
     one.pass_(1)
-    assert store.tried.acquire(timeout=10)
+    assert store.tried.acquire(timeout=PATIENCE)
     store.failing = False
     one.pass_(6)
     assert not one.ears.of(EVENT_JOB_EXECUTED)
@@ -63,7 +64,7 @@ def test_a_store_that_failed_is_asked_again_soon_where_nothing_is_said(moved: Ma
     store.failing = True
     for _ in range(4):
         one.pass_(1)
-        assert store.tried.acquire(timeout=10)
+        assert store.tried.acquire(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("interval", [0, -1, "inf", "nan", "soon"])

@@ -12,6 +12,7 @@ import pytest
 from runner.events import EVENT_ALL, EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN
 from runner.schedulers.asyncio import AsyncIOScheduler
 from runner.schedulers.background import BackgroundScheduler
+from tests.waiting import PATIENCE
 
 LAST = (EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN)
 
@@ -34,9 +35,9 @@ def test_a_coroutine_is_stopped_and_its_end_is_an_error(caplog: pytest.LogCaptur
         scheduler.add_listener(heard.append, EVENT_ALL)
         scheduler.add_job(long, id="long")
         scheduler.start()
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
         scheduler.shutdown(wait=False)
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), PATIENCE)
 
     with caplog.at_level(logging.WARNING, "runner"):
         asyncio.run(main())
@@ -53,14 +54,14 @@ def test_a_function_in_a_thread_goes_on_and_nothing_is_told_of_it() -> None:
 
     def long() -> None:
         begun.set()
-        leave.wait(10)
+        leave.wait(PATIENCE)
 
     scheduler = BackgroundScheduler(timezone="UTC")
     scheduler.add_listener(heard.append, EVENT_ALL)
     scheduler.add_job(long, id="long")
     scheduler.start()
     try:
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         scheduler.shutdown(wait=False)
         assert [event.code for event in heard if event.code in LAST] == [EVENT_SCHEDULER_SHUTDOWN]
     finally:

@@ -25,7 +25,7 @@ def test_it_ends_well(patched: str, case: str) -> None:
         [sys.executable, str(PROGRAM), patched, case],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (done.stdout, done.stderr, done.returncode) == ("well\n", "", 0)

@@ -40,7 +40,7 @@ def test_in_its_own_loop(kind: str) -> None:
         needs_qt()
     environ = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), kind], capture_output=True, text=True, timeout=60, env=environ
+        [sys.executable, str(PROGRAM), kind], capture_output=True, text=True, timeout=150, env=environ
     )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
@@ -51,7 +51,7 @@ def test_in_its_own_loop(kind: str) -> None:
     assert seen["async listener"] == async_listener
     assert seen["stopped"]
     assert seen["again"]
-    assert seen["decisions while the host was busy"]
+    assert seen["decisions while the host was busy"] >= 8
     if kind == "qt":
         assert seen["gui"] == HOST
     # The host was held while runs waited for it: the shutdown that followed says so, and nothing else is said.

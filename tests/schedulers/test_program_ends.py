@@ -20,7 +20,7 @@ from runner.schedulers.background import BackgroundScheduler
 HERE = Path(sys.argv[1])
 
 def until(name):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not (HERE / name).exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -39,12 +39,15 @@ if __name__ == "__main__":
     kind = "processpool" if case == "process" else "threadpool"
     scheduler = BackgroundScheduler(executors={"default": {"type": kind, "max_workers": 2}})
     scheduler.start()
-    if case == "given up":
-        job = scheduler.add_job(hangs, timeout=0.1, id="hangs")
-        while not scheduler.history("hangs"):
-            time.sleep(0.01)
-    elif case == "given up then":
-        scheduler.add_job(hangs, timeout=1)
+    if case.startswith("given up"):
+        tries = 0
+        while not (HERE / "begun").exists():  # one whose thread comes too late is given up before it begins
+            tries += 1
+            scheduler.add_job(hangs, timeout=0.1 if case == "given up" else 1, id="hangs")
+            while sum(run.ended_at is not None for run in scheduler.history("hangs")) < tries:
+                if case == "given up then" and (HERE / "begun").exists():
+                    break
+                time.sleep(0.01)
     else:
         scheduler.add_job(work)
     until("begun")
@@ -69,7 +72,7 @@ def test_what_is_under_way_ends_first(tmp_path: Path, case: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=60
+        [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=150
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "done").exists() == (not case.startswith("given up"))
@@ -84,7 +87,7 @@ begun, over = threading.Event(), threading.Event()
 
 def work():
     begun.set()
-    assert over.wait(30)
+    assert over.wait(90)
     Path(sys.argv[1], "done").touch()
 
 async def program():
@@ -107,7 +110,7 @@ def test_so_does_what_is_under_way_beside_a_loop(tmp_path: Path, kind: str, case
     program = tmp_path / "program.py"
     program.write_text(BESIDE_A_LOOP.replace("LOOP", kind.lower()).replace("KIND", kind))
     done = subprocess.run(
-        [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=60
+        [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=150
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "done").exists()
@@ -121,7 +124,7 @@ from runner.schedulers.background import BackgroundScheduler
 HERE, CASE = Path(sys.argv[1]), sys.argv[2]
 
 def until(is_so):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -158,6 +161,6 @@ def test_what_waits_in_line_begins_when_the_program_is_started_again(tmp_path: P
     program.write_text(IN_LINE)
     for case, said in (("first", ""), ("second", "succeeded succeeded succeeded\n")):
         done = subprocess.run(
-            [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=60
+            [sys.executable, program, tmp_path, case], capture_output=True, text=True, timeout=150
         )
         assert (done.returncode, done.stdout) == (0, said), done.stderr

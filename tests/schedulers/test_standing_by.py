@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.moment import Moment
 from runner.schedulers.background import BackgroundScheduler
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 def test_a_job_that_a_listener_adds_reaches_the_leader(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_job_that_a_listener_adds_reaches_the_leader(tmp_path: Path) -> None:
             done.set()
 
         other._house.engines.of("default").call(listener)
-        assert done.wait(10)
+        assert done.wait(PATIENCE)
         wait_until(lambda: leader.get_job("heard") is not None)
     finally:
         other.shutdown()

@@ -26,7 +26,7 @@ GUARD
     scheduler.start()
     print("started", flush=True)
     scheduler.add_job(work)
-    assert ended.wait(30)
+    assert ended.wait(90)
     scheduler.shutdown()
 """
 
@@ -34,7 +34,7 @@ GUARD
 def played(tmp_path: Path, guard: str) -> tuple[list[str], str]:
     file = tmp_path / "program.py"
     file.write_text(PROGRAM.replace("GUARD", guard))
-    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=150, check=True)
     return done.stdout.splitlines(), done.stderr
 
 
