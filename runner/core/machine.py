@@ -227,6 +227,8 @@ class Machine:
         else:
             job = placed(Job(spec), next_at, now)
             job = replace(job, passed=now if job.next_at is None else min(now, job.next_at - 1))
+        if self._runs.by_job and spec.key in self._runs.by_job:
+            job = self._beside(job)
         every = spec.policy.sla.success_every
         if every is not None:
             job = replace(job, late_at=now + every)
@@ -236,6 +238,13 @@ class Machine:
             self._out(_announce("job.added", job))
         self._wall.drop_if_done(job)
 
+    def _beside(self, job: Job) -> Job:
+        """A new job of the id of one whose runs are under way: what it runs at a time of theirs is another run."""
+        live = self._runs.by_job[job.key]
+        passed = max(job.passed or 0, *(key.slot for key in live))
+        backs = max((int(key.nonce[1:]) for key in live if key.nonce.startswith("c")), default=0)
+        return replace(job, passed=passed, backs=backs + 1)
+
     def _changed(self, spec: JobSpec, next_at: Moment | Literal["auto"] | None, now: Moment) -> None:
         job = self.jobs.get(spec.key)
         if job is None:
@@ -243,7 +252,9 @@ class Machine:
             return
         before = job.spec
         keeps = next_at == "auto" and before.trigger == spec.trigger and before.enabled == spec.enabled
-        if not keeps or job.state == "broken":
+        # Put where it is already: what has come there is to run, and once.
+        stands = next_at == job.next_at and job.state == "scheduled"
+        if not (keeps or stands) or job.state == "broken":
             self._slots.settle(spec.key, now)
             job = self.jobs.get(spec.key)
             if job is None:  # its last run was its end
