@@ -82,6 +82,13 @@ class Machine:
         for run in runs:
             self._runs.load(run)
 
+    def rest(self, resting: bool) -> None:
+        """Whether nothing becomes due, from now on: no Tick comes, and what has come waits for one.
+
+        A job that is changed or paused meanwhile gives up what has come of it: that is skipped(paused).
+        """
+        self._slots.resting = resting
+
     @property
     def settings(self) -> Settings:
         """What the house around the machine offers."""

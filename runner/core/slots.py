@@ -45,6 +45,8 @@ class Slots:
         """When the clock was last set forward, and the words for it."""
         self.clock_set: Incident | None = None
         """The last time that the clock was set."""
+        self.resting = False
+        """Whether the scheduler is paused: nothing becomes due."""
 
     def due(self, key: JobKey, now: Moment) -> None:
         """The job's moment in the agenda has come."""
@@ -84,6 +86,8 @@ class Slots:
         job = self._jobs.get(key)
         if job is not None and job.state in ("paused", "broken"):
             self.pass_over(job, now, job.state)
+        if self.resting and job is not None and job.state == "scheduled":
+            job = self.pass_over(job, now, "paused")
         while (
             job is not None and job.state == "scheduled" and _has_come(job, now) and not self._runs.stopping
         ):

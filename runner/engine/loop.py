@@ -129,8 +129,11 @@ class Engine:
                 return False
             if self._offset is None or abs(now - self._clock.elapsed() - self._offset) >= _STEP:
                 return False
-            self._visitor = threading.get_ident()
             before = self._moment()
+            if before is not None and before <= now and not self._paused:
+                # What has come is begun by the clock thread, and first.
+                return False
+            self._visitor = threading.get_ident()
             try:
                 self._do_chores()
                 function(now)
@@ -185,7 +188,7 @@ class Engine:
 
         def apply(now: Moment) -> None:
             if self.partition is not None:
-                self.partition.configure(now, settings)
+                self.partition.configure(now, settings, tick=not self._paused)
 
         self.call(apply)
 
@@ -193,6 +196,11 @@ class Engine:
         """Make `run` return after the turn under way; what is in the inbox is still handled."""
         self._ending = True
         self._alarm.ring()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing becomes due just now."""
+        return self._paused
 
     @property
     def on_clock_thread(self) -> bool:
@@ -294,7 +302,7 @@ class Engine:
             return
         try:
             if by:
-                partition.stepped(now, by)
+                partition.stepped(now, by, tick=not self._paused)
             if polling:
                 entries += partition.read_requests()
             as_of = now if moment is None else moment

@@ -126,6 +126,7 @@ class Partition:
             return False
         self._read_all = False
         self.machine = machine = self._takeover.machine(self.settings, loaded)
+        machine.rest(not tick)
         try:
             batch = self._takeover.decide(
                 machine,
@@ -296,6 +297,8 @@ class Partition:
                 self.lead(now, tick=tick, ends=ends)
         elif self._lead.renew_at is not None:
             self._renew(now)
+        if self.machine is not None:
+            self.machine.rest(not tick)
         if self._writing.held is not None and self.machine is not None and not self._outage.waits():
             self._writing.again(self.machine, now)
         if self.machine is not None and (self._writing.held is not None or self.trouble):
@@ -326,6 +329,7 @@ class Partition:
         machine = self.machine
         if machine is None:
             return
+        machine.rest(not tick)
         causes: list[Cause] = [*entries]
         looks = self._leading is not None and self._looks_abroad(machine, self._leading)
         if not asked and (looks or (not self._read_all and not self._outage.waits())):
@@ -353,11 +357,12 @@ class Partition:
         """Act on what a turn has only written."""
         self._writing.act(now)
 
-    def at_once(self, now: Moment, plan: Plan) -> None:
+    def at_once(self, now: Moment, plan: Plan, *, tick: bool = True) -> None:
         """Handle this one plan, for whoever stands on the clock thread or in its place; what it raises is raised."""
         machine = self.machine
         if machine is None:
             return
+        machine.rest(not tick)
         batch = Batch([], [], [Entry(plan)])
         try:
             for event in plan(machine, now):
@@ -371,12 +376,12 @@ class Partition:
         self._stopping = True
         self.turn(now, [Entry(Stopping(cancel))], tick=False)
 
-    def configure(self, now: Moment, settings: Settings) -> None:
+    def configure(self, now: Moment, settings: Settings, *, tick: bool = True) -> None:
         self.settings = settings
-        self.turn(now, [Entry(Configured(settings))], tick=True)
+        self.turn(now, [Entry(Configured(settings))], tick=tick)
 
-    def stepped(self, now: Moment, by: Span) -> None:
-        self.turn(now, [Entry(Stepped(by))], tick=True)
+    def stepped(self, now: Moment, by: Span, *, tick: bool = True) -> None:
+        self.turn(now, [Entry(Stepped(by))], tick=tick)
 
     # ── what others do and ask ──────────────────────────────────────────────────────────────
 

@@ -1,0 +1,157 @@
+"""A job that is moved, paused or removed as its time comes: that time is accounted for once, and the new one too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal, get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.core.action import Action, Save, Start
+from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed, Settings, Tick
+from runner.core.machine import Machine
+from runner.core.run import Job, Occurrence, Run, RunKey
+from runner.frozen import replace
+from runner.moment import SECOND, Moment
+from runner.spec import Call, Concurrency, JobSpec, Policy, Step
+from runner.triggers.interval import IntervalTrigger
+
+NOON: Moment = 1_780_000_000 * SECOND
+SPEC = JobSpec(
+    "it",
+    (Step("main", Call("builtins:print")),),
+    IntervalTrigger(hours=5),
+    Policy(Concurrency("allow", 100)),
+)
+OTHER = replace(SPEC, trigger=IntervalTrigger(hours=7))
+
+
+class Watched:
+    """A machine of one job, and how often each of its times was decided."""
+
+    def __init__(self) -> None:
+        self.machine = Machine(Settings())
+        self.now = NOON
+        self.resting = False
+        self.decided: Counter[Moment] = Counter()
+        self.keys: set[tuple[Moment, str]] = set()
+        self.runs: set[RunKey] = set()
+        self.started: list[Moment] = []
+
+    @property
+    def job(self) -> Job | None:
+        return self.machine.jobs.get(SPEC.key)
+
+    def rest(self, resting: bool) -> None:
+        self.resting = resting
+        self.machine.rest(resting)
+
+    def handle(self, event: Event) -> None:
+        self._take(self.machine.handle(self.now, event))
+
+    def tick(self) -> None:
+        """What the engine does: a Tick where one is due, and none while the scheduler is paused."""
+        wakeup = self.machine.wakeup()
+        if not self.resting and wakeup is not None and wakeup <= self.now:
+            self.handle(Tick())
+
+    def _take(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Start(run=run):
+                    assert not self.resting
+                    self.started.append(run.key.slot)
+                case Save(record=Run() as run) if run.key not in self.runs:
+                    self.runs.add(run.key)
+                    self._decided(run.key.slot, run.key.nonce)
+                case Save(record=Occurrence() as row) if row.state != "ran":
+                    assert row.count == 1
+                    self._decided(row.slot, row.nonce)
+                case _:
+                    pass
+
+    def _decided(self, slot: Moment, nonce: str) -> None:
+        assert (slot, nonce) not in self.keys, "one key twice"
+        self.keys.add((slot, nonce))
+        self.decided[slot] += 1
+
+
+What = Literal[
+    "stay", "now", "later", "past", "trigger", "pause", "resume", "remove", "rest scheduler", "go on"
+]
+
+
+def target(what: What, job: Job, now: Moment) -> Moment | None:
+    """Where the job is put; None where that is not what is done."""
+    return {"stay": job.next_at, "now": now, "later": now + 3, "past": now - 2}.get(what)
+
+
+def do(watched: Watched, what: What, job: Job) -> None:
+    now = watched.now
+    match what:
+        case "stay" | "now" | "later" | "past":
+            to = target(what, job, now)
+            watched.handle(Changed(job.spec, to))
+            changed = watched.job
+            assert changed is not None
+            assert (changed.state, changed.next_at) == ("scheduled", to)
+        case "trigger":
+            watched.handle(Changed(OTHER if job.spec is SPEC else SPEC))
+        case "pause":
+            watched.handle(Paused(SPEC.key))
+        case "resume":
+            watched.handle(Resumed(SPEC.key))
+        case "remove":
+            watched.handle(Removed(SPEC.key))
+            # Added again it is a new job, but for the runs that are under way.
+            watched.keys = {(run.slot, run.nonce) for run in watched.runs}
+            watched.handle(Added(SPEC, now + 2))
+        case "rest scheduler" | "go on":
+            watched.rest(what == "rest scheduler")
+
+
+def leaves_its_time(what: What, job: Job, now: Moment) -> bool:
+    """Whether the time that the job waited for is its time no more, whatever has become of it."""
+    match what:
+        case "rest scheduler" | "go on":
+            return False
+        case "stay" | "now" | "later" | "past":
+            return job.state == "paused" or target(what, job, now) != job.next_at
+        case "pause":
+            return job.state == "scheduled"
+        case "resume":
+            return job.state == "paused"
+        case _:
+            return True
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(get_args(What)), st.booleans()), max_size=20),
+)
+def test_a_time_that_came_is_decided_once_and_none_before_it_comes(
+    steps: list[tuple[int, What, bool]],
+) -> None:
+    watched = Watched()
+    watched.handle(Added(SPEC, NOON + 2))
+    for passes, what, ticks in steps:
+        watched.now += passes
+        job, seen = watched.job, watched.decided.copy()
+        assert job is not None
+        assert job.next_at is not None
+        # What goes before its time is up has no trace, and what has come is never lost.
+        come = job.next_at <= watched.now and leaves_its_time(what, job, watched.now)
+        do(watched, what, job)
+        assert watched.decided - seen == (Counter({job.next_at: 1}) if come else Counter())
+        if ticks:
+            ticked(watched)
+
+
+def ticked(watched: Watched) -> None:
+    job, seen, started = watched.job, watched.decided.copy(), len(watched.started)
+    assert job is not None
+    assert job.next_at is not None
+    due = job.state == "scheduled" and job.next_at <= watched.now and not watched.resting
+    watched.tick()
+    assert watched.decided - seen == (Counter({job.next_at: 1}) if due else Counter())
+    assert watched.started[started:] == ([job.next_at] if due else [])
