@@ -91,7 +91,7 @@ def _print(finding: Finding) -> None:
         level = click.style(level, fg=_COLOURS[finding.level])
     _say(f"{level}{finding.about:{_ABOUT}}", plain(finding.fact))
     for line in finding.detail.splitlines():
-        click.echo(" " * (_LEVEL + 2) + plain(line))
+        click.echo((" " * (_LEVEL + 2) + plain(line)).rstrip())
     if finding.help:
         _say(" " * (_LEVEL + 2), f"help: {plain(finding.help)}")
 

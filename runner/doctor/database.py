@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 from runner.doctor.case import Case
 from runner.doctor.finding import Finding, count, note, ok, problem, trouble
 from runner.doctor.stored import Stored, look
 from runner.errors import StoreError
 from runner.history import check
-from runner.jobstores.sqlalchemy.database import EARLIER, HEAD, file_of
+from runner.history.move import must_be_file, named
+from runner.jobstores.sqlalchemy.database import EARLIER, HEAD, file_of, url_of
 from runner.jobstores.sqlalchemy.leases import skewed
 from runner.jobstores.sqlalchemy.mark import Mark
 from runner.jobstores.urls import Address, in_sql, without_password
+from runner.service.place import Place
 
 ABOUT = "database"
 _PORTS = {"mongodb": 27017, "rethinkdb": 28015, "zookeeper": 2181}
@@ -26,11 +27,10 @@ _READ = 20_000
 
 def opens(case: Case) -> Iterator[Finding]:
     place = case.place
-    file = file_of(place.url) if in_sql(place.url) else None
-    if file is not None:
-        Mark(place.mark).look(file)
-        if not _is_there(file):
-            yield ok(ABOUT, f"{file} is not there yet: the first run makes it")
+    if in_sql(place.url) and url_of(place.url).get_backend_name() == "sqlite":
+        absent = list(_absent(place))
+        if absent:
+            yield from absent
             return
     try:
         stored = look(place, case.clock.now)
@@ -44,12 +44,27 @@ def opens(case: Case) -> Iterator[Finding]:
     yield from _told(stored)
 
 
-def _is_there(file: Path) -> bool:
-    try:
-        os.stat(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
+def _absent(place: Place) -> Iterator[Finding]:
+    """Why there is no SQLite file to look into. StoreError where there should be one."""
+    file = file_of(place.url)
+    if file is None:
+        yield note(
+            ABOUT, f"{named(place.url)} is not looked into", "name a database by its path: sqlite:///PATH"
+        )
+        return
+    Mark(place.mark).look(file)
+    must_be_file(file)
+    if file.exists():
+        return
+    if file.is_relative_to(place.state) or os.access(file.parent, os.W_OK | os.X_OK):
+        yield ok(ABOUT, f"{file} is not there yet: the first run makes it")
+    else:
+        why = (
+            "this user may not write there"
+            if file.parent.is_dir()
+            else f"there is no directory {file.parent}"
+        )
+        yield problem(ABOUT, f"{file} is not there, and cannot be made: {why}", "mend $RUNNER_DATABASE_URL")
 
 
 def _told(stored: Stored) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from runner.config.model import Storage
 from runner.doctor.case import Case
 from runner.doctor.finding import Finding, note, ok, problem, size
+from runner.errors import StoreError
 from runner.executors.room import free_and_kept
 from runner.history.output import kept
 from runner.jobstores.sqlalchemy.database import file_of
@@ -21,7 +23,9 @@ def room(case: Case) -> Iterator[Finding]:
     storage = case.config.storage if case.config is not None else Storage()
     state = _nearest(case.place.state)
     yield _free("disk", state, storage)
-    file = file_of(case.place.url) if in_sql(case.place.url) else None
+    file = None
+    with contextlib.suppress(StoreError):  # what is wrong with the URL is said of the database
+        file = file_of(case.place.url) if in_sql(case.place.url) else None
     if file is not None and not file.is_relative_to(case.place.state):
         beside = _nearest(file.parent)
         if beside.stat().st_dev != state.stat().st_dev:

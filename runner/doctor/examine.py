@@ -32,9 +32,9 @@ PATIENCE = 10.0
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("program", machine.program),
     ("clock", machine.clock),
+    ("jobs file", file.loads),
     ("state directory", state.directory),
     ("disk", disk.room),
-    ("jobs file", file.loads),
     ("database", database.opens),
     ("damage", database.damage),
     ("runner", running.leads),
@@ -58,10 +58,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 def examine(case: Case, patience: float = PATIENCE) -> Iterator[Finding]:
     """Every finding, as it is made. `patience`: seconds for one check; one that takes longer is given up and said."""
     for about, check in CHECKS:
-        yield from _bounded(about, check, case, patience)
+        yield from bounded(about, check, case, patience)
 
 
-def _bounded(about: str, check: Check, case: Case, patience: float) -> list[Finding]:
+def bounded(about: str, check: Check, case: Case, patience: float) -> list[Finding]:
     found: list[Finding] = []
     done = threading.Event()
 

@@ -12,7 +12,7 @@ from runner.doctor.case import Case
 from runner.doctor.finding import Finding, note, ok
 
 ABOUT = "systemd"
-_UNIT = re.compile(r"/([^/]+\.service)(?:/|$)")
+_UNIT = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
 _ASKED = "Type,KillMode,WatchdogUSec,Delegate,Restart"
 _PATIENCE = 3.0
 
@@ -33,7 +33,7 @@ def unit(case: Case) -> Iterator[Finding]:
 
 def unit_of(cgroup: str) -> str | None:
     """The innermost service in the text of a /proc/PID/cgroup."""
-    found = _UNIT.findall("\n".join(line.partition("::")[2] for line in cgroup.splitlines()))
+    found = _UNIT.findall("\n".join(line.split(":", 2)[-1] for line in cgroup.splitlines()))
     return found[-1] if found else None
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from runner.doctor.case import Case
 from runner.doctor.finding import Finding, count, few, ok, problem
@@ -20,22 +19,20 @@ _OPEN = "${{"
 
 def programs(case: Case) -> Iterator[Finding]:
     """The shell of each script, and the program of each command without one."""
-    missing: dict[str, list[str]] = {}
+    missing: dict[tuple[str, str], dict[str, None]] = {}
     wanted: set[str] = set()
     for spec, step, work in _commands(case):
         name = work.argv[0] if work.argv else work.shell[0]
-        path = _path(spec, step, case.runners_environ)
-        if _OPEN in name or path is None:
+        beside = "/" in name and not name.startswith("/")
+        where = _home(case, work) if beside else _path(spec, step, case)
+        if _OPEN in name or where is None:
             continue
         wanted.add(name)
-        if not _found(name, path, _home(case, work)):
-            missing.setdefault(name, []).append(spec.id)
-    for name, ids in missing.items():
-        yield problem(
-            "commands",
-            f"there is no program {name} for {few(list(dict.fromkeys(ids)))}",
-            f"install it, or mend PATH: {case.runners_environ.get('PATH', 'it is not set')}",
-        )
+        if not (os.access(f"{where}/{name}", os.X_OK) if beside else shutil.which(name, path=where)):
+            help = f"it is looked for in {where}" if beside else f"install it, or mend PATH: {where}"
+            missing.setdefault((name, help), {})[spec.id] = None
+    for (name, help), ids in missing.items():
+        yield problem("commands", f"there is no program {name} for {few(list(ids))}", help)
     if wanted and not missing:
         yield ok("commands", f"{few(sorted(wanted))}: found")
 
@@ -84,20 +81,17 @@ def _commands(case: Case) -> Iterator[tuple[JobSpec, Step, Command]]:
                 yield spec, step, step.work
 
 
-def _path(spec: JobSpec, step: Step, environ: Mapping[str, str]) -> str | None:
+def _path(spec: JobSpec, step: Step, case: Case) -> str | None:
     """Where its programs are looked for; None where that is only known as it starts."""
-    given = step.env.get("PATH", spec.env.get("PATH"))
-    if given is None:
-        return None if spec.env_files else environ.get("PATH", os.defpath)
+    try:
+        common = environment.env_files(spec.env_files, case.place.home)
+    except (ExecutorError, OSError, ValueError):
+        return None  # what is wrong with them is said of them
+    usual = case.runners_environ.get("PATH", os.defpath)
+    given = step.env.get("PATH", spec.env.get("PATH", common.get("PATH", usual)))
     return None if _OPEN in given else given
 
 
-def _home(case: Case, work: Command) -> Path | None:
+def _home(case: Case, work: Command) -> str | None:
     given = work.working_dir or ""
-    return None if _OPEN in given else case.place.home / given
-
-
-def _found(name: str, path: str, home: Path | None) -> bool:
-    if "/" in name and not name.startswith("/"):
-        return home is None or os.access(home / name, os.X_OK)
-    return shutil.which(name, path=path) is not None
+    return None if _OPEN in given else str(case.place.home / given)

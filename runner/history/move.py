@@ -388,12 +388,17 @@ def _must_exist(url: str) -> None:
     parsed = url_of(url)
     path = Path(parsed.database or "")
     if parsed.get_backend_name() == "sqlite" and not path.is_file():
-        if path.exists():
-            raise StoreUnknown(f"{path} is no file: no database", hint="put the right one back in its place")
+        must_be_file(path)
         raise StoreUnknown(
             f"there is no database {parsed.database}",
             hint="a first run or `runner serve` makes it; is it the right file (-f), state directory or URL?",
         )
+
+
+def must_be_file(path: Path) -> None:
+    """StoreUnknown where something else is in a SQLite database's place."""
+    if path.exists() and not path.is_file():
+        raise StoreUnknown(f"{path} is no file: no database", hint="put the right one back in its place")
 
 
 def _rows_of(engine: Engine, table: Table) -> Iterator[dict[str, Any]]:
