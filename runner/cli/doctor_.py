@@ -101,7 +101,11 @@ def _say(head: str, text: str) -> None:
     import textwrap
 
     width, indent = reading.width(), len(click.unstyle(head))
-    lines = textwrap.wrap(text, max(30, width - indent), break_on_hyphens=False) if width else [text]
+    lines = (
+        textwrap.wrap(text, max(30, width - indent), break_on_hyphens=False, break_long_words=False)
+        if width
+        else [text]
+    )
     first, *rest = lines or [""]
     click.echo(head + first)
     for line in rest:

@@ -73,7 +73,8 @@ def bounded(about: str, check: Check, case: Case, patience: float) -> list[Findi
             found.append(trouble(about, error))
         except OSError as error:
             words = error.strerror or str(error)
-            found.append(problem(about, f"{error.filename or 'it'} cannot be looked at: {words}"))
+            help = "look as the user whose runner it is" if isinstance(error, PermissionError) else ""
+            found.append(problem(about, f"{error.filename or 'it'} cannot be looked at: {words}", help))
         except Exception as error:
             fact = f"this could not be looked at: {type(error).__name__}: {error}"
             found.append(

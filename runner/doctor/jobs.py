@@ -6,17 +6,26 @@ from collections.abc import Iterator
 
 from runner.doctor.case import Case
 from runner.doctor.finding import Finding, count, few, note, ok, problem
-from runner.spec import JobSpec
 
 ABOUT = "jobs"
 
 
 def states(case: Case) -> Iterator[Finding]:
-    found = [*_broken(case), *_paused(case), *_over(case)]
+    due = [spec for spec in case.specs if spec.trigger is not None and spec.enabled]
+    over = [spec.id for spec in due if spec.trigger and spec.trigger.next_after(case.now) is None]
+    found = [*_broken(case), *_paused(case)]
+    if over and case.config is None:  # of a file that loads it was said there
+        found.append(
+            note(
+                ABOUT,
+                f"never due again, for the times of their schedules are past: {few(over)}",
+                "give them another schedule, or take them out",
+            )
+        )
     if found:
         yield from found
-    elif due := [spec for spec in case.specs if _due(spec)]:
-        yield ok(ABOUT, f"{count(len(due), 'schedule')} with times to come")
+    elif due:
+        yield ok(ABOUT, f"{count(len(due) - len(over), 'schedule')} with times to come")
 
 
 def _broken(case: Case) -> Iterator[Finding]:
@@ -31,24 +40,3 @@ def _paused(case: Case) -> Iterator[Finding]:
     stored = case.stored.jobs if case.stored is not None else ()
     if paused := [job.spec.id for job in stored if job.state == "paused"]:
         yield note(ABOUT, f"paused, so that nothing of them is due: {few(paused)}", "runner resume JOB")
-
-
-def _over(case: Case) -> Iterator[Finding]:
-    """Schedules that have ended: what fires once has fired, or its end is past. Of a good file that was said there."""
-    if case.config is not None:
-        return
-    over = [
-        spec.id
-        for spec in case.specs
-        if _due(spec) and spec.trigger is not None and spec.trigger.next_after(case.now) is None
-    ]
-    if over:
-        yield note(
-            ABOUT,
-            f"never due again, for the times of their schedules are past: {few(over)}",
-            "give them another schedule, or take them out",
-        )
-
-
-def _due(spec: JobSpec) -> bool:
-    return spec.trigger is not None and spec.enabled

@@ -54,9 +54,12 @@ def _none(case: Case) -> Finding:
         )
     if case.stored is not None and case.stored.leader:
         return ok(ABOUT, f"none of this state directory; {case.stored.leader} leads")
+    reason = why_unknown(place.state)
+    if "cannot be read" in reason:
+        return note(ABOUT, reason, "look as the user whose runner it is")
     return note(
         ABOUT,
-        why_unknown(place.state),
+        reason,
         f"nothing runs on time until somebody does: runner serve -f {place.file}",
     )
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from runner import config
 from runner.cli import group
+from tests.cli.verb_place import Place
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
 
@@ -30,9 +31,30 @@ def test_its_yaml_loads(tmp_path: Path) -> None:
     assert blocks("yaml")
 
 
+def test_what_it_shows_of_a_doctor_is_what_one_says(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.write(
+        "channels: {ops: {urls: ['log://']}}\n"
+        "defaults: {timeout: 1h, timezone: UTC, notify: {on_failure: ops}}\n"
+        "jobs: {backup: {run: ./backup, working_dir: srv}, hello: {run: 'true'}}\n"
+    )
+    place.call("run", "hello")
+    (tmp_path / "state" / "runner.db").unlink()
+    said = f"$ runner doctor -q\n{place.call('doctor', '-q', code=1).stdout}"
+    for here, there in (
+        ("state", "/var/lib/runner"),
+        ("jobs.yaml", "/etc/runner/jobs.yaml"),
+        ("srv", "/srv/backup"),
+    ):
+        said = said.replace(str(tmp_path / here), there)
+    (shown,) = blocks("console")
+    moment = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    assert re.sub(moment, "TIME", said) == re.sub(moment, "TIME", shown)
+
+
 def test_its_verbs_are_there() -> None:
     text = PAGE.read_text()
-    verbs = {tuple(found.split()) for found in re.findall(r"runner (db [a-z]+|status|serve)", text)}
+    verbs = {tuple(found.split()) for found in re.findall(r"runner (db [a-z]+|status|serve|doctor)", text)}
     assert ("db", "restore") in verbs
     for words in verbs:
         assert CliRunner().invoke(group, [*words, "--help"]).exit_code == 0, words
