@@ -13,7 +13,7 @@ from runner.engine import Engine, Plan
 from runner.errors import StoreError
 from runner.frozen import frozen, replace
 from runner.jobstores.base import ConflictingIdError, JobLookupError, JobStore
-from runner.moment import SECOND
+from runner.moment import SECOND, Moment
 from runner.schedulers import plans
 from runner.spec import JobKey, JobSpec
 
@@ -31,22 +31,22 @@ class Wish:
     args: dict[str, Any] = field(default_factory=dict)
 
 
-def plan_of(wish: Wish, source: str, alias: str) -> Plan:
-    """The plan that makes the change."""
+def plan_of(wish: Wish, source: str, alias: str, asked: Moment) -> Plan:
+    """The plan that makes the change, asked for at this moment."""
     args = wish.args
     if wish.verb == "add":
         spec: JobSpec = args["spec"]
         if (spec.source, spec.store) != (source, alias):
             spec = replace(spec, source=source, store=alias)
-        return plans.add(spec, args["next_at"], replacing=args["replacing"])
+        return plans.add(spec, args["next_at"], asked, replacing=args["replacing"])
     if wish.verb == "remove_all":
         return plans.remove_all()
     key = JobKey(alias, source, args["job"])
     match wish.verb:
         case "change":
-            return plans.change(key, args["changes"])
+            return plans.change(key, args["changes"], asked)
         case "reschedule":
-            return plans.reschedule(key, args["trigger"])
+            return plans.reschedule(key, args["trigger"], asked)
         case "pause":
             return plans.pause(key)
         case "resume":
@@ -111,7 +111,7 @@ def take(engine: Engine, alias: str, request: Request) -> bool:
         engine.answer(ended)
 
     try:
-        plan = plan_of(wish, request.source, alias)
+        plan = plan_of(wish, request.source, alias, request.asked_at)
     except (ValueError, KeyError, TypeError) as error:
         answered(error)
     else:

@@ -207,7 +207,7 @@ class BaseScheduler(Looking):
         asked = [(_stored_form(job._last_spec, source, memory), *(job._waits or _USUAL)) for job in jobs]
         store.check([spec for spec, _, _ in asked])
         kinds = Together({spec.key for spec, _, _ in asked})
-        return self._act(alias, Wish("add_all"), kinds, plans.add_all(asked))
+        return self._act(alias, Wish("add_all"), kinds, plans.add_all(asked, self._clock.now()))
 
     def _by_name(self, alias: str) -> bool:
         """Whether a store keeps functions as references; one that is not there yet says so when it is."""
@@ -219,7 +219,8 @@ class BaseScheduler(Looking):
         spec = _stored_form(spec, self._house.source_in(spec.store), is_memory(self._store(spec.store)))
         wish = _wish("add", {"spec": spec, "next_at": next_at, "replacing": replacing})
         kinds = (("added", spec.key), ("changed", spec.key))
-        alone = self._act(spec.store, wish, kinds, plans.add(spec, next_at, replacing=replacing))
+        plan = plans.add(spec, next_at, self._clock.now(), replacing=replacing)
+        alone = self._act(spec.store, wish, kinds, plan)
         try:
             self._added(job, spec, self._house.known(spec.store))
         finally:
@@ -245,7 +246,9 @@ class BaseScheduler(Looking):
         token = id(mine)
         self._mine[token] = mine
         try:
-            self._house.act(alias, plan or plan_of(wish, self._house.source_in(alias), alias), wish)
+            if plan is None:
+                plan = plan_of(wish, self._house.source_in(alias), alias, self._clock.now())
+            self._house.act(alias, plan, wish)
         except BaseException:
             mine.told()
             raise

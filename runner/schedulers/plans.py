@@ -1,4 +1,7 @@
-"""Changes of jobs, worked out on the clock thread from what the machine knows at that moment."""
+"""Changes of jobs, worked out on the clock thread from what the machine knows at that moment.
+
+`asked`: when somebody asked for it. A time that was still to come then, and has begun since, is not begun once more.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed
 from runner.core.machine import Machine
 from runner.core.run import Job as Record
+from runner.core.run import RunKey
 from runner.engine import Plan
 from runner.frozen import maker, replace
 from runner.job import NextAt
@@ -34,16 +38,24 @@ def _known(machine: Machine, key: JobKey) -> Record:
     return record
 
 
-def add(spec: JobSpec, next_at: NextAt, *, replacing: bool) -> Plan:
+def _has_begun(machine: Machine, known: Record, at: NextAt, asked: Moment) -> bool:
+    """Whether this time of the job was still to come when it was asked for, and has begun by now."""
+    if not isinstance(at, int) or at <= asked or known.passed != at or known.state == "paused":
+        return False
+    failed = known.last_status is not None and not known.last_status.good
+    return known.last_success == at or failed or RunKey(known.key, at) in machine.runs
+
+
+def add(spec: JobSpec, next_at: NextAt, asked: Moment, *, replacing: bool) -> Plan:
     """A new job, or with `replacing` another definition of a known one; ConflictingIdError without."""
-    return add_all([(spec, next_at, replacing)])
+    return add_all([(spec, next_at, replacing)], asked)
 
 
-def add_all(jobs: Sequence[tuple[JobSpec, NextAt, bool]]) -> Plan:
+def add_all(jobs: Sequence[tuple[JobSpec, NextAt, bool]], asked: Moment) -> Plan:
     """Many jobs at once, each as `add`; all are written together, or none is. Their ids differ."""
 
     def plan(machine: Machine, now: Moment) -> Sequence[Event]:
-        known, places = machine.jobs, _Places(now)
+        known, places = machine.jobs, _Places(machine, now, asked)
         return [
             _added(known.get(spec.key), spec, next_at, replacing, places) for spec, next_at, replacing in jobs
         ]
@@ -64,11 +76,13 @@ def _added(
     if known is None:
         return _add(fresh, places.first(trigger) if next_at == "auto" else next_at)
     if next_at != "auto":
-        return Changed(fresh, next_at)
+        return Changed(fresh, places.unless_begun(known, next_at))
     before = known.spec.trigger
     if known.state != "finished" and before is not None and same_but_start(spec.trigger, before):
         return Changed(replace(spec, trigger=before), "auto")
-    return Changed(fresh, "auto" if known.state == "paused" else places.first(trigger))
+    return Changed(
+        fresh, "auto" if known.state == "paused" else places.unless_begun(known, places.first(trigger))
+    )
 
 
 def _anew(known: Record, spec: JobSpec, next_at: NextAt, places: _Places) -> Added | Changed:
@@ -77,6 +91,8 @@ def _anew(known: Record, spec: JobSpec, next_at: NextAt, places: _Places) -> Add
     trigger = places.trigger(spec.trigger, next_at)
     fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
     at = places.first(trigger) if next_at == "auto" else next_at
+    if places.unless_begun(known, at) != at:
+        return Changed(fresh, "auto")
     # A time that was decided already is told from that one by whoever knows of it.
     again = isinstance(at, int) and known.passed is not None and at <= known.passed
     return Changed(fresh, at) if again else Added(fresh, at)
@@ -85,8 +101,10 @@ def _anew(known: Record, spec: JobSpec, next_at: NextAt, places: _Places) -> Add
 class _Places:
     """Where triggers begin at this moment. Of one that many jobs share it is worked out once."""
 
-    def __init__(self, now: Moment) -> None:
+    def __init__(self, machine: Machine, now: Moment, asked: Moment) -> None:
+        self._machine = machine
         self._now = now
+        self._wanted = asked
         self._asked: tuple[Trigger, NextAt] | None = None
         self._anchored: Trigger | None = None
         self._first: tuple[Trigger, Moment | None] | None = None
@@ -105,6 +123,10 @@ class _Places:
             self._asked, self._anchored = (given, next_at), made
         return made
 
+    def unless_begun(self, known: Record, at: NextAt) -> NextAt:
+        """Where a known job is put: at this time, or where it stands after it."""
+        return "auto" if _has_begun(self._machine, known, at, self._wanted) else at
+
     def first(self, trigger: Trigger) -> Moment | None:
         """When it is due first."""
         known = self._first
@@ -116,13 +138,15 @@ class _Places:
         return found
 
 
-def change(key: JobKey, changes: Mapping[str, Any]) -> Plan:
+def change(key: JobKey, changes: Mapping[str, Any], asked: Moment) -> Plan:
     """Other attributes; `next_run_time` (a moment or None) moves its place in time."""
 
     def plan(machine: Machine, now: Moment) -> Sequence[Event]:
         known = _known(machine, key)
         rest = dict(changes)
         next_at: NextAt = rest.pop("next_run_time", "auto")
+        if _has_begun(machine, known, next_at, asked):
+            next_at = "auto"
         spec = changed(known.spec, rest)
         if "trigger" in rest and spec.trigger is not None:
             spec = replace(spec, trigger=anchored(spec.trigger, now))
@@ -133,14 +157,15 @@ def change(key: JobKey, changes: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def reschedule(key: JobKey, trigger: Any) -> Plan:
+def reschedule(key: JobKey, trigger: Any, asked: Moment) -> Plan:
     """Another trigger; the next time is its first from now, also for a job that was paused."""
 
     def plan(machine: Machine, now: Moment) -> Sequence[Event]:
         known = _known(machine, key)
         fresh = anchored(trigger, now)
         spec = replace(known.spec, trigger=fresh, schedule=str(fresh))
-        return [Changed(spec, first(fresh, now))]
+        at: NextAt = first(fresh, now)
+        return [Changed(spec, "auto" if _has_begun(machine, known, at, asked) else at)]
 
     return plan
 
