@@ -37,6 +37,18 @@ _TRIES = (50, 100, 200, 400, 800, 1600)
 """Milliseconds between tries to start on a machine that is short of descriptors, memory or processes."""
 
 
+class _Wait:
+    """One that is asked for and not started yet, and what is said of it meanwhile."""
+
+    __slots__ = ("code", "reason")
+
+    def __init__(self) -> None:
+        self.reason = ""
+        """Why it shall not begin, or shall be stopped as it has."""
+        self.code: int | None = None
+        """How it ended, where that was told before its start was known."""
+
+
 class Processes:
     """`start`, `cancel`, `adopt` may be called from any thread; `done` is told from threads of this one."""
 
@@ -53,10 +65,8 @@ class Processes:
         # once one thread would wait its turn behind all that it has started already, and the last start come late.
         self._starter = Starters(f"runner-start-{name}", _STARTERS, few=_FEW, later=self._later)
         self._slow = Starters(f"runner-prepare-{name}", 8)
-        self._waiting: dict[str, str] = {}
-        """Attempts not started yet -> why they shall not be, or nothing."""
-        self._early_ends: dict[str, int] = {}
-        """Ends told before their start was known."""
+        self._waiting: dict[str, _Wait] = {}
+        """Attempts not started yet."""
         self._lock = threading.Lock()
         self._scarce = threading.Lock()
         """Held while somebody tries again to start: the machine is short of something."""
@@ -81,19 +91,18 @@ class Processes:
         """
         name = attempt_id(key)
         with self._lock:
-            self._waiting[name] = ""
+            wait = self._waiting[name] = _Wait()
         try:
-            (self._slow if slow else self._starter).submit(partial(self._begin, key, name, prepare))
+            (self._slow if slow else self._starter).submit(partial(self._begin, key, name, prepare, wait))
         except ExecutorError:
-            with self._lock:
-                self._waiting.pop(name, None)
+            self._waits_no_more(name, wait)
             raise
 
     def cancel(self, key: AttemptKey, reason: str) -> None:
         name = attempt_id(key)
         with self._lock:
             if name in self._waiting:
-                self._waiting[name] = reason
+                self._waiting[name].reason = reason
         self._loop.call(partial(self._cancel, name, reason))
 
     @property
@@ -117,6 +126,11 @@ class Processes:
 
         One that has ended and whose shim is gone too is told at once, as the outcome.
         """
+        return self._adopt(key, launch, _Wait(), started_at)
+
+    def _adopt(
+        self, key: AttemptKey, launch: Launch, wait: _Wait, started_at: int | None = None
+    ) -> Outcome | None:
         marks = launch.order.marks
         self._ends.listen()
         if not marks.alive():
@@ -133,13 +147,13 @@ class Processes:
         try:
             pipes = spawn.reopen_pipes(marks, pid)
         except FileNotFoundError:
-            return self.adopt(key, launch, started_at)
+            return self._adopt(key, launch, wait, started_at)
         child = self._child(key, launch, pid, pipes)
         child.adopted, child.own = True, spawn.is_ours(pid)
         child.started_at = started_at or child.started_at
         child.stopping = marks.asked_to_stop()
         child.recover(self._clock.now())
-        self._hand_over(child)
+        self._hand_over(child, wait)
         return None
 
     def catch_up(self, most: float) -> None:
@@ -175,32 +189,40 @@ class Processes:
 
     # -- on a starter thread
 
-    def _begin(self, key: AttemptKey, name: str, prepare: Prepare) -> None:
-        outcome = self._try(key, name, prepare)
+    def _begin(self, key: AttemptKey, name: str, prepare: Prepare, wait: _Wait) -> None:
+        outcome = self._try(key, prepare, wait)
         if outcome is None:
             return
-        with self._lock:
-            self._waiting.pop(name, None)
+        self._waits_no_more(name, wait)
         if isinstance(outcome, Outcome):
             self._done(key, outcome)
 
-    def _try(self, key: AttemptKey, name: str, prepare: Prepare) -> Outcome | Literal["revoked"] | None:
+    def _waits_no_more(self, name: str, wait: _Wait) -> None:
+        with self._lock:
+            self._drop(name, wait)
+
+    def _drop(self, name: str, wait: _Wait) -> None:
+        # By now it may have ended and been asked for anew: then another one waits by this name.
+        if self._waiting.get(name) is wait:
+            del self._waiting[name]
+
+    def _try(self, key: AttemptKey, prepare: Prepare, wait: _Wait) -> Outcome | Literal["revoked"] | None:
         """None where it is at work, and the outcome will be told."""
         try:
-            if self._waiting[name]:
-                return verdict.unstarted(self._waiting[name])
+            if wait.reason:
+                return verdict.unstarted(wait.reason)
             launch = prepare()
             self._ends.listen()
             try:
                 child = self._spawn(key, launch)
             except AlreadyBegun:
-                return self.adopt(key, launch)
+                return self._adopt(key, launch, wait)
             except spawn.Revoked:
                 _log.warning("%s is not begun: the lead of its jobs is another runner's, or may be", key)
                 return "revoked"
         except Exception as error:
             return verdict.failed(error)
-        self._hand_over(child)
+        self._hand_over(child, wait)
         return None
 
     def _spawn(self, key: AttemptKey, launch: Launch) -> Child:
@@ -264,18 +286,17 @@ class Processes:
             child.floods = self._floods
         return child
 
-    def _hand_over(self, child: Child) -> None:
+    def _hand_over(self, child: Child, wait: _Wait) -> None:
         """To the loop. What was said of it before it was known comes after."""
         self._watch.add(child)
         with self._lock:
             if child.refused:
                 return
-            reason = self._waiting.pop(child.name, "")
-            code = self._early_ends.pop(child.name, None)
-        if reason:
-            self._loop.call(partial(self._watch.stop, child, reason))
-        if code is not None:
-            self._loop.call(partial(self._watch.ended, child, code))
+            self._drop(child.name, wait)
+        if wait.reason:
+            self._loop.call(partial(self._watch.stop, child, wait.reason))
+        if wait.code is not None:
+            self._loop.call(partial(self._watch.ended, child, wait.code))
 
     # -- on the loop thread
 
@@ -283,7 +304,7 @@ class Processes:
         with self._lock:
             child = self._watch.children.get(name)
             if name in self._waiting:
-                self._early_ends[name] = code
+                self._waiting[name].code = code
                 return
         if child is not None:
             self._watch.ended(child, code)
@@ -293,11 +314,12 @@ class Processes:
             child = self._watch.children.get(name)
             if child is None and name in self._waiting:
                 # Its shim refused just as this was asked, and it waits to begin again.
-                self._waiting[name] = reason
+                self._waiting[name].reason = reason
         if child is not None:
             self._watch.stop(child, reason)
 
     def _again(self, child: Child) -> None:
         with self._lock:
-            self._waiting[child.name] = child.stopping or self._waiting.get(child.name, "")
-        self._starter.submit(partial(self._begin, child.key, child.name, lambda: child.launch))
+            wait = self._waiting.setdefault(child.name, _Wait())
+            wait.reason = child.stopping or wait.reason
+        self._starter.submit(partial(self._begin, child.key, child.name, lambda: child.launch, wait))

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from runner.clock import SystemClock
-from runner.core.run import Status
+from runner.core.run import Outcome, Status
 from runner.executors.base import Found
+from runner.executors.child import Child
 from runner.executors.output import path_of, read
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, marks
@@ -186,6 +187,38 @@ def test_left_to_the_next_runner(tmp_path: Path) -> None:
     finally:
         second.close()
     assert (outcome.exit_code, outcome.tail) == (5, "bye")
+
+
+def test_one_that_is_asked_for_again_just_as_it_ended_is_told_as_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is told before the thread that took it over comes to say that it is at work."""
+    script = "while ! test -e go; do sleep 0.01; done; echo bye; exit 5"
+    [one] = tasks(script, 1)
+    before = Open(tmp_path)
+    before.executor.start(one)
+    begun(tmp_path, script)
+    before.close(leave=True)
+    opened = Open(tmp_path)
+    processes, told = opened.executor._processes, list[Outcome]()
+    assert processes is not None
+    add = processes._watch.add
+
+    def ends_at_once(child: Child) -> None:
+        add(child)
+        if not told:
+            (tmp_path / "go").touch()
+            told.append(opened.next())
+            opened.executor.start(one)
+
+    monkeypatch.setattr(processes._watch, "add", ends_at_once)
+    try:
+        opened.executor.start(one)
+        wait_until(lambda: bool(told))
+        told.append(opened.next())
+    finally:
+        opened.close()
+    assert [(each.exit_code, each.tail) for each in told] == [(5, "bye")] * 2
 
 
 def test_no_output_is_lost_or_repeated_when_runners_are_killed(lone: Lone, tmp_path: Path) -> None:
