@@ -45,10 +45,18 @@ def leaks_a_thread() -> dict[str, str]:
 
 
 def waits(path: str) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not os.path.exists(path) and time.monotonic() < deadline:
         time.sleep(0.01)
     return "waited"
+
+
+def meets(directory: str, name: str, count: int) -> None:
+    """Goes on once so many are there at once."""
+    open(os.path.join(directory, name), "w").close()
+    deadline = time.monotonic() + 60
+    while len(os.listdir(directory)) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def cleans_up(ready: str, path: str) -> None:

@@ -27,4 +27,4 @@ def reactor() -> Iterator[Any]:
     thread.start()
     yield one
     one.callFromThread(one.stop)
-    thread.join(20)
+    thread.join(60)

@@ -12,7 +12,7 @@ from typing import Any
 from runner.core.run import AttemptKey
 from runner.executors.base import Done, Found, Task
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Elsewhere:

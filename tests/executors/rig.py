@@ -18,6 +18,7 @@ from runner.executors.marks import Marks
 from runner.executors.place import attempt_path
 from runner.moment import SECOND
 from runner.spec import Command, JobKey, JobSpec, Step, Work
+from tests.waiting import PATIENCE
 
 SLOT = 1_774_000_000 * SECOND
 _TESTED_BY = os.environ.setdefault("TESTED_BY", str(os.getpid()))
@@ -52,7 +53,7 @@ class Open:
         self.executor = LocalExecutor("default", state_dir=state_dir, clock=SystemClock(), **options)
         self.executor.open(lambda key, outcome: self.told.put((key, outcome)))
 
-    def next(self, timeout: float = 20) -> Outcome:
+    def next(self, timeout: float = PATIENCE) -> Outcome:
         return self.told.get(timeout=timeout)[1]
 
     def run(self, work: Work, **more: Any) -> Outcome:

@@ -32,7 +32,7 @@ def test_an_end_that_nobody_can_handle_keeps_none_of_the_others_back(tmp_path: P
     (tmp_path / "ended").write_text("first 1\nsecond 2\n")
     loop.start()
     try:
-        assert [heard.get(timeout=10), heard.get(timeout=10)] == [("first", 1), ("second", 2)]
+        assert [heard.get(timeout=60), heard.get(timeout=60)] == [("first", 1), ("second", 2)]
     finally:
         loop.stop()
         ends.close()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from runner.executors.threads import Stop, Threads
 from runner.spec import Call, Command, JobKey
 from runner.testing.executor_suite import Ears, task
 from tests.executors import callables
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -137,22 +137,29 @@ from runner.testing.executor_suite import Ears, task
 executor, ears = ProcessPoolExecutor(3), Ears()
 executor.open(ears)
 for number in range(3):
-    executor.start(task(Call("time:sleep", (0.3,)), job=f"job{number}"))
+    executor.start(task(Call("tests.executors.callables:meets", (sys.argv[2], str(number), 3)), job=f"job{number}"))
 for number in range(3):
     ears.next()
 print(*[worker._process.pid for worker in executor._workers], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program, os.pathsep.join(sys.path)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program, os.pathsep.join(sys.path), tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=150,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     workers = [int(pid) for pid in done.stdout.split()]
     assert len(workers) == 3
-    until = time.monotonic() + 15
-    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in workers):
-        assert time.monotonic() < until, "a worker is left behind"
-        time.sleep(0.02)
+    wait_until(lambda: not any(map(alive, workers)), "no worker is left behind")
+
+
+def alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_what_is_just_being_told_is_still_known() -> None:
@@ -165,7 +172,7 @@ def test_what_is_just_being_told_is_still_known() -> None:
     threads = Threads("pool", 1, SystemClock(), done)
     key = AttemptKey(RunKey(JobKey("default", "api", "job"), 0), "main", 1)
     threads.start(key, lambda stop: Outcome(Status.SUCCEEDED))
-    assert known.get(timeout=10)
+    assert known.get(timeout=PATIENCE)
     threads.close(wait=True)
     assert not threads.knows(key)
 
@@ -173,7 +180,7 @@ def test_what_is_just_being_told_is_still_known() -> None:
 def test_who_waits_for_the_end_finds_the_threads_gone() -> None:
     """Also one that is slow to leave: APScheduler's pools are joined as well."""
     gate = threading.Event()
-    before = threading.active_count()
+    before = set(threading.enumerate())
     threads = Threads("pool", 3, SystemClock(), lambda key, outcome: None)
     began: queue.SimpleQueue[None] = queue.SimpleQueue()
 
@@ -185,10 +192,10 @@ def test_who_waits_for_the_end_finds_the_threads_gone() -> None:
     for number in range(3):
         threads.start(AttemptKey(RunKey(JobKey("default", "api", f"job{number}"), 0), "main", 1), work)
     for _ in range(3):
-        began.get(timeout=10)
+        began.get(timeout=PATIENCE)
     gate.set()
     threads.close(wait=True)
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_thread_that_works_on_at_what_was_given_up_holds_up_no_end() -> None:
@@ -203,7 +210,7 @@ def test_a_thread_that_works_on_at_what_was_given_up_holds_up_no_end() -> None:
 
     key = AttemptKey(RunKey(JobKey("default", "api", "job"), 0), "main", 1)
     threads.start(key, work)
-    began.get(timeout=10)
+    began.get(timeout=PATIENCE)
     threads.cancel(key, "timeout")
     threads.close(wait=True)
     assert not threads.knows(key)

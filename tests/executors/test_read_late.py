@@ -14,7 +14,7 @@ from runner.core.run import Status
 from runner.executors.watching import LATE_OUTPUT, READ_LATE
 from runner.moment import SECOND
 from tests.executors.rig import Open, marks, sh, task
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def test_an_end_that_is_read_late_has_the_time_it_came_at_and_is_told_first(
         ended_at = left.changed_at()
         assert ended_at is not None
         time.sleep((late + READ_LATE) / SECOND)
-    local.executor.catch_up(10)
+    local.executor.catch_up(PATIENCE)
     _, outcome = local.told.get_nowait()
     assert (outcome.status, outcome.tail) == (Status.SUCCEEDED, "said")
     assert outcome.started_at is not None
@@ -73,8 +73,8 @@ def test_where_a_full_disk_took_the_end_it_is_as_late_as_it_is_read(local: Open)
 
 
 def test_to_catch_up_does_not_wait_for_what_still_runs(local: Open) -> None:
-    local.executor.start(task(sh("sleep 30", grace=0)))
+    local.executor.start(task(sh("sleep 300", grace=0)))
     began = time.monotonic()
-    local.executor.catch_up(20)
-    assert time.monotonic() - began < 10
+    local.executor.catch_up(2 * PATIENCE)
+    assert time.monotonic() - began < PATIENCE
     assert local.told.empty()

@@ -16,12 +16,12 @@ from runner.executors.child import Launch
 from runner.executors.local import LocalExecutor
 from runner.executors.starters import Starters
 from tests.executors.rig import Open, sh, task
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 def test_it_has_as_many_threads_as_it_may_and_no_more() -> None:
     starters = Starters("start", 3)
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=PATIENCE)
     names: set[str] = set()
 
     def meet() -> None:
@@ -56,16 +56,16 @@ class Watched:
 
         def blocks() -> None:
             stuck.set()
-            self.free.wait(10)
+            self.free.wait(PATIENCE)
 
         self.starters.submit(blocks)
-        assert stuck.wait(10)
+        assert stuck.wait(PATIENCE)
 
     def ask(self, name: str) -> None:
         self.starters.submit(lambda: self.begun.put(f"{name} in {threading.current_thread().name}"))
 
     def next(self) -> str:
-        return self.begun.get(timeout=10)
+        return self.begun.get(timeout=PATIENCE)
 
     def close(self) -> None:
         self.free.set()
@@ -109,11 +109,11 @@ def test_as_long_as_starts_are_taken_up_nobody_comes_to_help() -> None:
 
     def hold() -> None:
         holding.set()
-        held.wait(10)
+        held.wait(PATIENCE)
 
     watched.starters._most = 4
     watched.starters.submit(hold)
-    assert holding.wait(10)
+    assert holding.wait(PATIENCE)
     watched.ask("second")
     # It was asked for while "first" waited, which was taken up since.
     watched.later.pop(0)()
@@ -130,7 +130,7 @@ def test_what_waits_behind_a_stuck_one_is_made_before_the_close_ends() -> None:
     closing = threading.Thread(target=watched.starters.close)
     closing.start()
     watched.free.set()
-    closing.join(10)
+    closing.join(PATIENCE)
     assert not closing.is_alive()
     assert watched.next() == "first in start_0"
 
@@ -144,12 +144,12 @@ def test_a_command_that_is_hard_to_prepare_does_not_hold_up_the_next(
     def launches(executor: LocalExecutor, task: Task) -> Launch:
         if task.run.spec.id == "stuck":
             stuck.set()
-            free.wait(20)
+            free.wait(PATIENCE)
         return launch(executor, task)
 
     monkeypatch.setattr(LocalExecutor, "_launch", launches)
     local.executor.start(task(sh("echo stuck"), job="stuck"))
-    assert stuck.wait(10)
+    assert stuck.wait(PATIENCE)
     assert local.run(sh("echo next"), job="next").tail == "next"
     free.set()
     assert local.next().tail == "stuck"
@@ -179,7 +179,7 @@ def test_one_that_fails_leaves_the_others(caplog: pytest.LogCaptureFixture) -> N
 def test_none_is_made_before_the_first_is_asked_for() -> None:
     before = set(threading.enumerate())
     starters = Starters("start", 4)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     starters.close()
 
 

@@ -10,7 +10,7 @@ from runner.clock import SystemClock
 from runner.core.run import AttemptKey, Outcome, RunKey, Status
 from runner.executors.threads import Item, Stop, Threads
 from runner.spec import JobKey
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 GOOD = Outcome(Status.SUCCEEDED)
 
@@ -37,7 +37,7 @@ class Pool:
 
     def all_well(self, count: int) -> None:
         """So many were told, each once, and well."""
-        told = [self.told.get(timeout=20) for _ in range(count)]
+        told = [self.told.get(timeout=PATIENCE) for _ in range(count)]
         assert {one for one, _ in told} == {key(number) for number in range(count)}
         assert {outcome.status for _, outcome in told} == {Status.SUCCEEDED}
         assert self.told.empty()
@@ -51,7 +51,7 @@ def test_functions_that_wait_for_each_other_are_under_way_at_once() -> None:
     pool = Pool(6)
     for _ in range(3):
         # None of them returns before all have begun; the second time the threads are there already.
-        together = threading.Barrier(6, timeout=20)
+        together = threading.Barrier(6, timeout=PATIENCE)
         pool.start(6, together.wait)
         pool.all_well(6)
     assert pool.made == 6
@@ -59,7 +59,7 @@ def test_functions_that_wait_for_each_other_are_under_way_at_once() -> None:
 
 
 def test_so_they_are_where_each_is_handed_over_alone() -> None:
-    pool, together = Pool(4), threading.Barrier(4, timeout=20)
+    pool, together = Pool(4), threading.Barrier(4, timeout=PATIENCE)
 
     def work(stop: Stop) -> Outcome:
         together.wait()
@@ -73,7 +73,7 @@ def test_so_they_are_where_each_is_handed_over_alone() -> None:
 
 def test_an_initializer_that_takes_long_keeps_no_other_thread_from_coming() -> None:
     # Neither is through before both have come to it.
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=PATIENCE)
     broken: list[threading.BrokenBarrierError] = []
 
     def begin() -> None:
@@ -126,7 +126,7 @@ def test_what_waits_begins_in_order_and_once() -> None:
 
 
 def test_a_larger_pool_takes_up_what_waited_for_the_smaller_one() -> None:
-    pool, together = Pool(1), threading.Barrier(3, timeout=20)
+    pool, together = Pool(1), threading.Barrier(3, timeout=PATIENCE)
     pool.start(3, together.wait)
     wait_until(lambda: together.n_waiting == 1)
     pool.threads.resize(3)

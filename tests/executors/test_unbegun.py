@@ -28,7 +28,7 @@ from runner.testing.executor_suite import Ears
 from runner.testing.executor_suite import task as called
 from tests.executors import loops
 from tests.executors.rig import Open, task
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 SOON = SystemClock().elapsed() + 3600 * 1_000_000
 
@@ -57,7 +57,7 @@ def test_what_waits_is_unbegun_for_good_and_what_began_is_not() -> None:
 
     def first(stop: Stop) -> Outcome:
         begun.set()
-        goes_on.wait(20)
+        goes_on.wait(PATIENCE)
         return Outcome(Status.SUCCEEDED)
 
     def second(stop: Stop) -> Outcome:
@@ -66,7 +66,7 @@ def test_what_waits_is_unbegun_for_good_and_what_began_is_not() -> None:
 
     threads.start(key(1), first, lead.until)
     threads.start(key(2), second, lead.until)
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
     assert not threads.unbegun(key(2)), "the lead is not lost"
     lead.lost = True
     assert [threads.unbegun(key(number)) for number in (1, 2, 3)] == [False, True, False]
@@ -76,7 +76,7 @@ def test_what_waits_is_unbegun_for_good_and_what_began_is_not() -> None:
     assert not threads.unbegun(key(2))
     goes_on.set()
     threads.close(wait=True)
-    assert sorted([told.get(timeout=20), told.get(timeout=20)]) == [key(1), key(2)]
+    assert sorted([told.get(timeout=PATIENCE), told.get(timeout=PATIENCE)]) == [key(1), key(2)]
     assert (calls, told.empty()) == ([1], True)
 
 
@@ -175,7 +175,7 @@ def test_what_waits_for_a_loop_is_unbegun_for_good(inside: tuple[Any, Any], targ
     executor.open(ears)
     one = replace(called(Call(f"{__name__}:{target}")), until=lead.until)
     post(lambda: hold(held, goes_on))
-    assert held.wait(20)
+    assert held.wait(PATIENCE)
     lead.lost = True  # before the start: some go to a thread beside the loop, and need not wait for it
     executor.start(one)
     wait_until(lambda: executor.recover([one]) == Found())
@@ -197,7 +197,7 @@ def test_where_the_lead_is_not_sure_it_waits(inside: tuple[Any, Any], target: st
     lead.unsure = True
     one = replace(called(Call(f"{__name__}:{target}")), until=lead.until)
     executor.start(one)
-    assert lead.asked.wait(20)
+    assert lead.asked.wait(PATIENCE)
     assert executor.recover([one]).alive == {one.attempt}
     if ends == "renewed":
         lead.unsure = False
@@ -215,4 +215,4 @@ def test_where_the_lead_is_not_sure_it_waits(inside: tuple[Any, Any], target: st
 def hold(held: threading.Event, goes_on: threading.Event) -> None:
     """Keep the loop's thread, whatever loop it is."""
     held.set()
-    assert goes_on.wait(20)
+    assert goes_on.wait(PATIENCE)
