@@ -13,8 +13,10 @@ from types import ModuleType
 from typing import Any
 
 ROOTS = ("apscheduler", "runner")
+PATIENT = {"misfire_grace_time": None}
+"""Job defaults: nothing is missed because a busy machine delays it. What is said for a job goes first."""
 FAR = datetime(2040, 1, 1, 12, 30)
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 class Library:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import threading
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import Any
 
 from tests.differential import work
-from tests.differential.library import Ears, Library, logged
+from tests.differential.library import PATIENT, Ears, Library, logged
 
 RUN = 2**12 | 2**13 | 2**14
 
@@ -19,7 +20,7 @@ def moments_ago(seconds: float) -> datetime:
 
 def a_run(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, RUN)
         scheduler.add_job(work.note, args=["x"], id="one", name="n")
         ears.wait(RUN)
@@ -30,7 +31,7 @@ def a_run(lib: Library) -> None:
 
 def a_run_that_fails(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, RUN)
         scheduler.add_job(work.fail, id="one", kwargs={"text": "bad"})
         ears.wait(RUN)
@@ -41,7 +42,7 @@ def a_run_that_fails(lib: Library) -> None:
 
 def what_is_logged_of_runs(lib: Library) -> None:
     ears = Ears()
-    with logged(f"{lib.root}.executors") as lines, lib.running() as scheduler:
+    with logged(f"{lib.root}.executors") as lines, lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, RUN)
         for name, function in (("good", work.nothing), ("bad", work.fail)):
             scheduler.add_job(
@@ -53,7 +54,7 @@ def what_is_logged_of_runs(lib: Library) -> None:
 
 def what_is_logged_of_a_job_that_is_done(lib: Library) -> None:
     ears = Ears()
-    with logged(f"{lib.root}.scheduler") as lines, lib.running() as scheduler:
+    with logged(f"{lib.root}.scheduler") as lines, lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, 2**10)
         scheduler.add_job(work.nothing, id="once")
         ears.wait(2**10)
@@ -62,7 +63,7 @@ def what_is_logged_of_a_job_that_is_done(lib: Library) -> None:
 
 def a_job_that_is_at_work_for_the_last_time_is_gone(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, RUN | 2**15)
         scheduler.add_job(work.hold, id="once")
         ears.wait(2**15)
@@ -79,7 +80,7 @@ def a_job_that_is_at_work_for_the_last_time_is_gone(lib: Library) -> None:
 def a_job_that_adds_itself_again(lib: Library) -> None:
     """The usual way to work at times that follow from the work."""
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, RUN)
 
         def again() -> None:
@@ -97,7 +98,7 @@ def a_job_that_adds_itself_again(lib: Library) -> None:
 def the_same_moment_once_more(lib: Library) -> None:
     """A new job of the same id and date, while the one before is at work."""
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, RUN | 2**15)
         when = moments_ago(1)
         for count in (1, 2):
@@ -112,7 +113,7 @@ def the_same_moment_once_more(lib: Library) -> None:
 
 def an_interval_counts_from_its_own_first_time(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, 2**12)
         began = moments_ago(9000)
         scheduler.add_job(
@@ -135,7 +136,7 @@ def an_interval_counts_on_from_where_it_was_moved(lib: Library) -> None:
     """Whatever its `start_date` says; a calendar interval counts on from the date."""
     ears, far = Ears(), datetime(2020, 1, 1, tzinfo=UTC)
     for move in ("add", "modify"):
-        with lib.running() as scheduler:
+        with lib.running(job_defaults=PATIENT) as scheduler:
             scheduler.add_listener(ears, 2**12)
             began = moments_ago(60)
             first = {"next_run_time": began} if move == "add" else {}
@@ -156,7 +157,7 @@ def an_interval_counts_on_from_where_it_was_moved(lib: Library) -> None:
 def a_moved_interval_is_resumed(lib: Library) -> None:
     far = datetime(2020, 1, 1, tzinfo=UTC)
     moved = datetime(2040, 1, 1, 0, 17, tzinfo=UTC)
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_job(work.nothing, "interval", hours=1, start_date=far, id="grid")
         scheduler.modify_job("grid", next_run_time=moved)
         scheduler.pause_job("grid")
@@ -166,7 +167,7 @@ def a_moved_interval_is_resumed(lib: Library) -> None:
 
 def a_missed_run(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears)
         scheduler.add_job(work.note, "date", ["x"], run_date=moments_ago(60), id="one", misfire_grace_time=10)
         ears.wait(2**14)
@@ -179,7 +180,7 @@ def times_that_came_together(lib: Library) -> None:
     for coalesce in (True, False):
         work.CALLS.clear()
         ears = Ears()
-        with lib.running() as scheduler:
+        with lib.running(job_defaults=PATIENT) as scheduler:
             scheduler.add_listener(ears, RUN)
             start = moments_ago(5.5)
             scheduler.add_job(
@@ -204,7 +205,7 @@ def what_is_missed_of_times_that_came_together(lib: Library) -> None:
     for coalesce, grace in ((True, 2000), (True, 60), (False, 4000)):
         work.CALLS.clear()
         ears = Ears()
-        with logged(f"{lib.root}.executors") as lines, lib.running() as scheduler:
+        with logged(f"{lib.root}.executors") as lines, lib.running(job_defaults=PATIENT) as scheduler:
             scheduler.add_listener(ears, RUN)
             began = moments_ago(8000)
             scheduler.add_job(
@@ -226,7 +227,7 @@ def what_is_missed_of_times_that_came_together(lib: Library) -> None:
 
 def what_is_submitted(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, 2**15 | RUN)
         start = moments_ago(5.5)
         scheduler.add_job(
@@ -248,7 +249,7 @@ def what_is_submitted(lib: Library) -> None:
 
 def an_executor_that_is_not_there(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, 2**10 | RUN)
         scheduler.add_job(
             work.nothing, "interval", hours=1, next_run_time=moments_ago(0), id="one", executor="x"
@@ -260,7 +261,7 @@ def an_executor_that_is_not_there(lib: Library) -> None:
 
 def more_at_once_than_allowed(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, 2**16)
         scheduler.add_job(work.hold, "interval", seconds=0.2, id="one", max_instances=1)
         ears.wait(2**16)
@@ -273,7 +274,7 @@ def more_at_once_than_allowed(lib: Library) -> None:
 
 def a_run_as_things_are_told(lib: Library) -> None:
     ears = Ears()
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, 2**9 | 2**10 | RUN)
         scheduler.add_job(work.note, args=["x"], id="one")
         ears.wait(2**10)
@@ -283,7 +284,7 @@ def a_run_as_things_are_told(lib: Library) -> None:
 
 def listeners_that_raise_and_call(lib: Library) -> None:
     ears = Ears()
-    with logged(f"{lib.root}.scheduler") as lines, lib.running() as scheduler:
+    with logged(f"{lib.root}.scheduler") as lines, lib.running(job_defaults=PATIENT) as scheduler:
 
         def angry(event: Any) -> None:
             raise RuntimeError("no")
@@ -303,7 +304,7 @@ def listeners_that_raise_and_call(lib: Library) -> None:
 def methods_and_objects(lib: Library) -> None:
     ears = Ears()
     counter = work.Counter(5)
-    with lib.running() as scheduler:
+    with lib.running(job_defaults=PATIENT) as scheduler:
         scheduler.add_listener(ears, RUN)
         every: list[tuple[Any, list[Any]]] = [
             (counter.step, [2]),
@@ -322,7 +323,9 @@ def methods_and_objects(lib: Library) -> None:
 
 def a_pool_of_processes(lib: Library) -> None:
     ears = Ears()
-    with lib.running(executors={"default": {"type": "processpool", "max_workers": 1}}) as scheduler:
+    with lib.running(
+        job_defaults=PATIENT, executors={"default": {"type": "processpool", "max_workers": 1}}
+    ) as scheduler:
         scheduler.add_listener(ears, RUN)
         scheduler.add_job(work.add, args=[1], id="one")
         ears.wait(RUN)
@@ -336,7 +339,7 @@ def coroutines_on_asyncio(lib: Library) -> None:
 
     async def main() -> None:
         ears = Ears()
-        scheduler = lib.scheduler("AsyncIO")
+        scheduler = lib.scheduler("AsyncIO", job_defaults=PATIENT)
         scheduler.add_listener(ears, RUN)
         scheduler.start()
         loop_thread = threading.get_ident()
@@ -380,12 +383,27 @@ def an_interrupt_leaves_a_blocking_scheduler(lib: Library) -> None:
 
     scheduler = lib.scheduler("Blocking")
     scheduler.add_job(work.nothing, "interval", hours=1)
-    kill = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    scheduler.add_listener(lambda event: kill.start(), 2**0)
+
+    def soon() -> None:
+        threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        """What is raised in a listener is the listener's trouble: not before it is left."""
+        while frame is not None:
+            if frame.f_code.co_name in ("_dispatch", "_dispatch_event"):
+                soon()
+                return
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    scheduler.add_listener(lambda event: soon(), 2**0)
     try:
         scheduler.start()
     except (KeyboardInterrupt, SystemExit) as left:
         lib.say(type(left).__name__)
+    finally:
+        signal.signal(signal.SIGINT, before)
     lib.say(scheduler.running)
     if scheduler.running:
         scheduler.shutdown()

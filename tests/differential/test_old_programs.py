@@ -39,7 +39,7 @@ def output(program: Path, text: str, where: Path, more: dict[str, str]) -> tuple
         "PYTHONWARNINGS": "ignore",
     }
     done = subprocess.run(
-        [sys.executable, str(file), str(where)], capture_output=True, text=True, timeout=60, env=environ
+        [sys.executable, str(file), str(where)], capture_output=True, text=True, timeout=150, env=environ
     )
     assert done.returncode == 0, done.stderr
     return done.returncode, done.stdout

@@ -31,7 +31,7 @@ def note(what: Any) -> Any:
 
 
 def hold() -> None:
-    GATE.wait(15)
+    GATE.wait(90)
 
 
 async def later(value: int) -> int:

@@ -45,8 +45,8 @@ async def seven():
 
 
 here.start()
-here.add_job(seven)
-loop.call_later(10, sys.exit, "it did not run")
+here.add_job(seven, misfire_grace_time=None)
+loop.call_later(60, sys.exit, "it did not run")
 loop.run_forever()
 here.shutdown()
 loop.run_until_complete(asyncio.sleep(0))

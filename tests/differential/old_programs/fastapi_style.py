@@ -7,7 +7,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-scheduler = AsyncIOScheduler(timezone="UTC")
+scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None})
 state = {"beats": 0}
 done = None
 told = {}
@@ -52,12 +52,12 @@ async def main():
     async with lifespan():
         print(sorted(job.id for job in scheduler.get_jobs()))
         scheduler.add_job(once, args=["hello"], id="once")
-        await asyncio.wait_for(told["once"].wait(), 10)
+        await asyncio.wait_for(told["once"].wait(), 60)
         scheduler.add_job(broken, id="broken")
         scheduler.add_job(once, CronTrigger.from_crontab("*/5 * * * *", timezone="UTC"), args=["x"], id="cron")
         scheduler.add_job(once, IntervalTrigger(minutes=5, timezone="UTC"), args=["x"], id="interval")
-        await asyncio.wait_for(done.wait(), 10)
-        await asyncio.wait_for(told["broken"].wait(), 10)
+        await asyncio.wait_for(done.wait(), 60)
+        await asyncio.wait_for(told["broken"].wait(), 60)
         print(sorted((job.id, str(job.trigger)) for job in scheduler.get_jobs()))
     await asyncio.sleep(0)
     print("beats", state["beats"], "running", scheduler.running)

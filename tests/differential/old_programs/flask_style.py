@@ -61,7 +61,7 @@ if __name__ == "__main__":
     scheduler.add_job(tick, "cron", args=["b"], day_of_week="mon-fri", hour="9-17", id="office", replace_existing=True)
     server = HTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print("ticked", ticked.wait(10))
+    print("ticked", ticked.wait(60))
     for path in ("pause/office", "remove/tick", "remove/tick", "jobs"):
         get(path)
     server.shutdown()

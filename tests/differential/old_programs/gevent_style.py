@@ -20,6 +20,6 @@ def tick():
 scheduler = GeventScheduler(timezone="UTC")
 scheduler.add_job(tick, "interval", seconds=0.1)
 g = scheduler.start()
-with gevent.Timeout(10):
+with gevent.Timeout(60):
     g.join()
 print("joined", count, scheduler.running)

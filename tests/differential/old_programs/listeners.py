@@ -38,11 +38,11 @@ def on_state(event):
     print("state", event.code)
 
 
-scheduler = BackgroundScheduler(timezone="UTC")
+scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None})
 scheduler.add_listener(on_job, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED)
 scheduler.add_listener(on_state, EVENT_SCHEDULER_STARTED | EVENT_SCHEDULER_SHUTDOWN)
 scheduler.start()
 scheduler.add_job(fragile, id="first")
-print(over.wait(10), EVENT_ALL)
+print(over.wait(60), EVENT_ALL)
 scheduler.remove_listener(on_job)
 scheduler.shutdown()

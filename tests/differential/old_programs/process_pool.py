@@ -28,7 +28,7 @@ if __name__ == "__main__":
     scheduler.start()
     scheduler.add_job(square, args=[12], id="square", misfire_grace_time=None)
     scheduler.add_job(wrong, id="wrong", misfire_grace_time=None)
-    print(over.wait(30))
+    print(over.wait(60))
     value, pid = answers["square"].retval
     print(value, pid != os.getpid(), repr(answers["wrong"].exception))
     scheduler.shutdown()

@@ -17,7 +17,7 @@ def heard(event):
     results.append(event.retval)
 
 
-scheduler = QtScheduler(timezone="UTC")
+scheduler = QtScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None})
 scheduler.add_listener(heard, EVENT_JOB_EXECUTED)
 scheduler.start()
 for number in (1, 2, 3):
@@ -25,7 +25,7 @@ for number in (1, 2, 3):
 watch = QTimer()
 watch.timeout.connect(lambda: app.quit() if len(results) == 3 else None)
 watch.start(50)
-QTimer.singleShot(10_000, app.quit)
+QTimer.singleShot(60_000, app.quit)
 app.exec()
 scheduler.shutdown()
 print(sorted(results), scheduler.running)

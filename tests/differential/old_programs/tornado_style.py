@@ -32,6 +32,6 @@ async def begin():
 loop = IOLoop.current()
 scheduler = TornadoScheduler()
 loop.add_callback(begin)
-loop.call_later(10, loop.stop)
+loop.call_later(60, loop.stop)
 loop.start()
 print(sorted(set(seen)), min(seen.count("coroutine"), seen.count("function")) >= 2)

@@ -21,6 +21,6 @@ def end():
 scheduler = TwistedScheduler(timezone="UTC")
 scheduler.add_job(tick, "interval", seconds=0.1)
 scheduler.start()
-reactor.callLater(10, reactor.stop)
+reactor.callLater(60, reactor.stop)
 reactor.run()
 print("ticks", count >= 3)
