@@ -12,6 +12,7 @@ from runner.core.action import Save
 from runner.core.run import Incident, Job, Occurrence, Run, Status
 from runner.errors import LeaseLost
 from runner.history import history_of
+from runner.jobstores.base import LEASE
 from runner.jobstores.keyed import MOST_CLOCK_CHANGES
 from runner.jobstores.retention import USUAL
 from runner.moment import MINUTE, SECOND
@@ -48,7 +49,7 @@ class KeyedLaws(JobStoreSuite):
         assert first is not None
         assert other.hold(SOURCE, "you", NOON) is None
         self.expire(store)
-        second = other.hold(SOURCE, "you", NOON)
+        second = other.hold(SOURCE, "you", NOON, 100 * LEASE)
         assert second is not None
         assert second.number > first.number
         with pytest.raises(LeaseLost, match=f"the lead of {SOURCE} went to another runner"):

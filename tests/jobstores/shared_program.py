@@ -42,7 +42,7 @@ def main(kind: str, url: str, marks: str) -> None:
         replace_existing=True,
     )
     print("ready", flush=True)
-    threading.Event().wait(120)
+    threading.Event().wait(900)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -13,10 +15,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from tests.jobstores import standing_servers
 
 Words = list[str | Path]
 KEEPER = str(Path(__file__).with_name("store_keeper.py"))
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds a server has to answer first."""
 MARIADB = """CREATE DATABASE IF NOT EXISTS runner CHARACTER SET utf8mb4;
 CREATE USER IF NOT EXISTS runner IDENTIFIED BY '{}';
@@ -35,10 +38,44 @@ GRANT ALL ON *.* TO runner WITH GRANT OPTION;
 """What it does whenever it starts."""
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that a system gives to whoever wants any: a connection that just begins never has one of them."""
+_taken: set[int] = set()
+_taking = threading.Lock()
+
+
+@cache
+def _ledger() -> int:
+    """A file with a byte for each port, locked by the process that has it."""
+    path = Path(tempfile.gettempdir()) / f"runner-test-ports-{os.getuid()}"
+    return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
 def free_port() -> int:
+    """A port that is nobody's, and stays this process's among all that run tests here: a server may start on it late,
+    and once more after it was killed."""
+    with _taking:
+        for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+            if port in _taken:
+                continue
+            try:
+                fcntl.lockf(_ledger(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            except OSError:
+                continue
+            if _nobodys(port):
+                _taken.add(port)
+                return port
+            fcntl.lockf(_ledger(), fcntl.LOCK_UN, 1, port)
+    raise LookupError("no port is free")
+
+
+def _nobodys(port: int) -> bool:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def found(*candidates: str | Path | None) -> Path | None:
@@ -155,7 +192,7 @@ class Server:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             with contextlib.suppress(BrokenPipeError):
-                keeper.communicate(word + b"\n", timeout=30)
+                keeper.communicate(word + b"\n", timeout=PATIENCE)
 
     def restart(self, word: bytes = b"kill") -> None:
         self.end(word)

@@ -23,7 +23,7 @@ from tests.jobstores.store_kinds import KINDS, Kind
 from tests.jobstores.store_proxy import Proxy
 from tests.jobstores.writing_program import batch
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 CUTS = 20 if os.environ.get("RUNNER_LONG") else 1
 """At how many places, drawn at random, a connection is cut besides the middle and the end."""
 

@@ -24,7 +24,7 @@ from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from runner.jobstores.sqlalchemy.database import Channel
 from runner.jobstores.sqlalchemy.leases import check as check_fence
 from runner.jobstores.sqlalchemy.tables import metadata
-from runner.moment import DAY
+from runner.moment import DAY, SECOND
 from runner.testing.jobstore_suite import JobStoreSuite
 from runner.testing.jobstore_values import NOON, SOURCE, run, spec
 from tests.jobstores import store_servers
@@ -86,12 +86,13 @@ class TestServers(JobStoreSuite):
 
     def test_the_lead_passes_on_when_its_time_is_up(self, store: Any) -> None:
         other = self.reopened(store)
-        first = store.hold(SOURCE, "me", NOON)
+        long = 100 * LEASE
+        first = store.hold(SOURCE, "me", NOON, long)
         assert first is not None
         assert other.hold(SOURCE, "you", NOON + 99 * DAY) is None, "the database's clock decides, not ours"
         with store.engine.begin() as connection:
-            connection.execute(text("UPDATE runner_leases SET until = until - 4000001"))
-        second = other.hold(SOURCE, "you", NOON)
+            connection.execute(text(f"UPDATE runner_leases SET until = until - {long + SECOND + 1}"))
+        second = other.hold(SOURCE, "you", NOON, long)
         assert second is not None
         assert second.number == first.number + 1
         with pytest.raises(LeaseLost, match=f"the lead of {SOURCE} went to another runner"):
@@ -123,7 +124,7 @@ class TestServers(JobStoreSuite):
             "INSERT INTO runner_meta (name, value) VALUES (%s, 'x')", [("frozen1",), ("frozen2",)]
         )
         second = None
-        until = time.monotonic() + 20
+        until = time.monotonic() + 90
         while second is None and time.monotonic() < until:
             with contextlib.suppress(StoreError):
                 second = other.hold(SOURCE, "you", now())

@@ -18,7 +18,7 @@ from runner.testing.jobstore_values import NOON, SOURCE
 from tests.jobstores.store_kinds import KINDS
 from tests.jobstores.writing_program import batch
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 KILLS, SIZES = (10, [4, 120]) if os.environ.get("RUNNER_LONG") else (1, [120])
 PROGRAM = Path(__file__).with_name("writing_program.py")
 BETWEEN = 1_000

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.jobstores import standing_servers, store_servers
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 @pytest.fixture
