@@ -21,7 +21,7 @@ def store_of() -> Callable[[Path], Path]:
             cwd=directory,
             env=environ,
             check=True,
-            timeout=60,
+            timeout=150,
         )
         return directory / "state" / "runner.db"
 

@@ -30,7 +30,7 @@ def test_a_block_runs(block: str, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         env=environ,
     )
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -21,6 +20,7 @@ from runner.jobstores.memory import MemoryJobStore
 from runner.moment import MINUTE, SECOND, Moment, Span
 from runner.spec import Call, Step
 from tests.engine.engine_rig import SOURCE, Rig, good, job
+from tests.waiting import PATIENCE, wait_until
 
 
 class Leased(MemoryJobStore):
@@ -178,7 +178,7 @@ class Gate:
 def held() -> None:
     Gate.calls.append("held")
     Gate.began.set()
-    assert Gate.goes_on.wait(20)
+    assert Gate.goes_on.wait(90)
 
 
 def queued() -> None:
@@ -195,16 +195,17 @@ def test_what_waited_in_the_executor_when_the_lead_was_lost_is_begun_by_the_next
         rig.post(Added(replace(job(function.__name__), steps=(Step("main", Call(function)),))))
     rig.clock.advance(MINUTE)
     rig.until(lambda: rig.names().count("run.started") == 2)
-    assert Gate.began.wait(20)
+    assert Gate.began.wait(PATIENCE)
     store.take_away()
     led = rig.names().count("lease.taken")
     rig.until(lambda: rig.names().count("lease.taken") > led)
     Gate.goes_on.set()
-    deadline = time.monotonic() + 20
-    while len(rig.ended()) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+
+    def both_ended() -> bool:
         rig.engine.turn()
+        return len(rig.ended()) == 2
+
+    wait_until(both_ended)
     pool.close()
     assert {run.spec.id: run.status for run in rig.ended()} == {
         "held": Status.SUCCEEDED,

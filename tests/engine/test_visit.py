@@ -10,6 +10,7 @@ import pytest
 from runner.clock import SystemClock
 from runner.engine import Engine, Hands
 from runner.moment import SECOND, Moment
+from tests.waiting import PATIENCE
 
 
 class Running:
@@ -33,11 +34,11 @@ class Running:
     def turned(self) -> None:
         seen = threading.Event()
         self.engine.call(lambda now: seen.set())
-        assert seen.wait(10)
+        assert seen.wait(PATIENCE)
 
     def end(self) -> None:
         self.engine.end()
-        self.thread.join(10)
+        self.thread.join(PATIENCE)
 
 
 @pytest.fixture
@@ -65,10 +66,10 @@ def test_it_is_refused_during_a_turn_and_while_something_waits_for_one(running: 
 
     def long(now: Moment) -> None:
         inside.set()
-        assert leave.wait(10)
+        assert leave.wait(PATIENCE)
 
     running.engine.call(long)
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE)
     assert not running.engine.visit(lambda now: pytest.fail("a turn is under way"))
     leave.set()
     running.turned()
@@ -124,7 +125,7 @@ def test_the_clock_thread_wakes_for_what_a_visit_made_due(running: Running) -> N
     running.engine.attach(Waiting())  # type: ignore[arg-type]
     running.turned()
     running.until(lambda: running.engine.visit(lambda now: due.append(now + SECOND // 20)))
-    assert woken.wait(10)
+    assert woken.wait(PATIENCE)
 
 
 def test_a_chore_is_done_before_the_next_turn_or_visit_and_wakes_nobody(running: Running) -> None:
