@@ -62,7 +62,7 @@ def _good(case: Case, loaded: Config) -> Iterator[Finding]:
         )
         return
     jobs, scheduled = loaded.jobs, [spec for spec in loaded.jobs if spec.trigger is not None and spec.enabled]
-    parts = [count(len(jobs), "job"), f"{len(scheduled)} scheduled"]
+    parts = [count(len(jobs), "job"), f"{len(scheduled):,} scheduled"]
     if off := [spec.id for spec in jobs if not spec.enabled]:
         parts.append(f"{len(off)} with enabled: false")
     yield ok(ABOUT, f"{case.place.file} is good: {', '.join(parts)}")

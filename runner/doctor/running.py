@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from runner.doctor.case import Case
 from runner.doctor.elsewhere import elsewhere
 from runner.doctor.finding import Finding, note, ok, problem
 from runner.machine_zone import machine_zone
-from runner.moment import parse_iso
+from runner.moment import DAY, parse_iso
 from runner.service.health import Health, why_unknown
 from runner.service.leader import Leader
 from runner.service.twin import twin
@@ -81,11 +82,7 @@ def _well(case: Case, health: Health) -> Iterator[Finding]:
             ABOUT, f"process {health.pid} says of itself: {each}", "nothing starts until that is mended"
         )
     status = health.status
-    clock = status.get("clock") or {}
-    if clock:
-        yield note(
-            ABOUT, f"{clock.get('text')}, {_ago(clock.get('at'), case)}", "runner why JOB says what it did"
-        )
+    yield from _clock(status.get("clock"), case)
     if status.get("draining"):
         yield note(ABOUT, f"process {health.pid} is stopping: nothing new starts")
         return
@@ -98,6 +95,13 @@ def _well(case: Case, health: Health) -> Iterator[Finding]:
     holder = holder or str(Leader.read(case.place.state) or "another runner")
     if not health.problems:
         yield ok(ABOUT, f"process {health.pid} stands by, {holder} leads; {seen}")
+
+
+def _clock(change: Mapping[str, Any] | None, case: Case) -> Iterator[Finding]:
+    """That it was set, in so far as it may still matter to anybody."""
+    if change and abs(case.now - parse_iso(str(change.get("at")))) <= DAY:
+        fact = f"{change.get('text')}, {_ago(change.get('at'), case)}"
+        yield note(ABOUT, fact, "runner why JOB says what became of its times")
 
 
 def _at(text: object, case: Case) -> str:

@@ -12,29 +12,34 @@ from runner.doctor.case import Case
 from runner.doctor.finding import Finding, note, ok
 
 ABOUT = "systemd"
-_UNIT = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
-_ASKED = "Type,KillMode,WatchdogUSec,Delegate,Restart"
+_UNIT = re.compile(r"/([^/\n]+\.service)(?=/|$)", re.MULTILINE)
+_ASKED = "MainPID,KillMode,WatchdogUSec,Delegate,Restart"
 _PATIENCE = 3.0
 
 
 def unit(case: Case) -> Iterator[Finding]:
     if case.alive is None:
         return
-    name = unit_of(_read(Path(f"/proc/{case.alive.pid}/cgroup")))
-    if name is None or not Path("/run/systemd/system").is_dir() or "user@" in name:
+    cgroup = _read(Path(f"/proc/{case.alive.pid}/cgroup"))
+    name = unit_of(cgroup)
+    if name is None or not Path("/run/systemd/system").is_dir():
         return
-    said = _asked(name)
+    said = _asked(name, of_user="/user@" in cgroup)
     if said is None:
         yield note(ABOUT, f"process {case.alive.pid} is of {name}; systemctl does not say how that is set up")
+        return
+    if said.get("MainPID") != str(case.alive.pid):
+        fact = f"process {case.alive.pid} was started within {name}, and is no service of its own"
+        yield note(ABOUT, fact, "after a crash nobody starts it; docs/deploying.md has a unit")
         return
     found = list(judged(name, said))
     yield from found or [ok(ABOUT, f"{name} is set up as docs/deploying.md says")]
 
 
 def unit_of(cgroup: str) -> str | None:
-    """The innermost service in the text of a /proc/PID/cgroup."""
+    """The innermost service in the text of a /proc/PID/cgroup; a user's own systemd is none of interest."""
     found = _UNIT.findall("\n".join(line.split(":", 2)[-1] for line in cgroup.splitlines()))
-    return found[-1] if found else None
+    return found[-1] if found and not found[-1].startswith("user@") else None
 
 
 def judged(name: str, said: Mapping[str, str]) -> Iterator[Finding]:
@@ -60,13 +65,13 @@ def judged(name: str, said: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def _asked(name: str) -> dict[str, str] | None:
+def _asked(name: str, *, of_user: bool) -> dict[str, str] | None:
     program = shutil.which("systemctl")
     if program is None:
         return None
     try:
         done = subprocess.run(
-            [program, "show", f"--property={_ASKED}", "--", name],
+            [program, *(["--user"] if of_user else []), "show", f"--property={_ASKED}", "--", name],
             capture_output=True,
             text=True,
             timeout=_PATIENCE,

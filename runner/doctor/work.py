@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from functools import cache
 
 from runner.doctor.case import Case
 from runner.doctor.finding import Finding, count, few, ok, problem
@@ -21,6 +22,7 @@ def programs(case: Case) -> Iterator[Finding]:
     """The shell of each script, and the program of each command without one."""
     missing: dict[tuple[str, str], dict[str, None]] = {}
     wanted: set[str] = set()
+    which = cache(shutil.which)
     for spec, step, work in _commands(case):
         name = work.argv[0] if work.argv else work.shell[0]
         beside = "/" in name and not name.startswith("/")
@@ -28,7 +30,7 @@ def programs(case: Case) -> Iterator[Finding]:
         if _OPEN in name or where is None:
             continue
         wanted.add(name)
-        if not (os.access(f"{where}/{name}", os.X_OK) if beside else shutil.which(name, path=where)):
+        if not (os.access(f"{where}/{name}", os.X_OK) if beside else which(name, path=where)):
             help = f"it is looked for in {where}" if beside else f"install it, or mend PATH: {where}"
             missing.setdefault((name, help), {})[spec.id] = None
     for (name, help), ids in missing.items():

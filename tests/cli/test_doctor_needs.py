@@ -217,6 +217,8 @@ def test_a_check_that_hangs_is_given_up() -> None:
 def test_the_unit_of_a_process() -> None:
     assert unit_of("0::/system.slice/runner.service/runner\n") == "runner.service"
     assert unit_of("0::/user.slice/user-0.slice/session-3.scope\n") is None
+    assert unit_of("0::/user.slice/user-0.slice/user@0.service/app.slice/r.service\n") == "r.service"
+    assert unit_of("0::/user.slice/user-0.slice/user@0.service/app.slice/x.scope\n") is None
     assert unit_of("1:name=systemd:/system.slice/a.service\n0::/\n") == "a.service"
 
 

@@ -83,9 +83,14 @@ def test_what_it_says_of_itself(at_work: Place) -> None:
         "problem runner: process N says of itself: store: the disk is full\n"
         "  help: nothing starts until that is mended\n"
         "note runner: the clock was set back by 1h, 1h ago\n"
-        "  help: runner why JOB says what it did\n"
+        "  help: runner why JOB says what became of its times\n"
         "note runner: process N is stopping: nothing new starts"
     )
+
+
+def test_a_clock_that_was_set_long_ago_is_no_news(at_work: Place) -> None:
+    says(at_work, clock={"text": "the clock was set back by 1h", "at": iso(SystemClock().now() - 2 * DAY)})
+    assert runner_of(at_work, 0).startswith("ok runner: process N leads since ")
 
 
 def test_one_that_stands_by_and_is_another_version(at_work: Place) -> None:
