@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,8 @@ import pytest
 
 from runner.cli import VERBS
 from tests.cli.verb_place import Place
+from tests.closed import closed_port
+from tests.waiting import PATIENCE
 
 GOOD = """\
 jobs:
@@ -158,17 +159,12 @@ def test_a_server_that_is_down_is_one_that_nobody_answers_for(
     url: str, args: list[str], place: Place
 ) -> None:
     place.write(GOOD)
-    place.environ["RUNNER_DATABASE_URL"] = f"{url}127.0.0.1:{closed_port()}/0"
-    said = place.call(*args, code=4)
+    with closed_port() as port:
+        place.environ["RUNNER_DATABASE_URL"] = f"{url}127.0.0.1:{port}/0"
+        said = place.call(*args, code=4)
     assert said.stdout == ""
     assert "refused" in said.stderr
     assert "help: start the server, or mend the store's address ($RUNNER_DATABASE_URL)" in said.stderr
-
-
-def closed_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def test_the_table_knows_every_verb() -> None:
@@ -187,7 +183,7 @@ def test_a_run_that_is_told_to_end_is_cancelled(number: signal.Signals, served: 
         process = begin(place, "run", "long")
         wait_for(process.stdout, "began")
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         (run,) = json.loads(place.call("history", "--json").stdout)["runs"]
         assert run["status"] == "cancelled"
@@ -195,7 +191,7 @@ def test_a_run_that_is_told_to_end_is_cancelled(number: signal.Signals, served: 
     finally:
         if service is not None:
             service.terminate()
-            service.communicate(timeout=30)
+            service.communicate(timeout=PATIENCE)
 
 
 def begin(place: Place, *args: str) -> subprocess.Popen[str]:

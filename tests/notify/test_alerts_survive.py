@@ -16,6 +16,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from tests.waiting import PATIENCE
+
 KILLS = int(os.environ.get("RUNNER_TEST_KILLS", "2"))
 
 FILE = """\
@@ -46,7 +48,7 @@ class Sink:
         return Response("fine")
 
     def wait(self, service: Service) -> None:
-        assert self.heard.acquire(timeout=30), service.said()
+        assert self.heard.acquire(timeout=PATIENCE), service.said()
 
     def runs(self) -> Counter[str]:
         return Counter(
@@ -86,12 +88,12 @@ class Service:
 
     def wait_for(self, words: str) -> None:
         with self._news:
-            assert self._news.wait_for(lambda: words in self.said(), timeout=30), self.said()
+            assert self._news.wait_for(lambda: words in self.said(), timeout=PATIENCE), self.said()
 
     def end(self, number: int) -> None:
         self.process.send_signal(number)
-        self.process.wait(30)
-        self._reader.join(10)
+        self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -150,7 +152,7 @@ def test_a_message_that_nobody_takes_is_tried_again(httpserver: HTTPServer, tmp_
     (tmp_path / "jobs.yaml").write_text(text)
     service = Service(tmp_path)
     try:
-        assert taken.wait(30), service.said()
+        assert taken.wait(PATIENCE), service.said()
     finally:
         service.end(signal.SIGTERM)
     assert len(heard) == 2

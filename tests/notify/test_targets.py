@@ -20,6 +20,8 @@ from runner.notify.apprise import AppriseNotifier
 from runner.notify.base import Message
 from runner.notify.heartbeat import beat
 from runner.notify.targets import check, notifier_for
+from tests.closed import closed_port
+from tests.waiting import PATIENCE
 
 FAILURE = Message("etl failed in load", "Result: failed\n\n    <no> such table & so on", "failure")
 
@@ -39,13 +41,18 @@ def smtp() -> Iterator[Mailbox]:
             mails.put(envelope)
             return "250 kept"
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(Keep(), hostname="127.0.0.1", port=port)
-    controller.start()
-    yield Mailbox(port, mails)
-    controller.stop()
+    class Here(Controller):
+        """On a port that the system chose and nobody else was given."""
+
+        def _create_server(self) -> Any:
+            return self.loop.create_server(self._factory_invoker, sock=listener)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        controller = Here(Keep(), hostname="127.0.0.1", port=port, ready_timeout=PATIENCE)
+        controller.start()
+        yield Mailbox(port, mails)
+        controller.stop()
 
 
 def test_a_mail_arrives_whole(smtp: Mailbox) -> None:
@@ -53,7 +60,7 @@ def test_a_mail_arrives_whole(smtp: Mailbox) -> None:
         f"mailto://127.0.0.1:{smtp.port}?from=runner@example.com&to=ops@example.com&mode=insecure&format=text"
     )
     notifier_for(url, print).send(FAILURE)
-    envelope = smtp.mails.get(timeout=20)
+    envelope = smtp.mails.get(timeout=PATIENCE)
     mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
     assert envelope.rcpt_tos == ["ops@example.com"]
     assert mail["Subject"] == "etl failed in load"
@@ -91,10 +98,7 @@ def test_a_refusal_is_an_error_with_its_reason(httpserver: HTTPServer) -> None:
 
 
 def test_nobody_at_the_address_is_an_error() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with pytest.raises(RunnerError, match="JSON did not take the message"):
+    with closed_port() as port, pytest.raises(RunnerError, match="JSON did not take the message"):
         AppriseNotifier(f"json://127.0.0.1:{port}/x").send(FAILURE)
 
 
@@ -165,7 +169,7 @@ def test_the_output_arrives_with_the_mail(smtp: Mailbox, tmp_path: Path) -> None
     notifier_for(url, print).send(replace(FAILURE, attachment=str(log)))
     notifier_for(url, print).send(replace(FAILURE, attachment=str(tmp_path / "gone.log")))
     first, second = (
-        email.message_from_bytes(smtp.mails.get(timeout=20).content, policy=email.policy.default)
+        email.message_from_bytes(smtp.mails.get(timeout=PATIENCE).content, policy=email.policy.default)
         for _ in range(2)
     )
     assert [part.get_filename() for part in first.iter_attachments()] == ["etl.log"]
