@@ -7,6 +7,7 @@ import pytest
 
 from runner.clock import Alarm, SystemClock, VirtualClock
 from runner.moment import HOUR, MILLISECOND, SECOND
+from tests.waiting import PATIENCE
 
 
 def test_the_alarm_rings_when_its_span_has_passed() -> None:
@@ -32,7 +33,7 @@ def test_a_ring_from_another_thread_ends_an_endless_wait() -> None:
     waiting = threading.Thread(target=alarm.wait, args=(None,))
     waiting.start()
     alarm.ring()
-    waiting.join(10)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive()
     alarm.close()
 
@@ -71,7 +72,7 @@ def test_a_ring_while_the_waiter_wakes_does_not_silence_the_next(
     waiting = threading.Thread(target=alarm.wait, args=(None,), daemon=True)
     waiting.start()
     alarm.ring()
-    waiting.join(10)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive()
 
 

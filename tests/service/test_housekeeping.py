@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,6 +23,7 @@ from runner.moment import HOUR, SECOND
 from runner.service import housekeeping
 from runner.service.house import House
 from runner.service.housekeeping import Housekeeper, tidy
+from tests.waiting import wait_until
 
 JOBS = "jobs:\n  talk:\n    run: echo hello\n    retention: {runs: 2, logs: 150m}\n"
 
@@ -76,13 +75,6 @@ def kept(tmp_path: Path) -> Kept:
     return Kept(tmp_path)
 
 
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
-
-
 def test_what_is_old_is_forgotten_as_the_disk_becomes_nearly_full(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,9 +88,9 @@ def test_what_is_old_is_forgotten_as_the_disk_becomes_nearly_full(
         assert not room.short()
         assert kept.runs == 5
         room.keep_free = 1 << 60
-        until(room.short)
-        until(lambda: kept.runs == 2)
-        until(lambda: [log.exists() for log in kept.output] == [True, True, False, False, False])
+        wait_until(room.short)
+        wait_until(lambda: kept.runs == 2)
+        wait_until(lambda: [log.exists() for log in kept.output] == [True, True, False, False, False])
     finally:
         keeper.close()
         kept.store.close()

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from runner.service.merged import Merged
+from tests.waiting import PATIENCE
 
 
 class Work:
@@ -23,7 +24,7 @@ class Work:
         self.at_once += 1
         assert self.at_once == 1, "one at a time"
         self.begun.release()
-        assert self.end.acquire(timeout=10)
+        assert self.end.acquire(timeout=PATIENCE)
         self.at_once -= 1
 
 
@@ -31,19 +32,19 @@ def test_all_who_ask_while_it_is_done_have_it_done_once_more() -> None:
     work = Work()
     merged = Merged(work, name="work")
     merged.ask()
-    assert work.begun.acquire(timeout=10)
+    assert work.begun.acquire(timeout=PATIENCE)
     for _ in range(50):
         merged.ask()
     assert sum(thread.name == "work" for thread in threading.enumerate()) == 2
     work.end.release()
-    assert work.begun.acquire(timeout=10), "who asks while it is done may know more than it has read"
+    assert work.begun.acquire(timeout=PATIENCE), "who asks while it is done may know more than it has read"
     work.end.release()
     merged.ask()
-    assert work.begun.acquire(timeout=10)
+    assert work.begun.acquire(timeout=PATIENCE)
     work.end.release()
     for thread in threading.enumerate():
         if thread.name == "work":
-            thread.join(10)
+            thread.join(PATIENCE)
     assert work.times == 3
 
 
@@ -64,9 +65,9 @@ def test_a_work_that_fails_is_done_again_for_the_next() -> None:
         merged.ask()
         for thread in threading.enumerate():
             if thread.name == "work":
-                thread.join(10)
+                thread.join(PATIENCE)
         merged.ask()
-        assert done.wait(10)
+        assert done.wait(PATIENCE)
     finally:
         threading.excepthook = before
     assert heard == ["the first time"]
@@ -86,5 +87,5 @@ def test_where_there_is_no_thread_whoever_asks_does_it(monkeypatch: pytest.Monke
     merged.ask()
     for thread in threading.enumerate():
         if thread.name == "work":
-            thread.join(10)
+            thread.join(PATIENCE)
     assert len(done) == 2

@@ -10,6 +10,7 @@ from runner.errors import RunnerError
 from runner.jobstores.sqlalchemy.database import file_of
 from runner.service.control import Control, knock
 from runner.service.place import Place, find_files
+from tests.waiting import PATIENCE
 
 
 def test_the_state_directory_is_named_after_the_file_and_its_path(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_knock_on_the_control_socket_is_heard(tmp_path: Path, depth: int) -> N
     control.open()
     assert (directory / "control.sock").stat().st_mode & 0o777 == 0o600
     assert knock(directory / "control.sock")
-    assert heard.wait(10)
+    assert heard.wait(PATIENCE)
     control.close()
     assert not os.path.exists(directory / "control.sock")
     assert not knock(directory / "control.sock")

@@ -5,6 +5,7 @@ import queue
 import signal
 
 from runner.service.signals import Signals, hold
+from tests.waiting import PATIENCE
 
 
 def test_every_signal_is_told_whatever_the_main_thread_does() -> None:
@@ -16,7 +17,7 @@ def test_every_signal_is_told_whatever_the_main_thread_does() -> None:
         for _ in range(2000):
             # The word of a signal that comes while the main thread goes to wait must be there all the same.
             os.kill(os.getpid(), signal.SIGUSR1)
-            assert told.get(timeout=10) == signal.SIGUSR1
+            assert told.get(timeout=PATIENCE) == signal.SIGUSR1
     finally:
         signals.close()
     assert signal.getsignal(signal.SIGUSR1) == before
@@ -32,9 +33,9 @@ def test_what_comes_before_anybody_listens_is_told_once_somebody_does() -> None:
         signals = Signals([signal.SIGUSR1, signal.SIGUSR2], told.put)
         signals.open()
         try:
-            assert told.get(timeout=10) == signal.SIGUSR2
+            assert told.get(timeout=PATIENCE) == signal.SIGUSR2
             os.kill(os.getpid(), signal.SIGUSR1)
-            assert told.get(timeout=10) == signal.SIGUSR1, "three that were held are one"
+            assert told.get(timeout=PATIENCE) == signal.SIGUSR1, "three that were held are one"
         finally:
             signals.close()
     finally:

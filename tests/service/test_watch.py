@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.service.watch import Watcher, fingerprint
-
-PATIENCE_SECONDS = 10
+from tests.waiting import PATIENCE
 
 
 class Seen:
@@ -26,7 +25,7 @@ class Seen:
         self.contents.put(self.file.read_text() if self.file.exists() else "(missing)")
 
     def wait_for(self, content: str) -> None:
-        while self.contents.get(timeout=PATIENCE_SECONDS) != content:
+        while self.contents.get(timeout=PATIENCE) != content:
             pass
 
 
@@ -44,11 +43,15 @@ def test_saved_in_place(seen: Seen) -> None:
     seen.wait_for("two")
 
 
+def replace(file: Path, text: str) -> None:
+    other = file.with_name("jobs.yaml.new")
+    other.write_text(text)
+    os.replace(other, file)
+
+
 def test_replaced_by_rename_again_and_again(seen: Seen) -> None:
     for number in range(20):
-        other = seen.file.with_name("jobs.yaml.new")
-        other.write_text(f"edit {number}")
-        os.replace(other, seen.file)
+        replace(seen.file, f"edit {number}")
     seen.wait_for("edit 19")
 
 
@@ -104,8 +107,9 @@ def test_git_checkout_between_branches(tmp_path: Path) -> None:
 
 
 def test_writing_the_same_again_is_no_change(seen: Seen) -> None:
-    seen.file.write_text("one")
-    seen.file.write_text("two")
+    # As a whole: what is written in place is empty for an instant, which is another content.
+    replace(seen.file, "one")
+    replace(seen.file, "two")
     seen.wait_for("two")
     assert seen.contents.empty()
 
