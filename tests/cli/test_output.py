@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.verb_place import Place
+from tests.waiting import PATIENCE
 
 JOBS = """\
 channels: {ops: "log:"}
@@ -143,7 +144,7 @@ def on_terminal(args: list[str], place: Place, environ: dict[str, str]) -> str:
     os.close(ours)
     shown = b""
     while True:
-        ready, _, _ = select.select([keeper], [], [], 30)
+        ready, _, _ = select.select([keeper], [], [], PATIENCE)
         assert ready, "the terminal stayed silent"
         try:
             data = os.read(keeper, 65536)
@@ -153,7 +154,7 @@ def on_terminal(args: list[str], place: Place, environ: dict[str, str]) -> str:
             break
         shown += data
     os.close(keeper)
-    assert process.wait(timeout=30) == 0, shown
+    assert process.wait(timeout=PATIENCE) == 0, shown
     return shown.decode().replace("\r\n", "\n")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.verb_place import Place
+from tests.waiting import wait_until
 
 JOBS = "jobs:\n  talk: {run: echo hello}\n"
 
@@ -24,7 +25,8 @@ def disk(place: Place) -> Iterator[Path]:
     try:
         place.write(JOBS)
         place.call("run", "talk")
-        subprocess.run(["mount", "-o", "remount,ro", state], check=True)
+        # Whoever kept the run may still be closing its files.
+        wait_until(lambda: not subprocess.call(["mount", "-o", "remount,ro", state]), "nobody writes there")
         yield state
     finally:
         subprocess.run(["umount", "-l", state], check=True)

@@ -15,9 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import wait_until
-
-PATIENCE = 20.0
+from tests.waiting import PATIENCE, wait_until
 
 
 class Served:
@@ -116,6 +114,11 @@ class Desk:
         if check and done.returncode != 0:
             pytest.fail(f"runner {' '.join(args)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
+
+    def marked(self) -> bool:
+        """Whether the one command that was started has its end on the disk, told or not."""
+        (mark,) = (self.directory / "state" / "runs").glob("[0-9a-f]*[0-9a-f]")
+        return mark.read_text().count("\n") == 2
 
     def history(self, *args: str) -> list[dict[str, object]]:
         document = json.loads(self.runner("history", "--json", *args).stdout)

@@ -9,6 +9,7 @@ import pytest
 
 from runner.service.commit import commit_of
 from tests.process.conftest import Desk
+from tests.waiting import wait_until
 
 JOBS = """\
 jobs:
@@ -95,14 +96,18 @@ def test_a_run_says_the_commit_it_was_made_from(desk: Desk) -> None:
     served.wait_for("tick succeeded")
     desk.write(JOBS.replace('"* * * * * *"', '"*/2 * * * * *"'))
     served.wait_for("1 changed (tick)")
-    served.wait_for("tick succeeded")
+    wait_until(lambda: commits(desk)[0] == f"{first}+", "a run of the edited file")
     second = committed(desk.directory, "jobs.yaml")
     desk.runner("reload")
     assert f"at commit {second}" in desk.runner("status").stdout
-    served.wait_for("tick succeeded")
+    wait_until(lambda: commits(desk)[0] == second, "a run of what was committed")
     served.stop()
-    commits = [run["commit"] for run in desk.history("-n", "1000")]
-    assert list(dict.fromkeys(commits)) == [second, f"{first}+", first]
+    assert list(dict.fromkeys(commits(desk))) == [second, f"{first}+", first]
+
+
+def commits(desk: Desk) -> list[object]:
+    """Of the runs, the newest first."""
+    return [run["commit"] for run in desk.history("-n", "1000")]
 
 
 def test_without_a_repository_there_is_none(desk: Desk) -> None:

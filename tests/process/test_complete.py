@@ -19,6 +19,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from tests.process.conftest import Desk
+from tests.waiting import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # What a stand-in writes down: its name, its arguments, and the variables the file promises it.
@@ -86,6 +87,9 @@ class Stage:
             assert old in text, old
             text = text.replace(old, new)
         self.desk.write(text)
+
+    def pings(self) -> list[str]:
+        return [path for path, _, _ in self.asked if path.startswith("/ping")]
 
     def noted(self, program: str) -> list[str]:
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
@@ -185,9 +189,9 @@ def test_served_it_is_told_of_a_failure_and_of_the_recovery(stage: Stage) -> Non
     stage.desk.runner("trigger", "etl")
     served.wait_for("Nightly ETL succeeded")
     served.wait_for("told ops: recovery of etl")
+    wait_until(lambda: stage.pings()[3:], "the watcher heard of it all")
     assert served.stop() == 0
     titles = [body.get("title", "") for path, body, _ in stage.asked if path == "/ops"]
     assert any("Nightly ETL failed in extract" in title for title in titles), titles
     assert len(titles) == 2
-    pings = [path for path, _, _ in stage.asked if path.startswith("/ping")]
-    assert pings == ["/ping/etl/start", "/ping/etl/fail", "/ping/etl/start", "/ping/etl"]
+    assert stage.pings() == ["/ping/etl/start", "/ping/etl/fail", "/ping/etl/start", "/ping/etl"]

@@ -42,7 +42,7 @@ def test_served_as_make_run_serves_them(examples: Desk) -> None:
     served = examples.serve()
     served.wait_for("5 jobs, 5 scheduled, 1 channel")
     served.wait_for("heartbeat succeeded in")
-    served.wait_for("pipeline succeeded in", patience=30)
+    served.wait_for("pipeline succeeded in")
     assert served.stop() == 0
 
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 
-from tests.process.conftest import PATIENCE, Desk
+from tests.process.conftest import Desk
+from tests.waiting import PATIENCE
 
 JOBS = "jobs:\n  tick: {schedule: every 1h, run: echo tock}\n"
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.process.conftest import Desk, Served
+from tests.waiting import wait_until
 
 Until = Callable[..., None]
 
@@ -81,7 +82,8 @@ def hold(desk: Desk, name: str) -> str:
 
 
 def order(desk: Desk) -> list[str]:
-    return (desk.directory / "order").read_text().split()
+    file = desk.directory / "order"
+    return file.read_text().split() if file.exists() else []
 
 
 def test_jobs_of_one_group_take_turns(desk: Desk) -> None:
@@ -101,6 +103,7 @@ jobs:
     desk.runner("trigger", "b")
     desk.runner("trigger", "free")
     served.wait_for("free succeeded")
+    wait_until(lambda: order(desk), "a command has begun")
     assert order(desk) == ["a+"]
     (desk.directory / "go").touch()
     served.wait_for("b succeeded")

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.process.conftest import PATIENCE, Desk
+from tests.process.conftest import Desk
+from tests.waiting import PATIENCE
 
 STEPS = """\
 jobs:

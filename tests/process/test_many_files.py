@@ -17,6 +17,13 @@ def job(id: str, text: str = "echo", schedule: str = "every 1h") -> str:
     return f"  {id}:\n    schedule: {schedule}\n    run: {text}\n"
 
 
+def put(file: Path, text: str) -> None:
+    """Write it as a whole: half a file would be an edit of its own."""
+    aside = file.with_name(f".{file.name}.new")
+    aside.write_text(text)
+    aside.replace(file)
+
+
 def serve(desk: Desk, *files: Path) -> Served:
     args = [word for file in files for word in ("-f", str(file))]
     served = Served(desk.directory, *args, alone=True)
@@ -38,7 +45,7 @@ def test_several_files_are_one_schedule_and_all_are_followed(desk: Desk) -> None
     served.wait_for("2 jobs, 2 scheduled")
     served.wait_for("next:")
     assert listed(desk, one, two) == ["a", "b"]
-    two.write_text("jobs:\n" + job("b", "date") + job("c"))
+    put(two, "jobs:\n" + job("b", "date") + job("c"))
     served.wait_for("1 added (c), 1 changed (b), 1 unchanged")
     desk.runner("run", "b", "-f", str(one), "-f", str(two))
 
@@ -50,7 +57,7 @@ def test_a_directory_is_followed_with_the_files_that_come_and_go(desk: Desk) -> 
     served = serve(desk, directory)
     served.wait_for("2 jobs, 2 scheduled")
     served.wait_for("next:")
-    (directory / "b.yml").write_text("jobs:\n" + job("b"))
+    put(directory / "b.yml", "jobs:\n" + job("b"))
     served.wait_for("1 added (b), 2 unchanged")
     (directory / "notes.txt").write_text("not ours")
     (directory / "b.yml").unlink()
@@ -65,9 +72,9 @@ def test_an_included_file_that_appears_is_live(desk: Desk) -> None:
     served = desk.serve()
     served.wait_for("1 job, 1 scheduled")
     served.wait_for("next:")
-    (desk.directory / "jobs.d" / "b.yaml").write_text("jobs:\n" + job("b"))
+    put(desk.directory / "jobs.d" / "b.yaml", "jobs:\n" + job("b"))
     served.wait_for("1 added (b), 1 unchanged")
-    (desk.directory / "jobs.d" / "b.yaml").write_text("jobs:\n" + job("b", "date"))
+    put(desk.directory / "jobs.d" / "b.yaml", "jobs:\n" + job("b", "date"))
     served.wait_for("1 changed (b), 1 unchanged")
 
 
@@ -78,14 +85,14 @@ def test_one_broken_file_holds_back_all_unless_files_are_isolated(desk: Desk) ->
     served = desk.serve()
     served.wait_for("2 jobs, 2 scheduled")
     served.wait_for("next:")
-    other.write_text("jobs:\n  b: {rum: x}\n")
+    put(other, "jobs:\n  b: {rum: x}\n")
     served.wait_for("the last good configuration keeps running")
     desk.write("include: other.yaml\nisolate_files: true\njobs:\n" + job("a", "date"))
     served.wait_for("the last good configuration keeps running")
-    other.write_text("jobs:\n" + job("b"))
+    put(other, "jobs:\n" + job("b"))
     served.wait_for("1 changed (a), 1 unchanged")
 
-    other.write_text("jobs:\n  b: {rum: x}\n")
+    put(other, "jobs:\n  b: {rum: x}\n")
     served.wait_for("error[unknown-key]")
     served.wait_for("the jobs of the broken files keep their last good form")
     desk.write("include: other.yaml\nisolate_files: true\njobs:\n" + job("a", "ls"))
@@ -94,7 +101,7 @@ def test_one_broken_file_holds_back_all_unless_files_are_isolated(desk: Desk) ->
     assert status["config"]["ok"] is False
     assert "other.yaml:2:7" in status["config"]["error"]
     assert status["jobs"] == 2
-    other.write_text("jobs:\n" + job("b", "date"))
+    put(other, "jobs:\n" + job("b", "date"))
     served.wait_for("1 changed (b), 1 unchanged")
     assert json.loads(desk.runner("status", "--json").stdout)["config"]["ok"] is True
 

@@ -19,6 +19,7 @@ from pytest_httpserver import HTTPServer
 
 from tests.cli.verb_place import Place
 from tests.jobstores import store_servers
+from tests.waiting import PATIENCE
 
 PROGRAM = """
 import signal, sys, time
@@ -96,7 +97,7 @@ class World:
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while not (found := condition()):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -111,7 +112,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -162,8 +163,9 @@ def test_beside_a_jobs_file_in_the_same_store(world: World) -> None:
             return {job["source"] for job in world.json("list")["jobs"] if job["id"] == "both"}
 
         assert sources() == {str(file), "api:shop"}
-        eventually(lambda: "runs" in world.json("history"))
-        eventually(lambda: world.run("status", "--json"))
+        eventually(lambda: (world.where / "state" / "leader.json").exists())
+        assert "runs" in world.json("history")
+        assert world.json("status")
         ours = world.run("trigger", "both").strip()
         theirs = world.run("trigger", "both", "--source", "api:shop").strip()
         eventually(
@@ -178,14 +180,14 @@ def test_beside_a_jobs_file_in_the_same_store(world: World) -> None:
         assert "SOURCE" in world.run("list")
     finally:
         service.send_signal(signal.SIGTERM)
-        service.wait(30)
+        service.wait(PATIENCE)
 
 
 def test_what_nobody_runs_cannot_be_commanded(tmp_path: Path) -> None:
     world = World(tmp_path)
     process = world.start()
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(PATIENCE)
     assert process.stdout is not None
     process.stdout.close()
     assert world.state("report") == "scheduled"
@@ -271,6 +273,6 @@ def test_on_every_kind_of_server(kind: str, tmp_path: Path, httpserver: HTTPServ
         finally:
             for process in (service, program):
                 process.send_signal(signal.SIGTERM)
-                process.wait(30)
+                process.wait(PATIENCE)
             assert program.stdout is not None
             program.stdout.close()

@@ -14,7 +14,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from runner import __version__
-from tests.process.conftest import PATIENCE, Desk
+from tests.process.conftest import Desk
+from tests.waiting import PATIENCE
 
 Until = Callable[..., None]
 
@@ -53,13 +54,17 @@ def test_an_edit_is_live_within_a_second(desk: Desk) -> None:
     desk.write(EVERY_SECOND)
     served = desk.serve()
     served.wait_for("tick succeeded")
-    desk.write(EVERY_SECOND + '  tack:\n    schedule: "* * * * * *"\n    run: echo tick\n')
-    began = time.monotonic()
-    served.wait_for("1 added (tack), 1 unchanged")
-    assert time.monotonic() - began < 1.0
-    served.wait_for("tack succeeded")
-    desk.write(EVERY_SECOND)
-    served.wait_for("1 removed (tack), 1 unchanged")
+    took: list[float] = []
+    # A busy machine adds to some of them; without events not one would be so quick.
+    while min(took, default=60.0) >= 1.0 and len(took) < 20:
+        desk.write(EVERY_SECOND + '  tack:\n    schedule: "* * * * * *"\n    run: echo tick\n')
+        began = time.monotonic()
+        served.wait_for("1 added (tack), 1 unchanged")
+        took.append(time.monotonic() - began)
+        served.wait_for("tack succeeded")
+        desk.write(EVERY_SECOND)
+        served.wait_for("1 removed (tack), 1 unchanged")
+    assert min(took) < 1.0, took
 
 
 def test_a_reload_that_changes_nothing_is_told_to_whoever_asked(desk: Desk) -> None:
@@ -198,26 +203,25 @@ def test_after_the_grace_the_rest_is_stopped(desk: Desk) -> None:
     served.wait_for("nothing is scheduled")
     desk.runner("trigger", "slow")
     served.wait_for("slow started")
-    began = time.monotonic()
-    assert served.stop() == 0
-    assert time.monotonic() - began < 8
+    served.process.send_signal(signal.SIGTERM)
+    served.wait_for("waiting up to 1 s for 1 run")
+    assert served.process.wait(PATIENCE) == 0
     (run,) = desk.history()
     assert (run["status"], run["reason"]) == ("cancelled", "shutdown")
 
 
 def test_a_second_sigterm_ends_at_once_and_the_next_runner_knows_the_rest(desk: Desk) -> None:
-    desk.write("jobs:\n  slow:\n    run: sleep 4; exit 7\n")
+    desk.write("jobs:\n  slow:\n    run: while [ ! -e go ]; do sleep 0.05; done; exit 7\n")
     served = desk.serve()
     served.wait_for("nothing is scheduled")
     desk.runner("trigger", "slow")
     served.wait_for("slow started")
     served.process.send_signal(signal.SIGTERM)
     served.wait_for("waiting up to 20 s for 1 run")
-    began = time.monotonic()
     assert served.stop() == 0
-    assert time.monotonic() - began < 3
     assert "stopping at once; 1 run left to the next runner" in served.rest()
     again = desk.serve()
+    (desk.directory / "go").touch()
     again.wait_for("slow failed")
     (run,) = desk.history()
     assert run["status"] == "failed"
@@ -237,7 +241,7 @@ def test_a_second_serve_stands_by_and_takes_over(desk: Desk) -> None:
     second.process.send_signal(signal.SIGHUP)
     second.wait_for("told to reload: it is good, and counts once this runner leads")
     first.kill()
-    second.wait_for("tick started", patience=6)
+    second.wait_for("tick started")
     assert second.stop() == 0
 
 
@@ -394,11 +398,10 @@ def test_one_that_stands_by_hears_no_ends_of_the_leader(desk: Desk, tmp_path: Pa
     first.process.send_signal(signal.SIGSTOP)
     (tmp_path / "go").touch()
     until((tmp_path / "gone").exists, "the command is through")
-    marker = next((tmp_path / "state" / "runs").glob("[0-9a-f]*[0-9a-f]"))
-    until(lambda: marker.read_text().count("\n") == 2, "its end is marked")
+    until(lambda: desk.marked(), "its end is marked")
     time.sleep(0.5)  # the one that stands by has all the time to read what is not for it
     first.process.send_signal(signal.SIGCONT)
-    first.wait_for("slow succeeded", patience=10)
+    first.wait_for("slow succeeded")
     assert second.stop() == 0
 
 
@@ -410,6 +413,7 @@ def test_what_ended_while_nobody_was_there_keeps_nothing_from_running(desk: Desk
     until((desk.directory / "begun").exists, "the command begins")
     served.kill()
     (desk.directory / "go").touch()
+    until(lambda: desk.marked(), "its end is marked")
     ended = time.time()
     until(lambda: time.time() > (ended // 3 + 1) * 3 + 0.5, "a time is due meanwhile")
     again = desk.serve()

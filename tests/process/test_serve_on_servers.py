@@ -48,8 +48,12 @@ def test_another_machine_sees_and_asks(url: str, tmp_path: Path) -> None:
     try:
         wait_until(lambda: runs() >= 2)
         assert said("pause", "tick") == "tick: paused\n"
-        (job,) = json.loads(said("list", "--json"))["jobs"]
-        assert (job["id"], job["state"], job["last"]["status"]) == ("tick", "paused", "succeeded")
+
+        def seen() -> tuple[str, str, str]:
+            (job,) = json.loads(said("list", "--json"))["jobs"]
+            return job["id"], job["state"], job["last"]["status"]
+
+        wait_until(lambda: seen() == ("tick", "paused", "succeeded"), "its last run has ended")
     finally:
         server.terminate()
         server.wait(PATIENCE)

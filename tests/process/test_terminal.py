@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.process.conftest import PATIENCE, Desk
+from tests.process.conftest import Desk
+from tests.waiting import PATIENCE
 
 JOBS = "jobs:\n  tick: {schedule: every 1h, run: echo tock}\n"
 
