@@ -165,7 +165,7 @@ class Scene:
             env={**self.environ, "RUNNER_STATE_DIR": str(self.directory / state)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert not check or done.returncode == 0, (
             f"runner {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -178,7 +178,7 @@ class Scene:
         store.open()
         try:
             place = Place(self.file, self.directory / state, self.url)
-            answered = asking.ask(store, place, verb, args, patience=20 * SECOND)
+            answered = asking.ask(store, place, verb, args, patience=60 * SECOND)
         finally:
             store.close()
         assert answered is not None, f"nobody answered {verb} {args}"

@@ -15,7 +15,7 @@ from runner.history import History
 from runner.jobstores.sqlalchemy import SQLAlchemyJobStore
 from tests.faults.figures import SEED, record, size
 from tests.faults.rig import dice
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 def start(directory: Path, store: str) -> subprocess.Popen[str]:
@@ -44,11 +44,11 @@ def test_case_10_embedded_program(tmp_path: Path) -> None:
         wait_until(partial(lambda b: starts.stat().st_size > b, before), "a function is called")
         time.sleep(wait)
         process.kill()
-        process.wait(30)
+        process.wait(PATIENCE)
     process = start(tmp_path, url)
     before = starts.stat().st_size
     wait_until(lambda: starts.stat().st_size > before, "it goes on")
-    process.communicate("", 30)
+    process.communicate("", PATIENCE)
     assert process.returncode == 0
     store = SQLAlchemyJobStore(url)
     store.open()

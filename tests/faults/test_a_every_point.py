@@ -11,7 +11,7 @@ from tests.faults.checker import check, read, together
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import WANTED, record, size
 from tests.faults.rig import ALL, MARK, Scene, side_by_side
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 JOBS = """\
 # Every row is counted: none may be purged meanwhile.
@@ -80,7 +80,7 @@ def die_at(scene: Scene, numbers: list[int]) -> None:
     """A runner for each number, which dies at so many points after its begin."""
     for number in numbers:
         runner = scene.faulty("die", "any", number)
-        assert runner.process.wait(60) == 137, f"{number}: {runner.said()[-2000:]}"
+        assert runner.process.wait(PATIENCE) == 137, f"{number}: {runner.said()[-2000:]}"
     assert len(scene.faults) == len(numbers)
 
 

@@ -12,7 +12,7 @@ from tests.faults.checker import check, read
 from tests.faults.conftest import Stage
 from tests.faults.figures import judge, record, size
 from tests.faults.rig import MARK, every_second
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 def test_case_12_sigterm_waits(stage: Stage) -> None:
@@ -28,16 +28,15 @@ def test_case_12_sigterm_waits(stage: Stage) -> None:
     runner.signal(signal.SIGTERM)
     runner.wait_says("stopping: waiting")
     stopped_at = time.time()
-    assert runner.process.wait(30) == 0
+    assert runner.process.wait(PATIENCE) == 0
     assert (scene.directory / "done").exists()
     book = read(scene)
     (slow,) = book.of("slow")
     assert (slow.status, slow.steps[0]["outcome"]["exit_code"]) == ("failed", 9)
     assert not book.live
-    late = [
-        run for run in book.runs if run.started_at is not None and run.started_at / 1e6 > stopped_at + 0.5
-    ]
-    assert not late, "something began while it stopped"
+    assert max(run.slot for run in book.runs) / 1e6 <= stopped_at, (
+        "something came due while it stopped, and began"
+    )
     last = max(run.slot for run in book.of("tick0"))
     runner = scene.serve()
     runner.wait_lead()
@@ -62,7 +61,7 @@ def test_case_12_sigterm_waits(stage: Stage) -> None:
 def test_case_13_grace(stage: Stage, way: str) -> None:
     grace = size(2, 20)
     scene = stage(
-        f"jobs:\n  slow:\n    stop_grace_period: 1s\n    run: |\n      {MARK}; trap 'exit 3' TERM\n"
+        f"jobs:\n  slow:\n    stop_grace_period: 10s\n    run: |\n      {MARK}; trap 'exit 3' TERM\n"
         "      while ! test -e go; do sleep 0.1; done; exit 7\n"
     )
     runner = scene.serve("--grace", f"{grace}s", "--on-shutdown", way)
@@ -135,7 +134,7 @@ def test_case_15_rolling_restarts(stage: Stage) -> None:
         new.wait_says("standing by")
         old.signal(signal.SIGTERM)
         new.wait_lead()
-        assert old.process.wait(30) == 0
+        assert old.process.wait(PATIENCE) == 0
         scene.wait_start()
         old = new
     assert old.stop() == 0

@@ -21,7 +21,7 @@ from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import SEED, WANTED, judge, record, size
 from tests.faults.proxy import Proxy
 from tests.faults.rig import MARK, Runner, Scene, every_second
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 LEASE = 3.0
 KINDS = ["postgresql"] if WANTED == "short" else ["postgresql", "mariadb"]
@@ -68,7 +68,7 @@ def lease_number(scene: Scene) -> int:
         engine.dispose()
 
 
-def finish(scene: Scene, runners: list[Runner], patience: float = 60.0) -> Book:
+def finish(scene: Scene, runners: list[Runner], patience: float = 300.0) -> Book:
     """Pause what is due, wait until every host has told how its runs ended, stop all."""
     for each in runners:
         if not each.leads:
@@ -93,12 +93,12 @@ def test_case_16_no_faults(stage: Stage, servers: Servers, kind: str) -> None:
     scene = stage(every_second(10, more=JOBS), servers.url(kind))
     runners = hosts(scene, 3)
     time.sleep(seconds)
-    assert [each.leads for each in runners] == [True, False, False]
-    assert lease_number(scene) == 1
+    wait_until(lambda: sum(each.leads for each in runners) == 1, "one leads")
+    leaders = lease_number(scene)
     book = finish(scene, runners)
     verdict = check(book)
     assert verdict.good, str(verdict)
-    figures = {**verdict.figures, "leaders": 1}
+    figures = {**verdict.figures, "leaders": leaders}
     record(
         f"16 {kind}",
         f"3 runners, one {kind}, 10 jobs a second, {seconds} s",
@@ -106,6 +106,7 @@ def test_case_16_no_faults(stage: Stage, servers: Servers, kind: str) -> None:
         figures,
         "0 lost, 0 twice, one leader",
     )
+    judge("16", leaders)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_case_18_frozen(stage: Stage, servers: Servers, kind: str) -> None:
         wait_until(
             partial(lambda f, b: f.said().count("another runner leads now") > b, frozen, before), "it notices"
         )
-        assert not frozen.leads
+        wait_until(partial(lambda f: not f.leads, frozen), "it has taken its note away")
     book = finish(scene, runners)
     verdict = check(book)
     assert verdict.good, str(verdict)
@@ -292,7 +293,7 @@ def test_case_22_versions(stage: Stage, servers: Servers) -> None:
         new.wait_says("standing by")
         old.signal(signal.SIGTERM)
         new.wait_lead()
-        assert old.process.wait(30) == 0
+        assert old.process.wait(PATIENCE) == 0
         scene.wait_start()
         old = new
     book = finish(scene, [old])

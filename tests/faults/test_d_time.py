@@ -104,13 +104,15 @@ jobs:
         runner.wait_lead()
         clock.set_to(begin)
         over = moment(begin + "Z") + 5_500_000
-        wait_until(partial(lambda c, b: c.now() * 1e6 > b, clock, over), "the change is over")
+        wait_until(
+            partial(lambda s, b: any(slot > b for slot in decided(s)), scene, over), "the change is over"
+        )
         assert runner.stop() == 0
         book = read(scene)
         fired = [run.slot for run in book.of("fixed")]
         assert fired == ([moment(due + "Z")] if due else []), (zone, cron)
         near = moment(begin + "Z") + 1_000_000
-        seconds = [run.slot // 1_000_000 for run in book.of("second") if run.slot >= near]
+        seconds = [slot // 1_000_000 for slot in decided(scene) if slot >= near]
         assert len(seconds) >= 4
         assert seconds == list(range(seconds[0], seconds[-1] + 1)), "no hole and no burst"
         verdict = check(book)
@@ -122,6 +124,16 @@ jobs:
         {"fired as planned": count},
         "fixed once a day, wildcards without a hole",
     )
+
+
+def decided(scene: Scene) -> list[int]:
+    """Each second that was decided about: where a command takes longer than one, the next is skipped."""
+    book = read(scene)
+    slots = [run.slot for run in book.of("second")]
+    for each in book.ranges:
+        if each.job == "second":
+            slots += range(each.slot, each.last + 1, 1_000_000)
+    return sorted(slots)
 
 
 def clock_set(scene: Scene) -> list[str]:
@@ -145,6 +157,7 @@ def test_case_25_clock_back(stage: Stage) -> None:
     gap = time.monotonic() - back
     # The hour comes to its end again: what is fixed to noon has been there.
     clock.set(3600 - 3)
+    runner.wait_says("the wall clock was set by +3597")
     wait_until(lambda: clock.now() * 1e6 > moment("2027-01-15T12:00:03Z") + 2e6, "it is noon again")
     scene.wait_start()
     # By the wall's time, which went back: which of the two ways forward is the later one there is chance.
@@ -184,11 +197,13 @@ def test_case_26_clock_forward(stage: Stage) -> None:
     runner = scene.serve(environ=clock.environ)
     runner.wait_lead()
     scene.wait_start()
+    before = clock.now() * 1e6
     clock.set(3600)
+    after = clock.now() * 1e6
     runner.wait_says("the wall clock was set by +3600")
     wait_until(lambda: "daily@" in scene.starts.read_text(), "the daily job ran")
     wait_until(
-        lambda: sum(run.slot > moment("2027-01-15T12:30:05Z") for run in read(scene).of("second")),
+        lambda: sum(run.slot > after + 5e6 for run in read(scene).of("second")),
         "it goes on",
     )
     for job in ("second", "all", "daily"):
@@ -196,11 +211,8 @@ def test_case_26_clock_forward(stage: Stage) -> None:
     wait_until(lambda: not read(scene).live, "the caught-up ones have ended")
     assert runner.stop() == 0
     book = read(scene)
-    jumped = (moment("2027-01-15T11:31:00Z"), moment("2027-01-15T12:29:00Z"))
-    extra = [run for run in book.of("second") if jumped[0] < run.slot < jumped[1]]
-    late = [
-        run for run in book.of("all") if run.started_at is not None and run.started_at - run.slot > 5_000_000
-    ]
+    extra = [run for run in book.of("second") if before + 60e6 < run.slot < after - 60e6]
+    late = [run for run in book.of("all") if before + 5e6 < run.slot < after]
     assert not extra
     assert len(late) <= 20
     assert len(book.of("daily")) == 1
@@ -348,9 +360,9 @@ def test_case_08_catch_up_counts(stage: Stage) -> None:
     assert runner.stop() == 0
     last = max(run.slot for run in read(scene).runs)
     clock.set(600)
+    back = int(clock.now() * 1e6)
     runner = scene.serve(environ=clock.environ)
     runner.wait_lead()
-    back = int(clock.now() * 1e6)
 
     def goes_on() -> bool:
         book = read(scene)

@@ -24,7 +24,7 @@ from tests.faults.figures import size as how_many
 from tests.faults.proxy import Proxy
 from tests.faults.rig import MARK, Runner, Scene, dice, every_second, side_by_side
 from tests.small_disk import small_disk
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 QUICK = every_second(3, more="    concurrency: {overlap: allow, max: 50}")
 
@@ -45,7 +45,7 @@ def settled(scene: Scene) -> None:
             run.ended_at is not None for run in book.runs if run.slot < now
         )
 
-    wait_until(caught_up, "all that was due is decided and over", 60)
+    wait_until(caught_up, "all that was due is decided and over", 300)
 
 
 def end(scene: Scene, runner: Runner) -> checker.Verdict:
@@ -58,7 +58,7 @@ def end(scene: Scene, runner: Runner) -> checker.Verdict:
 
 @contextlib.contextmanager
 def locked(database: Path) -> Iterator[None]:
-    other = sqlite3.connect(database, isolation_level=None, timeout=30)
+    other = sqlite3.connect(database, isolation_level=None, timeout=PATIENCE)
     other.execute("BEGIN EXCLUSIVE")
     try:
         yield
@@ -79,13 +79,15 @@ def test_case_44_locked(stage: Stage) -> None:
     for number, length in enumerate(dice(SEED, times, 1.0, how_many(5, 60))):
         time.sleep(number * 37 % 100 / 100)
         with locked(database):
+            since = time.time()
             time.sleep(length)
-            frozen = scene.started()
             if length > 2.6:
                 runner.wait_says("nothing starts until it is back")
-                assert healthy(scene) == 1
+                wait_until(lambda: healthy(scene) == 1, "the check says so")
                 assert "database is locked" in scene.cli("status").stdout
-                assert scene.started() == frozen
+                # What was on record before may begin a little later.
+                assert scene.latest() <= since
+            frozen = scene.started()
         resumed.append(scene.wait_start(frozen))
     wait_until(lambda: healthy(scene) == 0, "it is well again")
     settled(scene)
@@ -164,12 +166,13 @@ def test_case_44_locked_at_the_start(stage: Stage) -> None:
     scene.wait_start()
     runner.kill()
     with locked(scene.directory / "state" / "runner.db"):
+        since = time.time()
         runner = scene.serve()
         runner.wait_says("database is locked")
-        assert healthy(scene) == 1
-        frozen = scene.started()
+        wait_until(lambda: healthy(scene) == 1, "the check says so")
         time.sleep(1.0)
-        assert scene.started() == frozen
+        assert scene.latest() <= since
+        frozen = scene.started()
     took = scene.wait_start(frozen)
     settled(scene)
     verdict = end(scene, runner)
@@ -194,7 +197,7 @@ def test_case_45_server_stopped(stage: Stage, servers: Servers) -> None:
         time.sleep(away)
         # What was on record before may begin a little later.
         assert scene.latest() <= said
-        assert healthy(scene) == 1
+        wait_until(lambda: healthy(scene) == 1, "the check says so")
         frozen = scene.started()
     finally:
         server.start()
@@ -229,10 +232,11 @@ def test_case_45_server_says_nothing(stage: Stage, servers: Servers, kind: str) 
         scene.wait_start()
         proxy.freeze()
         noticed = runner.wait_says("nothing starts until it is back")
-        frozen = scene.started()
-        assert healthy(scene) == 1
+        since = time.time()
+        wait_until(lambda: healthy(scene) == 1, "the check says so")
         time.sleep(how_many(1, 60))
-        assert scene.started() == frozen
+        assert scene.latest() <= since
+        frozen = scene.started()
         assert runner.alive
         proxy.mend()
         resumed = scene.wait_start(frozen)
@@ -262,7 +266,7 @@ def test_case_45_empty_standby(stage: Stage, servers: Servers) -> None:
     swap(plain, "first", "aside", "empty", "first")
     runner.wait_says("holds nothing; it is not the one")
     said = time.time()
-    assert healthy(scene) == 1
+    wait_until(lambda: healthy(scene) == 1, "the check says so")
     time.sleep(2)
     assert scene.latest() <= said
     frozen = scene.started()
@@ -285,7 +289,7 @@ def swap(url: str, first: str, aside: str, second: str, back: str) -> None:
     """Rename two databases of a server, whoever is connected."""
     with psycopg.connect(url, autocommit=True) as connection:
         for old, new in ((first, aside), (second, back)):
-            until = time.monotonic() + 20
+            until = time.monotonic() + PATIENCE
             while True:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (%s, %s)"
@@ -329,19 +333,19 @@ def test_case_46_disk_full(stage: Stage, small_disk: Path) -> None:
     before = scene.started()
     wait_until(lambda: "long@" in scene.starts.read_text(), "the long one has begun")
     until = time.monotonic() + length
-    while time.monotonic() < until:
+    # Given up once something could not be written, which may take a busy machine longer.
+    while time.monotonic() < until or (reserve.exists() and time.monotonic() < until + PATIENCE):
         filler = fill(small_disk)
         time.sleep(0.1)
     assert runner.alive
     assert not reserve.exists()
     (scene.directory / "go").touch()
     time.sleep(0.5)
-    said = runner.said()
-    assert "nearly full" in said or "is full" in said
+    wait_until(lambda: "nearly full" in runner.said() or "is full" in runner.said(), "it is said")
     filler.unlink()
     began = time.monotonic()
     wait_until(
-        lambda: any(run.job == "long" and run.ended_at for run in read(scene).runs), "the end is recorded", 20
+        lambda: any(run.job == "long" and run.ended_at for run in read(scene).runs), "the end is recorded"
     )
     recorded = time.monotonic() - began
     settled(scene)
@@ -367,6 +371,8 @@ def test_case_46_log_disk_nearly_full(stage: Stage, small_disk: Path) -> None:
     runner.wait_lead()
     scene.trigger("talk", state=state)
     scene.wait_start()
+    kept = small_disk / "state" / "logs"
+    wait_until(lambda: any(b"talk" in log.read_bytes() for log in kept.rglob("*.log")), "output is kept")
     filler = fill(small_disk, 6 << 20)
     runner.wait_says("nearly full: output of commands is dropped")
     count = scene.started()
@@ -401,7 +407,7 @@ def test_case_47_another_file(stage: Stage, what: str) -> None:
         runner.wait_says(f"the database file {database} is gone")
         stopped(scene)
         rescued = database.with_name("runner.db.rescued")
-        assert rescued.exists()
+        wait_until(rescued.exists, "what was in it is saved")
         rescued.rename(database)
     elif what in ("emptied", "another"):
         aside = database.with_name("aside.db")
@@ -453,9 +459,10 @@ def test_case_47_another_file(stage: Stage, what: str) -> None:
 def stopped(scene: Scene) -> None:
     """It is said from outside too, and nothing starts."""
     wait_until(lambda: healthy(scene) == 1, "the check says that it is not well")
-    frozen = scene.started()
+    now = time.time()
     time.sleep(1.5)
-    assert scene.started() == frozen
+    # What was on record before may begin a little later.
+    assert scene.latest() <= now
 
 
 def test_case_49_a_module_that_is_missing_for_a_while(stage: Stage) -> None:
