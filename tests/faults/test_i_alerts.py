@@ -166,7 +166,7 @@ def test_case_59_killed_between_end_and_message(stage: Stage, sink: Sink) -> Non
         runner.wait_lead()
         scene.wait_start()
         # One kill for each message: what an earlier one kept from being written down is so by now, told once more.
-        wait_until(lambda: not before.keys() & unwritten(scene), "what was told before is on record")
+        wait_until(lambda: not before.keys() & unwritten(scene), "what was told before is on record")  # noqa: B023
         if untold() > 12:
             # A message names thirty and counts the others: here each one has to be named.
             wait_until(all_told, "every end was told")
