@@ -52,21 +52,23 @@ def test_a_log_that_cannot_be_closed_does_not_keep_the_end_back(
     assert local.run(sh("true"), job="other").status is Status.SUCCEEDED
 
 
-def test_a_lock_is_given_back_where_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_is_given_back_where_no_descriptor_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> int:
         raise OSError(24, "Too many open files")
 
-    given = os.open(os.devnull, os.O_RDONLY)
+    given = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
     monkeypatch.setattr(fcntl, "fcntl", full)
     monkeypatch.setattr(shim, "LOCK_FD", given)
     with pytest.raises(OSError, match="Too many"):
         spawn._high(given)
-    assert not _is_open(given)
+    assert not _is_there(given, tmp_path / "lock")
 
 
-def _is_open(descriptor: int) -> bool:
+def _is_there(descriptor: int, file: Path) -> bool:
+    """Whether it still stands for this file: by now the number may be another's."""
     try:
-        os.fstat(descriptor)
+        return os.path.samestat(os.fstat(descriptor), file.stat())
     except OSError:
         return False
-    return True
