@@ -6,9 +6,15 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import closing
 
 import pytest
 
+from runner.clock import SystemClock
+from runner.doctor import Case, examine
+from runner.jobstores.urls import store_of
+from runner.moment import HOUR
+from runner.service.place import Place as Where
 from tests.cli.examined import NOBODY, examined
 from tests.cli.verb_place import Place
 from tests.jobstores import store_servers
@@ -20,6 +26,19 @@ defaults: {timeout: 1h, timezone: UTC, notify: {on_failure: ops}}
 jobs: {hello: {run: echo}}
 """
 MEND = "  help: start the server, or mend the store's address ($RUNNER_DATABASE_URL)"
+
+
+class Ahead(SystemClock):
+    """An hour ahead."""
+
+    def now(self) -> int:
+        return super().now() + HOUR
+
+
+def led_elsewhere(place: Place) -> None:
+    with closing(store_of(str(place.environ["RUNNER_DATABASE_URL"]))) as store:
+        store.open()
+        assert store.hold(str(place.file), "elsewhere:7:x", SystemClock().now(), HOUR)
 
 
 def test_postgresql(place: Place) -> None:
@@ -34,6 +53,20 @@ def test_postgresql(place: Place) -> None:
         assert examined(place, "database", "damage", "runner", code=0) == (
             f"ok database: {shown} answers: schema 0003, 0 jobs on record\n"
             f"ok damage: none: 5 records read, 1 run among them\n{NOBODY}"
+        )
+        led_elsewhere(place)
+        assert examined(place, "runner", code=0) == (
+            "ok runner: none of this state directory; process 7 on elsewhere leads"
+        )
+        clock, where = Ahead(), Where(place.file, place.directory / "state", str(url))
+        (found,) = [
+            each
+            for each in examine(Case(where, {}, clock, clock.now()))
+            if each.about == "database" and each.level == "problem"
+        ]
+        assert re.sub(r"\+\d+\.\d", "+N", found.fact) == (
+            "the clock of this host is +N s off the database's: jobs start by the clock of whoever leads; keep the clocks "
+            "of all hosts in step (NTP)"
         )
         with frozen(url):
             assert examined(place, "database", "damage", code=1) == (
