@@ -22,8 +22,8 @@ log = logging.getLogger("runner.scheduler")
 
 _PATIENCE = 30.0
 """Seconds that a clock thread has to come to a call."""
-_MOMENT = 1.0
-"""Seconds it has where the program ends, which a store that hangs does not keep from that."""
+_MOMENT = 5.0
+"""Seconds it has where the program ends: a slow store and a busy machine are waited for, a store that hangs is not."""
 
 
 class Engines:
