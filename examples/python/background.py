@@ -25,9 +25,10 @@ if __name__ == "__main__":
     scheduler.add_job(report, "interval", seconds=1, args=["sales"], id="sales", replace_existing=True)
     scheduler.add_job(fragile, id="fragile", retry={"max": 1, "delay": "100ms"}, notify="ops", timeout="30s")
     try:
-        time.sleep(2.5)
-        for run in scheduler.history("fragile"):
-            print(run.job_id, run.status, f"after {run.attempts} attempts:", run.error, flush=True)
+        while not (runs := scheduler.history("fragile")) or runs[0].ended_at is None:
+            time.sleep(0.1)
+        run = runs[0]
+        print(run.job_id, run.status, f"after {run.attempts} attempts:", run.error, flush=True)
         signal.pause()
     except (KeyboardInterrupt, SystemExit):
         scheduler.shutdown()

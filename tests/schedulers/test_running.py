@@ -451,6 +451,8 @@ def test_jobs_of_a_memory_store_are_added_in_the_caller_s_thread_while_nothing_i
         made.scheduler.add_job(print, "interval", seconds=1, id=str(count))
         count += 1
     assert len(made.scheduler.get_jobs()) == count
-    assert [event.job_id for event in made.ears.wait(EVENT_JOB_ADDED, count)] == [str(n) for n in range(count)]
+    assert [event.job_id for event in made.ears.wait(EVENT_JOB_ADDED, count)] == [
+        str(n) for n in range(count)
+    ]
     made.pass_(1)
     assert len(made.ears.wait(EVENT_JOB_EXECUTED, count)) == count
