@@ -27,8 +27,9 @@ def directory(case: Case) -> Iterator[Finding]:
     if not state.is_dir():
         yield problem(ABOUT, f"{state} is no directory", "name another with RUNNER_STATE_DIR")
         return
-    found = [*_owned(case), *_readable(state), *_local(state), *_shared(state)]
+    found = [*_owned(case), *_readable(state), *_shared(state)]
     yield from found or [ok(ABOUT, f"{state}, for {_name(state.stat().st_uid)} alone")]
+    yield from _local(state)
 
 
 def _absent(state: Path) -> Iterator[Finding]:
@@ -87,8 +88,8 @@ def _local(state: Path) -> Iterator[Finding]:
     kind = _kind_of(state)
     if kind.startswith(_REMOTE):
         yield note(
-            ABOUT,
-            f"{state} lies on a network disk ({kind}): locks and writes are only as good as its server",
+            "network disk",
+            f"{state} lies on one ({kind}): locks and writes are only as good as its server",
             "keep the state on a disk of this machine; several machines share a database (RUNNER_DATABASE_URL)",
         )
 

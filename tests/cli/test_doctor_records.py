@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runner import config
+from runner import __version__, config
 from runner.clock import SystemClock
 from runner.core.action import Save
 from runner.core.run import Job, Run, RunKey, Status, StepRun
@@ -59,7 +59,7 @@ def at_work(place: Place) -> Place:
 
 def says(place: Place, *problems: str, ago: int = 0, **status: Any) -> None:
     """It says so of itself."""
-    known = {"leading": True, "leader": {"since": iso(SystemClock().now() - DAY)}, "runner": "0.1.0"}
+    known = {"leading": True, "leader": {"since": iso(SystemClock().now() - DAY)}, "runner": __version__}
     health.write(place.directory / "state", Since(ago), known | status, problems)
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from runner import config
 from runner.cli import group
+from tests.cli.examined import shown
 from tests.cli.verb_place import Place
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
@@ -40,16 +41,16 @@ def test_what_it_shows_of_a_doctor_is_what_one_says(tmp_path: Path) -> None:
     )
     place.call("run", "hello")
     (tmp_path / "state" / "runner.db").unlink()
-    said = f"$ runner doctor -q\n{place.call('doctor', '-q', code=1).stdout}"
+    said = f"$ runner doctor -q\n{shown(place, '-q', code=1)}"
     for here, there in (
         ("state", "/var/lib/runner"),
         ("jobs.yaml", "/etc/runner/jobs.yaml"),
         ("srv", "/srv/backup"),
     ):
-        said = said.replace(str(tmp_path / here), there)
-    (shown,) = blocks("console")
+        said = said.replace(f"DIR/{here}", there)
+    (written,) = blocks("console")
     moment = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-    assert re.sub(moment, "TIME", said) == re.sub(moment, "TIME", shown)
+    assert re.sub(moment, "TIME", said) == re.sub(moment, "TIME", written)
 
 
 def test_its_verbs_are_there() -> None:
