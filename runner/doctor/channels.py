@@ -14,23 +14,17 @@ ABOUT = "alerts"
 
 
 def alerts(case: Case) -> Iterator[Finding]:
-    waiting = [*_waiting(case)]
-    yield from waiting
-    if case.config is None:
-        return
+    undelivered = [*_waiting(case), *_given_up(case)]
+    yield from undelivered
+    if case.config is None or not case.config.channels:
+        return  # that nobody hears of anything was said of the file
     silent = [spec.id for spec in case.config.jobs if not spec.notify.on_failure]
-    if not case.config.channels:
-        if not case.config.warnings:
-            yield note(
-                ABOUT, "nobody hears when a job fails", "write `channels:`, and `notify:` in `defaults`"
-            )
-        return
     channels = few(sorted(case.config.channels))
     if silent:
         yield note(
             ABOUT, f"nobody hears when these fail: {few(silent)}", "write `notify: {on_failure: NAME}`"
         )
-    elif not waiting:
+    elif not undelivered:
         yield ok(ABOUT, f"{count(len(case.config.channels), 'channel')} ({channels}), every address can be read; "
                         "nothing waits to be told")  # fmt: skip
 
@@ -59,3 +53,15 @@ def _waiting(case: Case) -> Iterator[Finding]:
                 if case.alive is not None
                 else "a runner has to be at work for that",
             )
+
+
+def _given_up(case: Case) -> Iterator[Finding]:
+    found = case.stored.given_up if case.stored is not None else ()
+    if found:
+        last = max(found, key=lambda each: each.created_at)
+        yield problem(
+            ABOUT,
+            f"{count(len(found), 'message')} could not be delivered in a whole day and will not be, the last to "
+            f"{last.channel}, made {away(last.created_at, case.now)}: {last.error}",
+            "mend the channel's address or its server; runner history says what they were about",
+        )

@@ -67,9 +67,10 @@ def _none(case: Case) -> Finding:
 
 def _dead(case: Case, health: Health, dead: str) -> Finding:
     stuck = "has not turned" in dead
+    who = "" if f"process {health.pid}" in dead else f" (process {health.pid})"
     return problem(
         ABOUT,
-        f"{dead}; process {health.pid} was last seen {_ago(health.at, case)}",
+        f"{dead}{who}; last seen {_ago(health.at, case)}",
         "it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again"
         if stuck
         else f"it did not end by itself; start it again: runner serve -f {case.place.file}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from runner.core.run import Delivery, Incident, Job, Run
 from runner.history.move import named
 from runner.jobstores.base import Loaded
+from runner.jobstores.codec import loads
 from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.content import Content
@@ -18,11 +20,12 @@ from runner.jobstores.sqlalchemy.leases import database_time
 from runner.jobstores.sqlalchemy.mark import Mark, Said
 from runner.jobstores.sqlalchemy.silence import bounded
 from runner.jobstores.urls import in_sql, store_of, without_password
-from runner.moment import Moment, Span
+from runner.moment import DAY, Moment, Span
 from runner.service.place import Place
 
 _SILENCE = 4.0
 """Seconds without a word from a server."""
+_RECENT = 7 * DAY
 LISTED = ("redis", "rediss", "unix", "etcd", "etcds")
 """Stores that are opened by connecting alone; the others make what is missing in them."""
 
@@ -40,6 +43,8 @@ class Stored:
     leader: str = ""
     past: int = 0
     """How many runs are on record, with those that ended."""
+    given_up: tuple[Delivery, ...] = ()
+    """Messages of the last days that were given up, as far as a SQL database is asked."""
 
     @property
     def current(self) -> bool:
@@ -92,10 +97,16 @@ def _read(engine: Engine, place: Place, now: Callable[[], Moment]) -> Stored:
         leader = _leader(connection, place.source, there)
         found = content.read(connection, place.source)
         older = mark.behind(connection)
+        given_up = connection.execute(_given_up(place.source, before - _RECENT)).scalars().all()
         past = connection.execute(select(func.count()).select_from(tables.runs)).scalar_one()
     # Read first, then understood: a transaction is not held open for that.
     loaded = content.understood(found, place.source, "default")
-    return Stored(name, version, loaded, older, skew, leader, past)
+    return Stored(name, version, loaded, older, skew, leader, past, tuple(map(loads, given_up)))
+
+
+def _given_up(source: str, since: Moment) -> Select[Any]:
+    d = tables.deliveries
+    return select(d.c.delivery).where(d.c.source == source, d.c.state == "given_up", d.c.created_at >= since)
 
 
 def _leader(connection: Connection, source: str, there: Moment) -> str:

@@ -17,7 +17,7 @@ import pytest
 from runner import __version__, config
 from runner.clock import SystemClock
 from runner.core.action import Save
-from runner.core.run import Job, Run, RunKey, Status, StepRun
+from runner.core.run import Delivery, Job, News, Run, RunKey, Status, StepRun
 from runner.jobstores.urls import sqlite_at, store_of
 from runner.moment import DAY, HOUR, SECOND, iso
 from runner.service import health
@@ -69,9 +69,9 @@ def runner_of(place: Place, code: int) -> str:
 
 def test_a_loop_that_does_not_turn(at_work: Place) -> None:
     says(at_work, ago=90 * SECOND)
-    said = re.sub(r"for \d+ s; ", "for N s; ", re.sub(r"\d+m ago", "AGO", runner_of(at_work, 1)))
+    said = re.sub(r"for \d+ s ", "for N s ", re.sub(r"\d+m ago", "AGO", runner_of(at_work, 1)))
     assert said == (
-        "problem runner: its loop has not turned for N s; process N was last seen AGO\n"
+        "problem runner: its loop has not turned for N s (process N); last seen AGO\n"
         "  help: it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again"
     )
 
@@ -123,7 +123,7 @@ def test_a_file_that_is_gone_beneath_a_runner(at_work: Place) -> None:
     )
 
 
-def keep(place: Place, *records: Job | Run) -> None:
+def keep(place: Place, *records: Job | Run | Delivery) -> None:
     (place.directory / "state").mkdir(mode=0o700, exist_ok=True)
     with closing(store_of(sqlite_at(place.directory / "state" / "runner.db"))) as store:
         store.open()
@@ -141,6 +141,25 @@ def test_the_jobs_on_record_where_the_file_is_broken(place: Place) -> None:
         "  help: runner resume JOB\n"
         "note jobs: never due again, for the times of their schedules are past: once\n"
         "  help: give them another schedule, or take them out"
+    )
+
+
+def test_messages_that_were_given_up_or_wait(at_work: Place) -> None:
+    (hello,) = config.load(at_work.file).jobs
+    now = SystemClock().now()
+    news = News("failure", hello.key, now)
+    keep(
+        at_work,
+        Delivery("1", "ops", news, "given_up", created_at=now - 2 * DAY, error="nobody there"),
+        Delivery("2", "ops", news, "given_up", created_at=now - 30 * DAY, error="long ago"),
+        Delivery("3", "ops", news, created_at=now - HOUR),
+    )
+    assert examined(at_work, "alerts", code=1) == (
+        "note alerts: 1 message to ops, the first made 1h ago, not sent yet\n"
+        "  help: a runner has to be at work for that\n"
+        "problem alerts: 1 message could not be delivered in a whole day and will not be, the last to ops, made 2d ago: "
+        "nobody there\n"
+        "  help: mend the channel's address or its server; runner history says what they were about"
     )
 
 

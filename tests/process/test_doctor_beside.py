@@ -92,7 +92,7 @@ def test_one_at_work_one_with_a_broken_file_and_one_that_was_killed(desk: Desk, 
 
         served.stop(signal.SIGKILL)
         assert said_of(place, "runner", "runs", code=1) == (
-            "problem runner: process N is no more; process N was last seen AGO\n"
+            "problem runner: process N is no more; last seen AGO\n"
             "  help: it did not end by itself; start it again: runner serve -f DIR/jobs.yaml\n"
             "problem runs: 1 run on record as under way, and no runner follows them: long+1\n"
             "  help: a start of runner serve takes over what still runs, and records how the others ended"
