@@ -15,8 +15,8 @@ from runner.jobstores.codec import loads
 from runner.jobstores.pickled import Codec
 from runner.jobstores.sqlalchemy import tables
 from runner.jobstores.sqlalchemy.content import Content
-from runner.jobstores.sqlalchemy.database import HEAD, looking, reading, translated, version_of
-from runner.jobstores.sqlalchemy.leases import database_time
+from runner.jobstores.sqlalchemy.database import HEAD, file_of, looking, reading, translated, version_of
+from runner.jobstores.sqlalchemy.leases import database_time, holder
 from runner.jobstores.sqlalchemy.mark import Mark, Said
 from runner.jobstores.sqlalchemy.silence import bounded
 from runner.jobstores.urls import in_sql, store_of, without_password
@@ -33,7 +33,7 @@ LISTED = ("redis", "rediss", "unix", "etcd", "etcds")
 @dataclass(frozen=True, slots=True)
 class Stored:
     """`older`: what its mark says, where it is an older copy of itself. `skew`: how far its clock is ahead of ours.
-    `leader`: who leads the source, where the store is a server that says so."""
+    `leader`: who leads the source."""
 
     name: str
     version: str | None = HEAD
@@ -41,6 +41,8 @@ class Stored:
     older: Said | None = None
     skew: Span = 0
     leader: str = ""
+    tells_leader: bool = True
+    """Whether it would be known here if somebody led."""
     past: int = 0
     """How many runs are on record, with those that ended."""
     given_up: tuple[Delivery, ...] = ()
@@ -101,7 +103,7 @@ def _read(engine: Engine, place: Place, now: Callable[[], Moment]) -> Stored:
         past = connection.execute(select(func.count()).select_from(tables.runs)).scalar_one()
     # Read first, then understood: a transaction is not held open for that.
     loaded = content.understood(found, place.source, "default")
-    return Stored(name, version, loaded, older, skew, leader, past, tuple(map(loads, given_up)))
+    return Stored(name, version, loaded, older, skew, leader, past=past, given_up=tuple(map(loads, given_up)))
 
 
 def _given_up(source: str, since: Moment) -> Select[Any]:
@@ -112,6 +114,10 @@ def _given_up(source: str, since: Moment) -> Select[Any]:
 def _leader(connection: Connection, source: str, there: Moment) -> str:
     lease = tables.leases
     row = connection.execute(select(lease).where(lease.c.source == source)).first()
+    file = file_of(connection.engine.url)
+    if file is not None:
+        held_by = holder(file, source)
+        return f"process {held_by} on this machine" if held_by is not None else ""
     if row is None or row.until is None or row.until < there:
         return ""
     host, pid, *_ = [*str(row.owner).split(":"), ""]
@@ -124,6 +130,6 @@ def _listed(place: Place) -> Stored | None:
     store = store_of(place.url)
     store.open()
     try:
-        return Stored(without_password(place.url), loaded=store.load(place.source))
+        return Stored(without_password(place.url), loaded=store.load(place.source), tells_leader=False)
     finally:
         store.close()

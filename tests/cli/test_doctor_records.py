@@ -18,6 +18,7 @@ from runner import __version__, config
 from runner.clock import SystemClock
 from runner.core.action import Save
 from runner.core.run import Delivery, Job, News, Run, RunKey, Status, StepRun
+from runner.jobstores.sqlalchemy.leases import FileLocks
 from runner.jobstores.urls import sqlite_at, store_of
 from runner.moment import DAY, HOUR, SECOND, iso
 from runner.service import health
@@ -142,6 +143,15 @@ def test_the_jobs_on_record_where_the_file_is_broken(place: Place) -> None:
         "note jobs: never due again, for the times of their schedules are past: once\n"
         "  help: give them another schedule, or take them out"
     )
+
+
+def test_who_leads_a_sqlite_file_is_told_without_touching_its_lock(at_work: Place) -> None:
+    keep(at_work)
+    locks = FileLocks(at_work.directory / "state" / "runner.db")
+    assert locks.take(str(at_work.file))
+    assert runner_of(at_work, 0) == "ok runner: none of this state directory; process N on this machine leads"
+    locks.give_all()
+    assert examined(at_work, "runner", code=0) == NOBODY
 
 
 def test_messages_that_were_given_up_or_wait(at_work: Place) -> None:
