@@ -22,6 +22,8 @@ from runner.triggers.zones import LONGEST_GAP, zone
 
 _STEP = re.compile(r"[*?]/(\d+)")
 _YEAR = 366 * 86_400
+_NEXT = _YEAR + 31 * 86_400
+"""Seconds: from the last Sunday of a month to that of the next year it may be 371 days."""
 _RHYTHM: Span = 6 * HOUR
 """Firings further apart than this are times of day, and nobody counts the hours between them."""
 
@@ -40,7 +42,7 @@ class Finding(NamedTuple):
 
 
 def lint(trigger: Trigger, now: Moment | None = None) -> list[Finding]:
-    """What may surprise about a schedule; with `now` also what the clock changes of the next year do to it.
+    """What may surprise about a schedule; with `now` also what the next clock changes do to it.
 
     A schedule that is over is only said to be over.
     """
@@ -152,7 +154,7 @@ def _changes(trigger: CrontabTrigger, now: Moment) -> Iterator[Finding]:
     """What the next change of each direction does."""
     after = max(now, trigger.start or now) // SECOND
     seen = set()
-    for second, before, then in zone(trigger.zone).changes(after, after + _YEAR):
+    for second, before, then in zone(trigger.zone).changes(after, after + _NEXT):
         forward = then > before
         if forward not in seen and (trigger.end is None or second * SECOND <= trigger.end):
             seen.add(forward)

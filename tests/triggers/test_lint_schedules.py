@@ -138,6 +138,12 @@ def test_what_the_clock_changes_of_the_year_do(schedule: Any, zone: str, said: l
     assert facts(schedule, zone, now=NOW) == [(CHANGE, fact) for fact in said]
 
 
+def test_the_next_change_of_each_direction_is_told_on_the_day_after_one() -> None:
+    """The one in autumn that follows on 25 October 2026 is 371 days away."""
+    met = [fact for _, fact in facts("30 2 * * *", "Europe/Oslo", now=parse_iso("2026-10-25T12:00:00Z"))]
+    assert [fact.partition(": on ")[2][:10] for fact in met] == ["2027-03-28", "2027-10-31"]
+
+
 def test_a_skipped_day_is_said() -> None:
     before = parse_iso("2011-12-01T00:00:00Z")
     found = [fact for _, fact in facts("30 2 * * *", "Pacific/Apia", now=before)]
