@@ -51,11 +51,17 @@ class Desk:
         self.state = directory / "state"
         self.now = SystemClock().now()
         # The latest 02:00 in Oslo that is over.
+        self.slot = self.planned(self.now - 2 * DAY)
+        while (later := self.planned(self.slot)) <= self.now:
+            self.slot = later
+
+    def planned(self, after: Moment) -> Moment:
+        """The first time of `etl` after another."""
         trigger = self.spec("etl").trigger
         assert trigger is not None
-        slot = trigger.next_after(self.now - DAY)
-        assert slot is not None
-        self.slot = slot
+        found = trigger.next_after(after)
+        assert found is not None
+        return found
 
     def spec(self, id: str) -> JobSpec:
         return next(spec for spec in config.load(self.file).jobs if spec.id == id)
@@ -218,12 +224,9 @@ def test_why_without_records(desk: Desk) -> None:
 
 
 def test_why_of_a_job_that_left_the_file(desk: Desk) -> None:
-    etl = desk.spec("etl")
-    assert etl.trigger is not None
     # At 02:00 there, which is an hour of its own in UTC on days that have another offset.
-    in_years = etl.trigger.next_after(desk.slot + 3700 * DAY)
-    assert in_years is not None
-    desk.keep(run(etl, desk.slot, Status.FAILED))
+    in_years = desk.planned(desk.slot + 3700 * DAY)
+    desk.keep(run(desk.spec("etl"), desk.slot, Status.FAILED))
     desk.file.write_text("jobs: {load: {run: echo load}}")
     document = desk.json("why", "etl")
     assert (document["verdict"], document["run"]["status"]) == ("ran", "failed")
@@ -380,11 +383,8 @@ def test_why_without_a_moment_is_about_the_last_on_record(desk: Desk) -> None:
     assert desk.json("why", "reindex")["because"] == ["it has no schedule; it runs by hand"]
     desk.keep(run(etl, desk.slot, Status.FAILED))
     assert (desk.json("why", "etl")["verdict"], desk.json("why", "etl")["at"]) == ("ran", iso(desk.slot))
-    assert etl.trigger is not None
-    first = etl.trigger.next_after(desk.slot)
-    assert first is not None
-    second = etl.trigger.next_after(first)
-    assert second is not None
+    first = desk.planned(desk.slot)
+    second = desk.planned(first)
     desk.keep(Occurrence(etl.key, first, "missed", "downtime", last=second, count=2, decided_at=1))
     last = desk.json("why", "etl")
     assert (last["verdict"], last["at"]) == ("missed", iso(second))
@@ -392,17 +392,14 @@ def test_why_without_a_moment_is_about_the_last_on_record(desk: Desk) -> None:
 
 def test_why_knows_whether_there_are_records_of_other_times(desk: Desk) -> None:
     etl = desk.spec("etl")
+    # From day to day in hours of the clock there, which are not always 24 of ours.
+    early, kept, last = (desk.planned(desk.slot - days * DAY - 2 * HOUR) for days in (5, 3, 1))
+    assert early < kept < last < desk.slot
     long_before = "nothing is written down of this job at all: it has not been served yet"
-    assert long_before in desk.said("why", "etl", "--at", iso(desk.slot - 5 * DAY))
-    desk.keep(run(etl, desk.slot - 3 * DAY, Status.SUCCEEDED))
-    assert "the oldest record of this job is of" in desk.said("why", "etl", "--at", iso(desk.slot - 5 * DAY))
-    assert etl.trigger is not None
-    before = etl.trigger.next_after(desk.slot - 26 * HOUR)
-    assert before is not None
-    assert before < desk.slot
-    assert "it has older records: it had another schedule then" in desk.said(
-        "why", "etl", "--at", iso(before)
-    )
+    assert long_before in desk.said("why", "etl", "--at", iso(early))
+    desk.keep(run(etl, kept, Status.SUCCEEDED))
+    assert "the oldest record of this job is of" in desk.said("why", "etl", "--at", iso(early))
+    assert "it has older records: it had another schedule then" in desk.said("why", "etl", "--at", iso(last))
 
 
 # ── what goes wrong ─────────────────────────────────────────────────────────────────────────
