@@ -105,7 +105,7 @@ def test_a_shim_of_that_version_does_not_begin_what_has_begun_since(tmp_path: Pa
         now.executor.start(one)
         assert now.next().status is Status.SUCCEEDED
         given = [marks(tmp_path, one).path, str(tmp_path), "", os.devnull, os.devnull, "", "sh", "-c", script]
-        done = subprocess.run(["/bin/sh", "-c", older.SHIM, "runner-shim", *given], timeout=20)
+        done = subprocess.run(["/bin/sh", "-c", older.SHIM, "runner-shim", *given], timeout=60)
     finally:
         now.close()
     assert done.returncode == 75

@@ -187,7 +187,7 @@ def run(shell: str, script: str, values: dict[str, str], where: Path) -> bytes:
         cwd=where,
         env={b"PATH": b"/usr/bin:/bin", b"LC_ALL": b"C.UTF-8", b"HOME": b"/nowhere", **environ},
         capture_output=True,
-        timeout=60,
+        timeout=150,
     )
     assert done.stderr == b""
     return done.stdout

@@ -128,7 +128,7 @@ def _empty_zookeeper(url: str) -> None:
     from kazoo.client import KazooClient
 
     client = KazooClient(url)
-    client.start(timeout=10)
+    client.start(timeout=60)
     for name in client.get_children("/"):
         if name != "zookeeper":
             client.delete(f"/{name}", recursive=True)
@@ -140,7 +140,7 @@ def _empty_etcd(url: str) -> None:
     import requests
 
     everything = {"key": "AA==", "range_end": "AA=="}  # from the byte 0 on
-    requests.post(f"http://{url}/v3/kv/deleterange", json=everything, timeout=10).raise_for_status()
+    requests.post(f"http://{url}/v3/kv/deleterange", json=everything, timeout=60).raise_for_status()
 
 
 EMPTY: Mapping[str, Callable[[str], None]] = {

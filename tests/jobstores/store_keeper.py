@@ -36,7 +36,7 @@ while child.poll() is None and word is None:
 if child.poll() is None:
     child.send_signal(signal.SIGKILL if word == "kill\n" else stop)
     try:
-        child.wait(10)
+        child.wait(30)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

@@ -410,7 +410,7 @@ def test_two_processes_cannot_both_write_a_run(store: SQLAlchemyJobStore, file: 
         child.stdin.write("go\n")
         child.stdin.flush()
     for child in children:
-        said, _ = child.communicate(timeout=60)
+        said, _ = child.communicate(timeout=150)
         won.append(int(said))
     assert sum(won) == 200
 

@@ -86,7 +86,7 @@ def clients(name: str, url: str) -> Any:
             return MongoClient(url, directConnection=True)
         case "zookeeper":
             client = KazooClient(url, timeout=4.0)
-            client.start(timeout=10)
+            client.start(timeout=60)
             return client
         case "etcd":
             return Etcd3Client(host=host, port=int(port))
@@ -104,7 +104,7 @@ def test_a_client_of_ones_own_is_used_and_left_open(name: str) -> None:
             store.open()
             heard = threading.Event()
             assert store.listen(SOURCE, heard.set)
-            assert heard.wait(10)
+            assert heard.wait(60)
             store.write([Save(Job(spec(f"job{number}"), NOON))])
             assert len(store.load(SOURCE).jobs) == number + 1
             store.close()
