@@ -84,9 +84,8 @@ def _told(stored: Stored) -> Iterator[Finding]:
         yield problem(
             ABOUT, f"{count(found, 'record')} in {stored.name} cannot be read", "runner db check names them"
         )
-    yield ok(
-        ABOUT, f"{stored.name} answers: schema {stored.version}, {count(len(stored.jobs), 'job')} on record"
-    )
+    schema = f"schema {stored.version}, " if stored.sql else ""
+    yield ok(ABOUT, f"{stored.name} answers: {schema}{count(len(stored.jobs), 'job')} on record")
 
 
 def _schema(stored: Stored) -> Finding:

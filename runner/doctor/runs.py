@@ -26,7 +26,7 @@ def under_way(case: Case) -> Iterator[Finding]:
             "the clock was set back, or is wrong now",
         )
     if case.alive is None and not case.stored.leader:
-        if runs and case.stored.tells_leader:
+        if runs and case.stored.sql:
             yield problem(
                 ABOUT,
                 f"{count(len(runs), 'run')} on record as under way, and no runner follows them: {_named(runs)}",

@@ -41,8 +41,8 @@ class Stored:
     older: Said | None = None
     skew: Span = 0
     leader: str = ""
-    tells_leader: bool = True
-    """Whether it would be known here if somebody led."""
+    sql: bool = True
+    """The others have no schema, and who leads is not known here."""
     past: int = 0
     """How many runs are on record, with those that ended."""
     given_up: tuple[Delivery, ...] = ()
@@ -130,6 +130,6 @@ def _listed(place: Place) -> Stored | None:
     store = store_of(place.url)
     store.open()
     try:
-        return Stored(without_password(place.url), loaded=store.load(place.source), tells_leader=False)
+        return Stored(without_password(place.url), loaded=store.load(place.source), sql=False)
     finally:
         store.close()

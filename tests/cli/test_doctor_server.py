@@ -74,6 +74,15 @@ def test_postgresql(place: Place) -> None:
             )
 
 
+def test_redis(place: Place) -> None:
+    place.write(FILE)
+    with store_servers.redis() as url:
+        place.environ["RUNNER_DATABASE_URL"] = str(url)
+        assert (
+            examined(place, "database", "damage", code=0) == f"ok database: {url} answers: 0 jobs on record"
+        )
+
+
 def test_a_server_that_is_not_there(place: Place) -> None:
     place.write(FILE)
     with socket.socket() as listener:
