@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -26,9 +27,16 @@ def sleepers(mark: str) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
-                if mark.encode() in file.read():
+                if mark.encode() in file.read() and not killed(name):
                     found.append(int(name))
     return found
+
+
+def killed(pid: str) -> bool:
+    """Whether a SIGKILL is pending: it does nothing any more, and is gone when a processor comes to it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    pending = re.findall(r"^(?:SigPnd|ShdPnd):\s+(\w+)$", status, re.MULTILINE)
+    return any(int(mask, 16) >> (signal.SIGKILL - 1) & 1 for mask in pending)
 
 
 def wait_for(path: Path) -> None:
