@@ -14,6 +14,7 @@ from typing import Any, Literal, assert_never, cast
 from runner.core import event as e
 from runner.core.action import Action, Announce, Forget, Save
 from runner.core.agenda import Agenda
+from runner.core.beside import Beside
 from runner.core.event import Event, Settings, StepEnded
 from runner.core.flow import Evaluate
 from runner.core.incidents import Desk
@@ -75,6 +76,7 @@ class Machine:
         self._runs.plain = lane
         self._slots = Slots(self._wall, self._runs, self._agenda, self._out, self._broken, lane)
         self._requests = Requests(self.jobs, self._runs, self._slots, self._out, self._paused, self._resumed)
+        self._beside = Beside(self._runs.by_job)
         self._some_go_first = False
         """Whether some job had a priority since the machine was made."""
         for job in jobs:
@@ -234,8 +236,7 @@ class Machine:
         else:
             job = placed(Job(spec), next_at, now)
             job = replace(job, passed=now if job.next_at is None else min(now, job.next_at - 1))
-        if self._runs.by_job and spec.key in self._runs.by_job:
-            job = self._beside(job)
+        job = self._beside.placed(job, now)
         every = spec.policy.sla.success_every
         if every is not None:
             job = replace(job, late_at=now + every)
@@ -244,13 +245,6 @@ class Machine:
         if self._lane.tells_of_added:
             self._out(_announce("job.added", job))
         self._wall.drop_if_done(job)
-
-    def _beside(self, job: Job) -> Job:
-        """A new job of the id of one whose runs are under way: what it runs at a time of theirs is another run."""
-        live = self._runs.by_job[job.key]
-        passed = max(job.passed or 0, *(key.slot for key in live))
-        backs = max((int(key.nonce[1:]) for key in live if key.nonce.startswith("c")), default=0)
-        return replace(job, passed=passed, backs=backs + 1)
 
     def _changed(self, spec: JobSpec, next_at: Moment | Literal["auto"] | None, now: Moment) -> None:
         job = self.jobs.get(spec.key)
@@ -289,6 +283,7 @@ class Machine:
             return
         self._slots.pass_over(job, now, job.state if job.state in ("paused", "broken") else "removed")
         job = self._wall.take_down(key)
+        self._beside.gone(job, now)
         for run in self._runs.live_of(key):
             if run.started_at is None:
                 self._runs.cancel(run.key, "removed", now)
@@ -372,6 +367,7 @@ class Machine:
             self._wall.keep(job, plan=job.late_at != before.late_at)
         else:
             self._desk.ended(None, run, 1, now)
+            self._beside.left(run.key, now)
         self._runs.admit(key, now)
         self._go_on_after(run, now)
 

@@ -9,9 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.action import Action, Save, Start
-from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed, Settings, Tick
+from runner.core.event import (
+    Added,
+    Changed,
+    Event,
+    Paused,
+    Removed,
+    Resumed,
+    Settings,
+    StepEnded,
+    Tick,
+)
 from runner.core.machine import Machine
-from runner.core.run import Job, Occurrence, Run, RunKey
+from runner.core.run import AttemptKey, Job, Occurrence, Outcome, Run, RunKey, Status
 from runner.frozen import replace
 from runner.moment import SECOND, Moment
 from runner.spec import Call, Concurrency, JobSpec, Policy, Step
@@ -155,3 +165,22 @@ def ticked(watched: Watched) -> None:
     watched.tick()
     assert watched.decided - seen == (Counter({job.next_at: 1}) if due else Counter())
     assert watched.started[started:] == ([job.next_at] if due else [])
+
+
+def test_a_job_added_again_as_the_last_run_of_its_id_ends_has_a_run_of_its_own() -> None:
+    """Both ends of one turn: the store is told of them together, and knows neither before."""
+    for removed_before in (False, True):
+        watched = Watched()
+        watched.handle(Added(SPEC, NOON + 2))
+        watched.now += 2
+        watched.tick()
+        (old,) = watched.runs
+        if removed_before:
+            watched.handle(Removed(SPEC.key))
+        watched.now += 1
+        watched.handle(StepEnded(AttemptKey(old, "main", 1), Outcome(Status.SUCCEEDED)))
+        if not removed_before:
+            watched.handle(Removed(SPEC.key))
+        watched.handle(Added(SPEC, NOON + 2))
+        watched.tick()
+        assert watched.runs == {old, RunKey(SPEC.key, NOON + 2, "c1")}
