@@ -135,13 +135,13 @@ jobs:
 
 
 @pytest.mark.parametrize(
-    ("keys", "script", "said"),
+    ("keys", "script", "said", "code"),
     [
-        ("stop_signal: SIGINT", "trap 'echo got INT; exit 0' INT; echo up; while :; do sleep 0.05; done", "got INT"),
-        ("stop_grace_period: 300ms", "trap 'echo deaf' TERM; echo up; while :; do sleep 0.05; done", "deaf"),
+        ("stop_signal: SIGINT", "trap 'echo got INT; exit 0' INT; echo up; while :; do sleep 0.05; done", "got INT", 0),
+        ("stop_grace_period: 3s", "trap 'echo deaf' TERM; echo up; while :; do sleep 0.05 || :; done", "deaf", 137),
     ],
 )  # fmt: skip
-def test_how_a_command_is_stopped(desk: Desk, keys: str, script: str, said: str) -> None:
+def test_how_a_command_is_stopped(desk: Desk, keys: str, script: str, said: str, code: int) -> None:
     desk.write(f'jobs:\n  j: {{{keys}, run: "{script}"}}\n')
     served = desk.serve()
     served.wait_for("scheduled")
@@ -150,7 +150,7 @@ def test_how_a_command_is_stopped(desk: Desk, keys: str, script: str, said: str)
     desk.runner("stop", "j")
     served.wait_for("j cancelled")
     (run,) = ends(desk, "j")
-    assert run["status"] == "cancelled"
+    assert (run["status"], run["steps"][0]["exit_code"]) == ("cancelled", code)
     assert said in desk.runner("logs", "j").stdout.splitlines()[-1]
 
 
