@@ -34,6 +34,7 @@ from runner.executors.room import Room
 from runner.executors.spawn import make_pipe
 from tests.executors.lone_runner import tasks
 from tests.executors.rig import Open, kept_of, marks, sh, task
+from tests.executors.test_stopping import killed
 from tests.faults.figures import WANTED
 from tests.waiting import wait_until
 
@@ -48,7 +49,9 @@ def holders(state_dir: Path) -> list[int]:
     for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
         if "runner-holder" in line and any(text.startswith(str(state_dir)) for text in line):
-            found.append(process.pid)
+            with contextlib.suppress(OSError):  # it is gone by now
+                if not killed(str(process.pid)):
+                    found.append(process.pid)
     return found
 
 
@@ -220,17 +223,17 @@ def test_a_holder_that_was_killed_is_replaced(flooding: Callable[..., None], tmp
     record = Path(f"{attempt_path(tmp_path, one.attempt)}.{RECORD}")
 
     def its_holder_is_killed() -> None:
-        killed: set[int] = set()
+        ended: set[int] = set()
 
         def one_is_killed() -> bool:
             for pid in holders(tmp_path):  # it may be just about to end
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                    killed.add(pid)
-            return bool(killed)
+                    ended.add(pid)
+            return bool(ended)
 
         wait_until(one_is_killed)
-        wait_until(lambda: not killed.issuperset(holders(tmp_path)) and in_use(record))
+        wait_until(lambda: not ended.issuperset(holders(tmp_path)) and in_use(record))
 
     flooding(then=its_holder_is_killed)
     taken_over(tmp_path, one)
