@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.executors.test_stopping import killed
 from tests.faults.checker import check, overlaps, read
 from tests.faults.conftest import Servers, Stage
 from tests.faults.figures import SEED, judge, record, size
@@ -263,7 +264,8 @@ def _sleepers(directory: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         try:
             here = entry.name.isdigit() and (entry / "cwd").resolve() == directory.resolve()
-            if here and b"sleep" in (entry / "cmdline").read_bytes().split(b"\0")[0]:
+            sleeps = here and b"sleep" in (entry / "cmdline").read_bytes().split(b"\0")[0]
+            if sleeps and not killed(entry.name):
                 found.append(int(entry.name))
         except OSError:
             continue

@@ -22,6 +22,7 @@ from runner.core.run import AttemptKey, RunKey
 from runner.executors import capture
 from runner.executors.output import lines, path_of, read, size
 from runner.spec import JobKey
+from tests.executors.test_stopping import killed
 from tests.faults import checker
 from tests.faults.conftest import Stage
 from tests.faults.figures import SEED, judge, record
@@ -249,7 +250,7 @@ def named(words: str) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
-                if words.encode() in file.read().replace(b"\0", b" "):
+                if words.encode() in file.read().replace(b"\0", b" ") and not killed(name):
                     found.append(int(name))
     return found
 
