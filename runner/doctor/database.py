@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 from runner.doctor.case import Case
 from runner.doctor.finding import Finding, count, note, ok, problem, trouble
@@ -20,6 +22,7 @@ from runner.service.place import Place
 
 ABOUT = "database"
 _PORTS = {"mongodb": 27017, "rethinkdb": 28015, "zookeeper": 2181}
+_Read = TypeVar("_Read")
 _SHOWN = 5
 _READ = 20_000
 """Runs that are read within some seconds."""
@@ -33,7 +36,7 @@ def opens(case: Case) -> Iterator[Finding]:
             yield from absent
             return
     try:
-        stored = look(place, case.clock.now)
+        stored = settled(place.url, lambda: look(place, case.clock.now), lambda found: True)
     except StoreError as error:
         yield trouble(ABOUT, error)
         return
@@ -42,6 +45,30 @@ def opens(case: Case) -> Iterator[Finding]:
         return
     case.stored = stored
     yield from _told(stored)
+
+
+def settled(url: str, read: Callable[[], _Read], good: Callable[[_Read], bool]) -> _Read:
+    """What is read, once more where the file changed meanwhile: a SQLite file that nobody has open is read as one that
+    does not change, and a runner may begin or end just then."""
+    file = file_of(url) if in_sql(url) else None
+    before = _stamp(file)
+    try:
+        if good(found := read()) or _stamp(file) == before:
+            return found
+    except StoreError:
+        if _stamp(file) == before:
+            raise
+    return read()
+
+
+def _stamp(file: Path | None) -> tuple[object, ...]:
+    if file is None:
+        return ()
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, Path(f"{file}-wal").exists()
 
 
 def _absent(place: Place) -> Iterator[Finding]:
@@ -130,7 +157,9 @@ def damage(case: Case) -> Iterator[Finding]:
         fact = f"{count(case.stored.past, 'run')} are not read one by one here"
         yield note("damage", fact, "runner db check reads them all")
         return
-    found = check(case.place.url, case.place.mark)
+    found = settled(
+        case.place.url, lambda: check(case.place.url, case.place.mark), lambda checked: checked.good
+    )
     for each in found.problems[:_SHOWN]:
         yield problem("damage", each, "nothing was changed; restore a backup with: runner db restore FILE")
     if len(found.problems) > _SHOWN:

@@ -28,8 +28,16 @@ def elsewhere(place: Place) -> Iterator[tuple[int, Path]]:
             other = _place_of(words, process.environ(), Path(process.cwd()))
         except (psutil.Error, OSError, RunnerError):
             continue
-        if other.state != place.state and other.file == place.file:
+        if other.state != place.state and other.file == place.file and _same(process.pid, place.file):
             yield process.pid, other.state
+
+
+def _same(pid: int, file: Path) -> bool:
+    """A container has files of its own beneath the same names."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/root{file}", file)
+    except OSError:
+        return False
 
 
 def _place_of(words: Sequence[str], environ: Mapping[str, str], home: Path) -> Place:

@@ -36,45 +36,39 @@ def leads(case: Case) -> Iterator[Finding]:
         )
     health = case.health
     if health is None:
-        if not others:
-            yield _none(case)
+        yield from _none(case, others=bool(others))
     elif dead := health.alive(case.clock):
         yield _dead(case, health, dead)
     else:
         yield from _well(case, health)
 
 
-def _none(case: Case) -> Finding:
-    place = case.place
+def _none(case: Case, *, others: bool) -> Iterator[Finding]:
+    place, start = case.place, f"runner serve -f {case.place.file}"
     leader = Leader.read(place.state)
-    if leader is not None and leader.gone():
-        return problem(
-            ABOUT,
-            f"{leader} led the file and is no more: it was killed, or it crashed",
-            f"start it again: runner serve -f {place.file}; its log says how it ended",
-        )
     if case.stored is not None and case.stored.leader:
-        return ok(ABOUT, f"none of this state directory; {case.stored.leader} leads")
-    reason = why_unknown(place.state)
-    if "cannot be read" in reason:
-        return note(ABOUT, reason, "look as the user whose runner it is")
-    return note(
-        ABOUT,
-        reason,
-        f"nothing runs on time until somebody does: runner serve -f {place.file}",
-    )
+        yield ok(ABOUT, f"none of this state directory; {case.stored.leader} leads")
+    elif leader is not None and leader.gone():
+        fact = f"{leader} led the file and is no more: it was killed, or it crashed"
+        yield problem(ABOUT, fact, f"start it again: {start}; its log says how it ended")
+    elif "cannot be read" in (reason := why_unknown(place.state)):
+        yield note(ABOUT, reason, "look as the user whose runner it is")
+    elif not others:
+        yield note(ABOUT, reason, f"nothing runs on time until somebody does: {start}")
 
 
 def _dead(case: Case, health: Health, dead: str) -> Finding:
-    stuck = "has not turned" in dead
     who = "" if f"process {health.pid}" in dead else f" (process {health.pid})"
-    return problem(
-        ABOUT,
-        f"{dead}{who}; last seen {_ago(health.at, case)}",
-        "it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again"
-        if stuck
-        else f"it did not end by itself; start it again: runner serve -f {case.place.file}",
-    )
+    fact = f"{dead}{who}; last seen {_ago(health.at, case)}"
+    if "has not turned" in dead:
+        help = "it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again"
+        return problem(ABOUT, fact, help)
+    start = f"start it again: runner serve -f {case.place.file}"
+    if case.stored is not None and case.stored.leader:
+        return note(
+            ABOUT, f"{fact}; {case.stored.leader} leads now", f"unless that is its successor, {start}"
+        )
+    return problem(ABOUT, fact, f"it did not end by itself; {start}")
 
 
 def _well(case: Case, health: Health) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from runner.core.run import Run, Status
 from runner.doctor.case import Case
@@ -27,11 +27,7 @@ def under_way(case: Case) -> Iterator[Finding]:
         )
     if case.alive is None and not case.stored.leader:
         if runs and case.stored.sql:
-            yield problem(
-                ABOUT,
-                f"{count(len(runs), 'run')} on record as under way, and no runner follows them: {_named(runs)}",
-                "a start of runner serve takes over what still runs, and records how the others ended",
-            )
+            yield _alone(runs, case)
         return
     stuck = [run for run in begun if _beyond(run, case)]
     if stuck:
@@ -52,6 +48,21 @@ def under_way(case: Case) -> Iterator[Finding]:
         yield ok(ABOUT, f"{count(len(begun), 'run')} under way, {len(runs) - len(begun)} waiting")
 
 
+def _alone(runs: Sequence[Run], case: Case) -> Finding:
+    """A runner that ends as it should may leave some at work; one that was killed did not mean to."""
+    what = f"{count(len(runs), 'run')} on record as under way"
+    if case.stored is not None and case.stored.leader is None:
+        return note(
+            ABOUT,
+            f"{what}; whether a runner follows them cannot be seen from here: {_named(runs)}",
+            "look where the last runner of this database was: runner doctor",
+        )
+    help = "a start of runner serve takes over what still runs, and records how the others ended"
+    if case.health is not None:
+        return problem(ABOUT, f"{what}, and no runner follows them: {_named(runs)}", help)
+    return note(ABOUT, f"{what}, and no runner is seen that follows them: {_named(runs)}", help)
+
+
 def _beyond(run: Run, case: Case) -> bool:
     """Its steps' deadlines are long over. A stop takes as long as `stop_grace_period` says; an hour is none."""
     return any(
@@ -60,5 +71,5 @@ def _beyond(run: Run, case: Case) -> bool:
     )
 
 
-def _named(runs: list[Run] | tuple[Run, ...]) -> str:
+def _named(runs: Sequence[Run]) -> str:
     return few([run.id for run in runs])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.doctor.case import Case
 from runner.doctor.finding import Finding, count, note, ok, problem
-from runner.errors import ExecutorError
+from runner.errors import ExecutorError, SecretError
 from runner.executors import environment
 from runner.secrets import Secrets
 
@@ -39,8 +39,7 @@ def secrets(case: Case) -> Iterator[Finding]:
     sources = case.config.secrets
     found: list[Finding] = []
     declared = Secrets(sources, case.place.home, case.runners_environ)
-    for error in declared.problems():
-        found.append(problem("secrets", f"{error.place}: {error.fact}", _hint(case, error.hint, error.fact)))
+    found += [_missing(case, error) for error in declared.problems()]
     for source in sources.values():
         if source.get("file"):
             found += _open("secrets", case.place.home / Path(source["file"]).expanduser())
@@ -51,10 +50,12 @@ def secrets(case: Case) -> Iterator[Finding]:
         yield ok("secrets", f"{count(len(sources), 'secret')}: there{apart}")
 
 
-def _hint(case: Case, hint: str, fact: str) -> str:
-    if fact.startswith("the environment has no") and case.runners_environ is case.environ:
-        return f"{hint}; this shell's environment was looked at, and a service may have another"
-    return hint
+def _missing(case: Case, error: SecretError) -> Finding:
+    fact = f"{error.place}: {error.fact}"
+    if error.fact.startswith("the environment has no") and case.runners_environ is case.environ:
+        looked = "this shell's environment was looked at, and a service may have another"
+        return note("secrets", fact, f"{error.hint}; {looked}")
+    return problem("secrets", fact, error.hint)
 
 
 def _open(about: str, path: Path) -> Iterator[Finding]:

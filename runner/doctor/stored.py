@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from runner.core.run import Delivery, Incident, Job, Run
 from runner.history.move import named
@@ -26,6 +26,7 @@ from runner.service.place import Place
 _SILENCE = 4.0
 """Seconds without a word from a server."""
 _RECENT = 7 * DAY
+_MOST_TOLD = 500
 LISTED = ("redis", "rediss", "unix", "etcd", "etcds")
 """Stores that are opened by connecting alone; the others make what is missing in them."""
 
@@ -33,20 +34,21 @@ LISTED = ("redis", "rediss", "unix", "etcd", "etcds")
 @dataclass(frozen=True, slots=True)
 class Stored:
     """`older`: what its mark says, where it is an older copy of itself. `skew`: how far its clock is ahead of ours.
-    `leader`: who leads the source."""
+    `leader`: who leads the source; None where that is not known."""
 
     name: str
     version: str | None = HEAD
     loaded: Loaded = Loaded()
     older: Said | None = None
     skew: Span = 0
-    leader: str = ""
+    leader: str | None = ""
     sql: bool = True
     """The others have no schema, and who leads is not known here."""
     past: int = 0
     """How many runs are on record, with those that ended."""
     given_up: tuple[Delivery, ...] = ()
-    """Messages of the last days that were given up, as far as a SQL database is asked."""
+    """Messages of the last days that were given up, as far as a SQL database is asked; of a channel that has taken
+    a later one since, none."""
 
     @property
     def current(self) -> bool:
@@ -88,6 +90,7 @@ def look(place: Place, now: Callable[[], Moment]) -> Stored | None:
 
 def _read(engine: Engine, place: Place, now: Callable[[], Moment]) -> Stored:
     name, mark, content = named(place.url), Mark(place.mark), Content(Codec(opaque=True))
+    said = mark.read()
     with engine.connect() as connection, reading(connection):
         mark.recognise(connection, name)
         version = version_of(connection)
@@ -98,30 +101,42 @@ def _read(engine: Engine, place: Place, now: Callable[[], Moment]) -> Stored:
         skew = there - (before + now()) // 2 if there != before else 0
         leader = _leader(connection, place.source, there)
         found = content.read(connection, place.source)
-        older = mark.behind(connection)
-        given_up = connection.execute(_given_up(place.source, before - _RECENT)).scalars().all()
+        older = mark.behind(connection, said)
+        given_up = _lost(connection, place.source, before - _RECENT)
         past = connection.execute(select(func.count()).select_from(tables.runs)).scalar_one()
     # Read first, then understood: a transaction is not held open for that.
     loaded = content.understood(found, place.source, "default")
-    return Stored(name, version, loaded, older, skew, leader, past=past, given_up=tuple(map(loads, given_up)))
+    return Stored(name, version, loaded, older, skew, leader, past=past, given_up=given_up)
 
 
-def _given_up(source: str, since: Moment) -> Select[Any]:
+def _lost(connection: Connection, source: str, since: Moment) -> tuple[Delivery, ...]:
     d = tables.deliveries
-    return select(d.c.delivery).where(d.c.source == source, d.c.state == "given_up", d.c.created_at >= since)
+    ended = select(d.c.delivery).where(d.c.source == source, d.c.created_at >= since).order_by(d.c.created_at)
+    given_up = connection.execute(ended.where(d.c.state == "given_up")).scalars().all()
+    if not given_up:
+        return ()
+    lost: dict[str, list[Delivery]] = {}
+    for each in map(loads, given_up):
+        lost.setdefault(each.channel, []).append(each)
+    told = ended.where(d.c.state == "delivered").limit(_MOST_TOLD)
+    for each in map(loads, connection.execute(told.order_by(None).order_by(d.c.created_at.desc())).scalars()):
+        lost[each.channel] = [one for one in lost.get(each.channel, ()) if one.created_at > each.created_at]
+    return tuple(each for channel in lost.values() for each in channel)
 
 
-def _leader(connection: Connection, source: str, there: Moment) -> str:
+def _leader(connection: Connection, source: str, there: Moment) -> str | None:
     lease = tables.leases
     row = connection.execute(select(lease).where(lease.c.source == source)).first()
+    host, pid, *_ = [*str(row.owner).split(":"), ""] if row is not None else (socket.gethostname(), "")
     file = file_of(connection.engine.url)
-    if file is not None:
-        held_by = holder(file, source)
-        return f"process {held_by} on this machine" if held_by is not None else ""
-    if row is None or row.until is None or row.until < there:
-        return ""
-    host, pid, *_ = [*str(row.owner).split(":"), ""]
-    return f"process {pid} on {host}"
+    if file is None:
+        leads = row is not None and row.until is not None and row.until >= there
+        return f"process {pid} on {host}" if leads else ""
+    held_by = holder(file, source)
+    if held_by:
+        return f"process {held_by} on this machine"
+    # The kernel tells nothing of locks that another machine or container holds on the same file.
+    return "" if held_by == 0 and host == socket.gethostname() else None
 
 
 def _listed(place: Place) -> Stored | None:

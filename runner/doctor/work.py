@@ -77,9 +77,10 @@ def users(case: Case) -> Iterator[Finding]:
 
 
 def _commands(case: Case) -> Iterator[tuple[JobSpec, Step, Command]]:
+    """Of the jobs that are not switched off."""
     for spec in case.specs:
         for step in spec.steps:
-            if isinstance(step.work, Command):
+            if isinstance(step.work, Command) and spec.enabled:
                 yield spec, step, step.work
 
 

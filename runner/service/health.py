@@ -34,6 +34,8 @@ class Health:
     elapsed: Span
     problems: tuple[str, ...]
     status: Mapping[str, Any]
+    space: str = ""
+    """The namespace in which its process has that number: another container of a pod has the same host's name."""
 
     @classmethod
     def read(cls, state: Path) -> Health | None:
@@ -48,6 +50,7 @@ class Health:
                 int(values["elapsed"]),
                 tuple(map(str, values["problems"])),
                 dict(values["status"]),
+                str(values.get("space", "")),
             )
         except (OSError, ValueError, TypeError, LookupError):
             return None
@@ -56,7 +59,8 @@ class Health:
         """Empty where its writer lives and its loop turns; else what is known of its end."""
         if self.boot != boot_id():
             return "the machine was started anew since"
-        if self.host == socket.gethostname() and not _exists(self.pid):
+        here = self.host == socket.gethostname() and self.space in ("", _space())
+        if here and not _exists(self.pid):
             return f"process {self.pid} is no more"
         age = clock.elapsed() - self.elapsed
         if not -FRESH <= age <= FRESH:
@@ -84,6 +88,7 @@ def write(state: Path, clock: Clock, status: Mapping[str, Any], problems: tuple[
         "boot": boot_id(),
         "at": iso(clock.now()),
         "elapsed": clock.elapsed(),
+        "space": _space(),
         "problems": problems,
         "status": status,
     }
@@ -100,6 +105,13 @@ def erase(state: Path) -> None:
     """It ended as it should: there is nothing to be healthy."""
     with contextlib.suppress(OSError):
         (state / _NAME).unlink()
+
+
+def _space() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _exists(pid: int) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from runner.clock import SystemClock
 from runner.doctor import Case, Finding
+from runner.doctor.database import settled
 from runner.doctor.examine import bounded
 from runner.doctor.finding import size
 from runner.doctor.systemd import judged, unit_of
@@ -80,6 +81,7 @@ jobs:
   path: {{command: [sh, -c, ls], env: {{PATH: /nowhere}}}}
   late: {{params: {{p: {{}}}}, command: [sh, -c, ls], working_dir: "${{{{ params.p }}}}", env: {{PATH: "${{{{ params.p }}}}"}}}}
   other: {{run: x, user: no-such-user}}
+  off: {{command: [no-such-tool], working_dir: nowhere-else, enabled: false}}
   files: {{run: x, env_file: [good.env, no.env?]}}
 """
     )
@@ -133,7 +135,7 @@ jobs: {{a: {{run: echo}}}}
     assert examined(place, "secrets", code=1) == (
         "problem secrets: secrets.gone: DIR/gone cannot be read: no such file or directory\n"
         "  help: a relative path begins beside the configuration\n"
-        "problem secrets: secrets.unset: the environment has no NO_TOKEN\n"
+        "note secrets: secrets.unset: the environment has no NO_TOKEN\n"
         "  help: set it before the runner starts, or use {file: PATH} or {command: [...]}; this shell's environment was "
         "looked at, and a service may have another\n"
         "note secrets: every user of this machine may read DIR/key (mode 0644)\n"
@@ -194,6 +196,23 @@ def test_each_check_fails_alone() -> None:
                 "that is a fault of the runner; the other findings stand without it"),
     ]  # fmt: skip
     assert bounded("x", refused, case(), 30) == [Finding("problem", "x", "it is so", "do that")]
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_once_more(tmp_path: Path) -> None:
+    """A runner began or ended just then."""
+    file, begun = tmp_path / "x.db", [1, 2]
+
+    def read() -> str:
+        if begun.pop():
+            with file.open("a") as grown:
+                grown.write("x")
+            raise StoreError("half of it")
+        return "good"
+
+    with pytest.raises(StoreError):
+        settled(f"sqlite:///{file}", read, bool)
+    begun[:] = [0, 1]
+    assert settled(f"sqlite:///{file}", read, bool) == "good"
 
 
 def test_a_check_that_hangs_is_given_up() -> None:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import tempfile
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +20,7 @@ from runner import __version__, config
 from runner.clock import SystemClock
 from runner.core.action import Save
 from runner.core.run import Delivery, Job, News, Run, RunKey, Status, StepRun
-from runner.jobstores.sqlalchemy.leases import FileLocks
+from runner.jobstores.sqlalchemy.leases import FileLocks, holder
 from runner.jobstores.urls import sqlite_at, store_of
 from runner.moment import DAY, HOUR, SECOND, iso
 from runner.service import health
@@ -154,6 +156,70 @@ def test_who_leads_a_sqlite_file_is_told_without_touching_its_lock(at_work: Plac
     assert examined(at_work, "runner", code=0) == NOBODY
 
 
+def test_who_leads_where_the_kernel_names_another_device_than_stat_does(at_work: Place) -> None:
+    """As on btrfs and on a container's layers."""
+    keep(at_work)
+    file, source = at_work.directory / "state" / "runner.db", str(at_work.file)
+    locks = FileLocks(file)
+    assert locks.take(source)
+    (lock,) = set(file.parent.glob("runner.db.*.lock")) - {file.with_name("runner.db.migrate.lock")}
+    said = at_work.directory / "locks"
+
+    def told(pid: int, inode: int) -> int | None:
+        said.write_text(f"1: FLOCK  ADVISORY  WRITE {pid} ff:fff:{inode} 0 EOF\n")
+        return holder(file, source, said)
+
+    inode, nobody = lock.stat().st_ino, (1 << 22) + 1
+    assert told(os.getpid(), inode) == os.getpid()
+    assert told(nobody, inode) is None
+    assert told(os.getpid(), inode + 1) == 0
+    said.unlink()
+    assert holder(file, source, said) is None
+    locks.give_all()
+    said.write_text("")
+    assert holder(file, source, said) == 0
+
+
+def test_runs_that_another_machine_may_follow_are_not_called_lost(at_work: Place) -> None:
+    (hello,) = config.load(at_work.file).jobs
+    now = SystemClock().now()
+    keep(at_work, Job(hello), Run(RunKey(hello.key, 0, "1"), hello, Status.PENDING, created_at=now))
+    with closing(store_of(sqlite_at(at_work.directory / "state" / "runner.db"))) as store:
+        store.open()
+        assert store.hold(str(at_work.file), "elsewhere:7:x", now)
+    assert examined(at_work, "runs", code=0) == (
+        "note runs: 1 run on record as under way; whether a runner follows them cannot be seen from here: "
+        "hello@1970-01-01T00:00:00Z+1\n"
+        "  help: look where the last runner of this database was: runner doctor"
+    )
+
+
+def test_one_that_was_killed_and_another_that_leads_now(at_work: Place) -> None:
+    keep(at_work)
+    says(at_work)
+    written = at_work.directory / "state" / "health.json"
+    written.write_text(written.read_text().replace(f'"pid": {os.getpid()}', f'"pid": {(1 << 22) + 1}'))
+    with closing(store_of(sqlite_at(at_work.directory / "state" / "runner.db"))) as store:
+        store.open()
+        assert store.hold(str(at_work.file), f"{socket.gethostname()}:7:x", SystemClock().now())
+        said = runner_of(at_work, 0)
+    assert "is no more; last seen now; process N on this machine leads now\n" in re.sub(
+        r"seen \S+( ago)?;", "seen now;", said
+    )
+    assert runner_of(at_work, 1).startswith("problem runner: process ")
+
+
+def test_a_runner_of_another_container_is_not_known_by_its_number(at_work: Place) -> None:
+    """Those of a pod have one name of a host."""
+    says(at_work)
+    written = at_work.directory / "state" / "health.json"
+    values = json.loads(written.read_text()) | {"pid": (1 << 22) + 1}
+    written.write_text(json.dumps(values))
+    assert "is no more" in runner_of(at_work, 1)
+    written.write_text(json.dumps(values | {"space": "pid:[1]"}))
+    assert runner_of(at_work, 0).startswith(f"ok runner: process {(1 << 22) + 1} leads since ")
+
+
 def test_messages_that_were_given_up_or_wait(at_work: Place) -> None:
     (hello,) = config.load(at_work.file).jobs
     now = SystemClock().now()
@@ -171,6 +237,8 @@ def test_messages_that_were_given_up_or_wait(at_work: Place) -> None:
         "nobody there\n"
         "  help: mend the channel's address or its server; runner history says what they were about"
     )
+    keep(at_work, Delivery("4", "ops", news, "delivered", created_at=now - DAY))
+    assert "given up" not in examined(at_work, "alerts", code=0)  # the channel was mended since
 
 
 def test_a_runner_that_does_not_follow_the_file(at_work: Place) -> None:
@@ -212,7 +280,7 @@ def test_runs_that_are_stuck(at_work: Place) -> None:
         "  help: the clock was set back, or is wrong now\n"
     )
     assert examined(at_work, "runs", code=1) == (
-        f"{ahead}problem runs: 3 runs on record as under way, and no runner follows them: {first}+1, {first}+2, {first}+3\n"
+        f"{ahead}note runs: 3 runs on record as under way, and no runner is seen that follows them: {first}+1, {first}+2, {first}+3\n"
         f"{NOBODY_FOLLOWS}"
     )
     says(at_work)

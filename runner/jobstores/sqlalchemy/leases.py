@@ -83,20 +83,41 @@ def _lock_of(database: Path, source: str) -> Path:
     return database.with_name(f"{database.name}.{name}.lock")
 
 
-def holder(database: Path, source: str) -> int | None:
-    """The process that leads a source of this SQLite database, as far as the kernel tells; None where none does.
+def holder(database: Path, source: str, locks: Path = Path("/proc/locks")) -> int | None:
+    """The process that leads a source of this SQLite database, as far as the kernel tells: 0 where none does, None
+    where that is not known.
 
     To try the lock would be to hold it for a moment, and keep a runner that begins just then from leading.
     """
     try:
         found = os.stat(_lock_of(database, source))
-        lines = Path("/proc/locks").read_text().splitlines()
+        lines = locks.read_text().splitlines()
+    except FileNotFoundError:
+        return None if not locks.exists() else 0
     except OSError:
         return None
-    file = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     # 1: FLOCK  ADVISORY  WRITE 708 fe:00:1234 0 EOF; who waits for it has an arrow.
     held = [words for line in lines if (words := line.split())[1:4] == ["FLOCK", "ADVISORY", "WRITE"]]
-    return next((int(words[4]) for words in held if words[5] == file), None)
+    known = True
+    for pid, file in ((int(words[4]), words[5]) for words in held):
+        device, _, inode = file.rpartition(":")
+        if inode != str(found.st_ino):
+            continue
+        if device == f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}":
+            return pid
+        # On btrfs, and in a container's layers, the kernel names another device there than stat does.
+        if opened := _has_open(pid, found):
+            return pid
+        known = known and opened is not None
+    return 0 if known else None
+
+
+def _has_open(pid: int, file: os.stat_result) -> bool | None:
+    """Whether a process has this very file open; None where that may not be looked at."""
+    try:
+        return any(os.path.samestat(file, each.stat()) for each in os.scandir(f"/proc/{pid}/fd"))
+    except OSError:
+        return None
 
 
 def led(database: Path) -> bool:

@@ -74,9 +74,11 @@ class Mark:
                 hint="put the right one back, or go on with this one: runner db accept",
             )
 
-    def behind(self, connection: Connection) -> Said | None:
-        """What the file says, where the database is an older copy of itself. Nothing is written."""
-        said = self.read()
+    def behind(self, connection: Connection, said: Said | None) -> Said | None:
+        """What the file said, where the database is an older copy of itself. Nothing is written.
+
+        `said` was read before the connection's transaction began: both grow while a runner is at work.
+        """
         return said if said is not None and self._inside(connection)[1] < said.count else None
 
     def compare(self, connection: Connection, name: str) -> tuple[str, int]:
