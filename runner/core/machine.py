@@ -254,7 +254,7 @@ class Machine:
         before = job.spec
         keeps = next_at == "auto" and before.trigger == spec.trigger and before.enabled == spec.enabled
         # Put where it is already: what has come there is to run, and once.
-        stands = next_at == job.next_at and job.state == "scheduled"
+        stands = next_at == job.next_at and job.state == "scheduled" and spec.enabled
         if not (keeps or stands) or job.state == "broken":
             self._slots.settle(spec.key, now)
             job = self.jobs.get(spec.key)

@@ -184,3 +184,13 @@ def test_a_job_added_again_as_the_last_run_of_its_id_ends_has_a_run_of_its_own()
         watched.handle(Added(SPEC, NOON + 2))
         watched.tick()
         assert watched.runs == {old, RunKey(SPEC.key, NOON + 2, "c1")}
+
+
+def test_a_job_that_is_disabled_as_its_time_comes_has_had_that_time_wherever_it_is_put() -> None:
+    puts: tuple[Moment | Literal["auto"], ...] = ("auto", NOON + 2)
+    for put in puts:
+        watched = Watched()
+        watched.handle(Added(SPEC, NOON + 2))
+        watched.now += 2
+        watched.handle(Changed(replace(SPEC, enabled=False), put))
+        assert watched.decided == Counter({NOON + 2: 1})
