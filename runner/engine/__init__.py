@@ -6,7 +6,7 @@ that must be written before anything of it starts.
 
 from runner.engine.batch import Plan
 from runner.engine.hands import Hands
-from runner.engine.loop import Engine
+from runner.engine.loop import HEAD_START, Engine
 from runner.engine.partition import Partition
 
-__all__ = ["Engine", "Hands", "Partition", "Plan"]
+__all__ = ["HEAD_START", "Engine", "Hands", "Partition", "Plan"]

@@ -12,7 +12,7 @@ from runner.core.event import Added, Changed, Event, Paused, Removed, Resumed
 from runner.core.machine import Machine
 from runner.core.run import Job as Record
 from runner.core.run import RunKey
-from runner.engine import Plan
+from runner.engine import HEAD_START, Plan
 from runner.frozen import maker, replace
 from runner.job import NextAt
 from runner.jobstores.base import ConflictingIdError, JobLookupError
@@ -38,10 +38,12 @@ def _known(machine: Machine, key: JobKey) -> Record:
     return record
 
 
-def _has_begun(machine: Machine, known: Record, at: NextAt, asked: Moment) -> bool:
+def _has_begun(machine: Machine, known: Record, at: NextAt, asked: Moment, now: Moment) -> bool:
     """Whether this time of the job was still to come when it was asked for, and has begun by now."""
     if not isinstance(at, int) or at <= asked or known.passed != at or known.state == "paused":
         return False
+    if at > now + HEAD_START:
+        return False  # It began before the clock was set back, and comes once more.
     failed = known.last_status is not None and not known.last_status.good
     return known.last_success == at or failed or RunKey(known.key, at) in machine.runs
 
@@ -67,7 +69,7 @@ def _added(
     known: Record | None, spec: JobSpec, next_at: NextAt, replacing: bool, places: _Places
 ) -> Added | Changed:
     if known is not None and over(known):
-        return _anew(known, spec, next_at, places)
+        return _anew(known, spec, next_at, replacing, places)
     if known is not None and not replacing:
         raise ConflictingIdError(spec.id)
     assert spec.trigger is not None
@@ -85,13 +87,15 @@ def _added(
     )
 
 
-def _anew(known: Record, spec: JobSpec, next_at: NextAt, places: _Places) -> Added | Changed:
+def _anew(known: Record, spec: JobSpec, next_at: NextAt, replacing: bool, places: _Places) -> Added | Changed:
     """A new job of the id of one whose last run is under way: often that run itself adds it, for the next time."""
     assert spec.trigger is not None
     trigger = places.trigger(spec.trigger, next_at)
     fresh = spec if trigger is spec.trigger else replace(spec, trigger=trigger)
     at = places.first(trigger) if next_at == "auto" else next_at
     if places.unless_begun(known, at) != at:
+        if not replacing:
+            raise ConflictingIdError(spec.id)  # Whoever asked for it did so while the job was there.
         return Changed(fresh, "auto")
     # A time that was decided already is told from that one by whoever knows of it.
     again = isinstance(at, int) and known.passed is not None and at <= known.passed
@@ -125,7 +129,7 @@ class _Places:
 
     def unless_begun(self, known: Record, at: NextAt) -> NextAt:
         """Where a known job is put: at this time, or where it stands after it."""
-        return "auto" if _has_begun(self._machine, known, at, self._wanted) else at
+        return "auto" if _has_begun(self._machine, known, at, self._wanted, self._now) else at
 
     def first(self, trigger: Trigger) -> Moment | None:
         """When it is due first."""
@@ -145,7 +149,7 @@ def change(key: JobKey, changes: Mapping[str, Any], asked: Moment) -> Plan:
         known = _known(machine, key)
         rest = dict(changes)
         next_at: NextAt = rest.pop("next_run_time", "auto")
-        if _has_begun(machine, known, next_at, asked):
+        if _has_begun(machine, known, next_at, asked, now):
             next_at = "auto"
         spec = changed(known.spec, rest)
         if "trigger" in rest and spec.trigger is not None:
@@ -165,7 +169,7 @@ def reschedule(key: JobKey, trigger: Any, asked: Moment) -> Plan:
         fresh = anchored(trigger, now)
         spec = replace(known.spec, trigger=fresh, schedule=str(fresh))
         at: NextAt = first(fresh, now)
-        return [Changed(spec, "auto" if _has_begun(machine, known, at, asked) else at)]
+        return [Changed(spec, "auto" if _has_begun(machine, known, at, asked, now) else at)]
 
     return plan
 

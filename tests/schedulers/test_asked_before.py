@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from runner.core.action import Action, Start
-from runner.core.event import Added, Paused, Resumed, Settings, StepEnded, Tick
+from runner.core.event import Added, Paused, Resumed, Settings, StepEnded, Stepped, Tick
 from runner.core.machine import Machine
 from runner.core.run import AttemptKey, Outcome, RunKey, Status
 from runner.engine import Plan
 from runner.frozen import replace
-from runner.moment import SECOND, Moment, to_datetime
+from runner.jobstores.base import ConflictingIdError
+from runner.moment import HOUR, SECOND, Moment, to_datetime
 from runner.schedulers import plans
 from runner.schedulers.making import policy_of
 from runner.spec import Call, JobSpec, Step
@@ -97,3 +98,27 @@ def test_what_did_not_begin_runs(spec: JobSpec, wish: Callable[[Moment], Plan]) 
     machine.handle(DUE - 2, Paused(SPEC.key))
     machine.handle(DUE + 1, Resumed(SPEC.key))
     assert [key.slot for key in done(machine, wish(DUE - 1), DUE + 2)] == [DUE]
+
+
+@pytest.mark.parametrize(("spec", "wish"), [each for each in WISHES if each[0] is SPEC])
+def test_after_the_clock_was_set_back_a_time_that_was_run_comes_again_where_it_is_asked_for(
+    spec: JobSpec, wish: Callable[[Moment], Plan]
+) -> None:
+    machine = made(spec)
+    (begun,) = starts(machine.handle(DUE, Tick()))
+    machine.handle(DUE, StepEnded(AttemptKey(begun, "call", 1), Outcome(Status.SUCCEEDED)))
+    earlier = DUE - HOUR
+    machine.handle(earlier, Stepped(-HOUR))
+    assert done(machine, wish(earlier), earlier + 2) == []
+    assert starts(machine.handle(DUE, Tick())) == [RunKey(spec.key, DUE, "c1")]
+
+
+def test_another_job_of_an_id_that_was_taken_when_it_was_asked_for_is_refused_not_dropped() -> None:
+    """In its turn the job of that id is over, and only its run is under way."""
+    machine = made(ONCE)
+    assert starts(machine.handle(DUE, Tick())) == [RunKey(SPEC.key, DUE)]
+    with pytest.raises(ConflictingIdError):
+        plans.add(ONCE, "auto", DUE - 1, replacing=False)(machine, DUE + 2)
+    assert done(machine, plans.add(ONCE, "auto", DUE, replacing=False), DUE + 2) == [
+        RunKey(SPEC.key, DUE, "c1")
+    ]
