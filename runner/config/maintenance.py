@@ -9,7 +9,7 @@ from datetime import datetime
 from runner.config.diagnose import Trouble
 from runner.config.document import FileModel
 from runner.config.document.root import MaintenanceModel
-from runner.config.node import Map, Seq, find
+from runner.config.node import Map, Scalar, Seq, find
 from runner.config.shape import checked
 from runner.core.event import Maintenance
 from runner.errors import TriggerError
@@ -50,7 +50,7 @@ class Reader:
             length = end - start if end is not None else length
         if opens is None or length is None:
             return None
-        fact, help = _endless(opens, length)
+        fact, help = _wrong_length(opens, length, ends="end" in given)
         if fact:
             self.trouble.add("value", f"the maintenance window {name!r} {fact}", node.at, help=help)
             return None
@@ -58,6 +58,11 @@ class Reader:
 
     def _opens(self, node: Map, name: str) -> Trigger | None:
         given = node.nodes["schedule"]
+        alone = Map(node.at)
+        for key, child in (("name", Scalar(name, node.at, name)), ("schedule", given)):
+            alone.put(key, node.at, child)
+        if _model(alone) is None:
+            return None  # that was said of its shape
         try:
             opens = build(given.value, timezone=self.zone, job_id=name, calendars=self.calendars)
         except TriggerError as error:
@@ -101,10 +106,12 @@ def _contradictions(given: set[str]) -> Iterator[tuple[str, str]]:
         yield "has both `end` and `duration`", "write either duration: 4h or end: 2026-12-02T02:00"
 
 
-def _endless(opens: Trigger, length: Span) -> tuple[str, str]:
+def _wrong_length(opens: Trigger, length: Span, *, ends: bool) -> tuple[str, str]:
     """What is wrong with the length, and what to write; empty texts where nothing is."""
     if length <= 0:
-        return "ends before it begins", "`end` comes after `start`"
+        if ends:
+            return "ends before it begins", "`end` comes after `start`"
+        return "lasts no time", "write how long it is shut: duration: 4h"
     opening = opens.next_after(0)
     for _ in range(_MANY):
         following = opens.next_after(opening) if opening is not None else None

@@ -12,12 +12,15 @@ from runner.moment import Moment, Span
 from runner.spec import JobKey, JobSpec
 from runner.triggers.base import Trigger
 
+_MOST_JOINED = 100
+"""Windows that are looked through for the end of one that goes on in the next; at an earlier end it is asked again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
     """Windows in which jobs with one of `tags` (all jobs, where there are none) start nothing.
 
-    One begins at each firing of `opens`, and is over `length` later.
+    One begins at each firing of `opens`, and is over `length` later, or with the last one that opens before it is over.
     """
 
     name: str
@@ -30,7 +33,14 @@ class Maintenance:
         if self.tags and not set(self.tags).intersection(spec.tags):
             return None
         opening = self.opens.next_after(now - self.length)
-        return opening + self.length if opening is not None and opening <= now else None
+        if opening is None or opening > now:
+            return None
+        for _ in range(_MOST_JOINED):
+            following = self.opens.next_after(opening)
+            if following is None or following > opening + self.length:
+                break
+            opening = following
+        return opening + self.length
 
 
 @dataclass(frozen=True, slots=True)

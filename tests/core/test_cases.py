@@ -521,6 +521,19 @@ def test_maintenance_comes_again_each_time_its_schedule_says() -> None:
     assert others(simulation, "hourly") == night * 2
 
 
+def test_a_window_of_maintenance_that_opens_again_before_it_is_over_goes_on() -> None:
+    twice = build(["0 22 * * *", "0 23 * * *"], timezone="UTC", job_id="", calendars={})
+    night, hourly = Maintenance("tapes", twice, 90 * MINUTE), job("hourly")
+    ends = at("2026-03-02T00:30")
+    for hour, until in (("21:59", None), ("22:00", ends), ("23:29", ends), ("23:45", ends)):
+        assert night.until(hourly, at(f"2026-03-01T{hour}")) == until
+    assert night.until(hourly, ends) is None
+    # One that goes on and on is followed only so far: who asks again then is told more.
+    always = Maintenance("ever", build("every 1m", timezone="UTC", job_id="", calendars={}), 2 * MINUTE)
+    noon = at("2026-03-01T12:00")
+    assert always.until(hourly, noon) == noon + 101 * MINUTE
+
+
 def test_what_waits_for_its_turn_waits_for_each_window_of_maintenance() -> None:
     slow = {"first": Scripted(took=65 * MINUTE)}
     specs = [
