@@ -9,6 +9,7 @@ from functools import cached_property
 
 from runner.clock import Clock
 from runner.config import Config
+from runner.doctor.finding import Finding, note, problem
 from runner.doctor.stored import Stored
 from runner.moment import Moment
 from runner.service.health import Health
@@ -55,3 +56,15 @@ class Case:
             except OSError:
                 pass
         return self.environ
+
+    def lacks(self, about: str, fact: str, help: str = "") -> Finding:
+        """That jobs lack something: a problem, unless we may only see less than the user who runs them."""
+        try:
+            theirs = os.geteuid() not in (0, self.place.state.stat().st_uid)
+        except FileNotFoundError:
+            theirs = False
+        except OSError:
+            theirs = True
+        if not theirs:
+            return problem(about, fact, help)
+        return note(about, fact, "; ".join(filter(None, (help, "look as the user whose runner it is"))))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, note, ok, problem
+from runner.doctor.finding import Finding, count, note, ok
 from runner.errors import ExecutorError, SecretError
 from runner.executors import environment
 from runner.secrets import Secrets
@@ -20,12 +20,14 @@ def env_files(case: Case) -> Iterator[Finding]:
         try:
             environment.env_files([name], case.place.home)
         except ExecutorError as error:
-            found.append(problem("env files", error.fact, error.hint))
+            found.append(case.lacks("env files", error.fact, error.hint))
         except OSError as error:
-            found.append(problem("env files", f"{error.filename} cannot be read: {error.strerror}",
+            found.append(case.lacks("env files", f"{error.filename} cannot be read: {error.strerror}",
                                  "let the runner's user read it"))  # fmt: skip
         except ValueError:
-            found.append(problem("env files", f"{name} is no UTF-8 text", "write NAME=VALUE, one on a line"))
+            found.append(
+                case.lacks("env files", f"{name} is no UTF-8 text", "write NAME=VALUE, one on a line")
+            )
         else:
             found += _open("env files", case.place.home / name.removesuffix("?"))
     yield from found
@@ -55,7 +57,7 @@ def _missing(case: Case, error: SecretError) -> Finding:
     if error.fact.startswith("the environment has no") and case.runners_environ is case.environ:
         looked = "this shell's environment was looked at, and a service may have another"
         return note("secrets", fact, f"{error.hint}; {looked}")
-    return problem("secrets", fact, error.hint)
+    return case.lacks("secrets", fact, error.hint)
 
 
 def _open(about: str, path: Path) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, few, ok, problem
+from runner.doctor.finding import Finding, count, few, ok
 from runner.errors import ExecutorError
 from runner.executors import environment
 from runner.executors.users import Other
@@ -34,7 +34,7 @@ def programs(case: Case) -> Iterator[Finding]:
             help = f"it is looked for in {where}" if beside else f"install it, or mend PATH: {where}"
             missing.setdefault((name, help), {})[spec.id] = None
     for (name, help), ids in missing.items():
-        yield problem("commands", f"there is no program {name} for {few(list(ids))}", help)
+        yield case.lacks("commands", f"there is no program {name} for {few(list(ids))}", help)
     if wanted and not missing:
         yield ok("commands", f"{few(sorted(wanted))}: found")
 
@@ -51,7 +51,7 @@ def directories(case: Case) -> Iterator[Finding]:
             environment.directory(case.place.home, given)
         except ExecutorError as error:
             missing = True
-            yield problem("directories", f"{error.fact}, for {few(list(dict.fromkeys(ids)))}", error.hint)
+            yield case.lacks("directories", f"{error.fact}, for {few(list(dict.fromkeys(ids)))}", error.hint)
     if seen and not missing:
         yield ok(
             "directories",
@@ -71,7 +71,7 @@ def users(case: Case) -> Iterator[Finding]:
             Other.of(name)
         except ExecutorError as error:
             refused = True
-            yield problem("users", f"{error.fact}, for {few(list(dict.fromkeys(ids)))}", error.hint)
+            yield case.lacks("users", f"{error.fact}, for {few(list(dict.fromkeys(ids)))}", error.hint)
     if seen and not refused:
         yield ok("users", f"{few(sorted(seen))}: commands can be run as them")
 

@@ -298,12 +298,12 @@ def test_as_another_user_who_may_not_look(place: Place) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         os.chmod(name, 0o755)
         open_to_all = Place(Path(name))
-        open_to_all.write(FILE)
+        open_to_all.write(f"{FILE}  root: {{run: echo, user: '0'}}\n")
         open_to_all.call("run", "hello")
         open_to_all.call("doctor")  # all that it needs is loaded: this interpreter may be root's alone
         os.seteuid(65534)
         try:
-            said = examined(open_to_all, "state directory", "database", "runner", code=1)
+            said = examined(open_to_all, "state directory", "database", "runner", "users", code=1)
         finally:
             os.seteuid(0)
     assert said == (
@@ -312,6 +312,8 @@ def test_as_another_user_who_may_not_look(place: Place) -> None:
         "problem database: DIR/state/runner.db cannot be looked at: Permission denied\n"
         "  help: look as the user whose runner it is\n"
         "note runner: the state in DIR/state cannot be read: Permission denied\n"
-        "  help: look as the user whose runner it is"
+        "  help: look as the user whose runner it is\n"
+        "note users: only root may run a command as 0, for root\n"
+        "  help: start the runner as root, or leave user away; look as the user whose runner it is"
     )
     assert NOBODY not in said
