@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +36,13 @@ class Case:
 
     @cached_property
     def alive(self) -> Health | None:
-        """The same, where that runner lives on this machine and its loop turns."""
+        """The same, where that runner lives and its loop turns."""
         return self.health if self.health is not None and not self.health.alive(self.clock) else None
+
+    @property
+    def process(self) -> int | None:
+        """The number of that runner's process, where we can look at it."""
+        return self.alive.pid if self.alive is not None and self.alive.here else None
 
     @property
     def specs(self) -> Sequence[JobSpec]:
@@ -48,14 +54,12 @@ class Case:
     @cached_property
     def runners_environ(self) -> Mapping[str, str]:
         """The environment that jobs are run in: that of the runner at work, as far as it may be read; else our own."""
-        if self.alive is not None:
-            try:
-                with open(f"/proc/{self.alive.pid}/environ", "rb") as file:
-                    pairs = (os.fsdecode(item).partition("=") for item in file.read().split(b"\0"))
-                    return {name: value for name, _, value in pairs if name}
-            except OSError:
-                pass
-        return self.environ
+        found: dict[str, str] = {}
+        if self.process is not None:
+            with contextlib.suppress(OSError), open(f"/proc/{self.process}/environ", "rb") as file:
+                pairs = (os.fsdecode(item).partition("=") for item in file.read().split(b"\0"))
+                found = {name: value for name, _, value in pairs if name}
+        return found or self.environ
 
     def lacks(self, about: str, fact: str, help: str = "") -> Finding:
         """That jobs lack something: a problem, unless we may only see less than the user who runs them."""

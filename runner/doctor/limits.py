@@ -23,7 +23,7 @@ def groups(case: Case) -> Iterator[Finding]:
     ]
     if not ids:
         return
-    pid = case.alive.pid if case.alive is not None else None
+    pid = case.process
     if permitted(pid):
         yield ok("limits", f"enforced by control groups, for {few(ids)}")
         return
@@ -37,7 +37,7 @@ def groups(case: Case) -> Iterator[Finding]:
 
 def descriptors(case: Case) -> Iterator[Finding]:
     """Each command takes some of the files that the runner may have open."""
-    pid = case.alive.pid if case.alive is not None else None
+    pid = case.process
     try:
         _, hard = psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE)
     except psutil.Error:

@@ -18,18 +18,19 @@ _PATIENCE = 3.0
 
 
 def unit(case: Case) -> Iterator[Finding]:
-    if case.alive is None:
+    pid = case.process
+    if pid is None:
         return
-    cgroup = _read(Path(f"/proc/{case.alive.pid}/cgroup"))
+    cgroup = _read(Path(f"/proc/{pid}/cgroup"))
     name = unit_of(cgroup)
     if name is None or not Path("/run/systemd/system").is_dir():
         return
     said = _asked(name, of_user="/user@" in cgroup)
     if said is None:
-        yield note(ABOUT, f"process {case.alive.pid} is of {name}; systemctl does not say how that is set up")
+        yield note(ABOUT, f"process {pid} is of {name}; systemctl does not say how that is set up")
         return
-    if said.get("MainPID") != str(case.alive.pid):
-        fact = f"process {case.alive.pid} was started within {name}, and is no service of its own"
+    if said.get("MainPID") != str(pid):
+        fact = f"process {pid} was started within {name}, and is no service of its own"
         yield note(ABOUT, fact, "after a crash nobody starts it; docs/deploying.md has a unit")
         return
     found = list(judged(name, said))

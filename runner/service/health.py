@@ -55,12 +55,16 @@ class Health:
         except (OSError, ValueError, TypeError, LookupError):
             return None
 
+    @property
+    def here(self) -> bool:
+        """Whether its process has that number for us too: not on another machine, nor in another container."""
+        return self.host == socket.gethostname() and self.space in ("", _space())
+
     def alive(self, clock: Clock) -> str:
         """Empty where its writer lives and its loop turns; else what is known of its end."""
         if self.boot != boot_id():
             return "the machine was started anew since"
-        here = self.host == socket.gethostname() and self.space in ("", _space())
-        if here and not _exists(self.pid):
+        if self.here and not _exists(self.pid):
             return f"process {self.pid} is no more"
         age = clock.elapsed() - self.elapsed
         if not -FRESH <= age <= FRESH:

@@ -210,10 +210,15 @@ def test_one_that_was_killed_and_another_that_leads_now(at_work: Place) -> None:
 
 
 def test_a_runner_of_another_container_is_not_known_by_its_number(at_work: Place) -> None:
-    """Those of a pod have one name of a host."""
+    """Those of a pod have one name of a host; a process of that number here is another one."""
+    at_work.write(f"{FILE}secrets: {{token: {{env: NO_SUCH_TOKEN}}}}\n")
     says(at_work)
     written = at_work.directory / "state" / "health.json"
-    values = json.loads(written.read_text()) | {"pid": (1 << 22) + 1}
+    values = json.loads(written.read_text())
+    assert examined(at_work, "secrets", code=1).startswith("problem secrets: secrets.token: ")
+    written.write_text(json.dumps(values | {"space": "pid:[1]"}))
+    assert examined(at_work, "secrets", code=0).startswith("note secrets: secrets.token: ")
+    values |= {"pid": (1 << 22) + 1}
     written.write_text(json.dumps(values))
     assert "is no more" in runner_of(at_work, 1)
     written.write_text(json.dumps(values | {"space": "pid:[1]"}))
