@@ -85,11 +85,12 @@ class Machine:
             self._runs.load(run)
 
     def rest(self, resting: bool) -> None:
-        """Whether nothing becomes due, from now on: no Tick comes, and what has come waits for one.
+        """Whether no job becomes due, from now on: what has come waits for the first Tick after that.
 
-        A job that is changed or paused meanwhile gives up what has come of it: that is skipped(paused).
+        A job that is changed or paused meanwhile gives up what has come of it: that is skipped(paused). Runs that were
+        decided before go on: their timeouts, retries and alerts come in time.
         """
-        self._slots.resting = resting
+        self._slots.rest(resting)
 
     @property
     def settings(self) -> Settings:

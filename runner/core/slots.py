@@ -45,11 +45,25 @@ class Slots:
         """When the clock was last set forward, and the words for it."""
         self.clock_set: Incident | None = None
         """The last time that the clock was set."""
-        self.resting = False
+        self._resting = False
         """Whether the scheduler is paused: nothing becomes due."""
+        self._put_by: dict[JobKey, None] = {}
+        """What came meanwhile."""
+
+    def rest(self, resting: bool) -> None:
+        """Whether nothing becomes due from now on; what came meanwhile becomes due once that is over."""
+        self._resting = resting
+        if self._put_by and not resting:
+            for key in self._put_by:
+                if key in self._jobs:
+                    self._wall.plan(self._jobs[key])
+            self._put_by.clear()
 
     def due(self, key: JobKey, now: Moment) -> None:
         """The job's moment in the agenda has come."""
+        if self._resting:
+            self._put_by[key] = None
+            return
         job = self._jobs.get(key)
         if job is None or job.state != "scheduled" or job.next_at is None or self._runs.stopping:
             return
@@ -86,7 +100,7 @@ class Slots:
         job = self._jobs.get(key)
         if job is not None and job.state in ("paused", "broken"):
             self.pass_over(job, now, job.state)
-        if self.resting and job is not None and job.state == "scheduled":
+        if self._resting and job is not None and job.state == "scheduled":
             job = self.pass_over(job, now, "paused")
         while (
             job is not None and job.state == "scheduled" and _has_come(job, now) and not self._runs.stopping

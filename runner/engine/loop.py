@@ -175,7 +175,7 @@ class Engine:
         self.poke()
 
     def pause(self) -> None:
-        """Nothing new becomes due until `resume`; what runs goes on, what ends is written."""
+        """No job becomes due until `resume`; what runs goes on, with its timeouts and retries, what ends is written."""
         self._paused = True
         self._alarm.ring()
 
@@ -188,7 +188,7 @@ class Engine:
 
         def apply(now: Moment) -> None:
             if self.partition is not None:
-                self.partition.configure(now, settings, tick=not self._paused)
+                self.partition.configure(now, settings, rests=self._paused)
 
         self.call(apply)
 
@@ -199,7 +199,7 @@ class Engine:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing becomes due just now."""
+        """Whether no job becomes due just now."""
         return self._paused
 
     @property
@@ -302,11 +302,11 @@ class Engine:
             return
         try:
             if by:
-                partition.stepped(now, by, tick=not self._paused)
+                partition.stepped(now, by, rests=self._paused)
             if polling:
                 entries += partition.read_requests()
             as_of = now if moment is None else moment
-            partition.turn(as_of, entries, tick=not self._paused, later=moment is not None, asked=polling)
+            partition.turn(as_of, entries, rests=self._paused, later=moment is not None, asked=polling)
             if moment is not None:
                 self._wait_for(moment)
                 partition.begin(moment)
@@ -317,7 +317,7 @@ class Engine:
         try:
             if poked:
                 partition.knocked()
-            return partition.ready(now, tick=not self._paused, ends=self._take_ends)
+            return partition.ready(now, rests=self._paused, ends=self._take_ends)
         except Exception as error:
             self._fault(partition, (), error)
             return False
@@ -368,7 +368,7 @@ class Engine:
         if self._breathe_until is not None:
             return max(0, self._breathe_until - self._clock.elapsed())
         partition = self.partition
-        span = partition.wait(now, tick=not self._paused) if partition is not None else None
+        span = partition.wait(now) if partition is not None else None
         if self._poll_at is not None:
             poll = self._poll_at - self._clock.elapsed()
             span = poll if span is None else min(span, poll)

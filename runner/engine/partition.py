@@ -98,7 +98,7 @@ class Partition:
         """What the store says while it fails; empty while it works."""
         return self._outage.trouble
 
-    def lead(self, now: Moment, *, tick: bool = True, ends: Ends = tuple) -> bool:
+    def lead(self, now: Moment, *, rests: bool = False, ends: Ends = tuple) -> bool:
         """Try to become leader: take the lease, read what is known, settle what an earlier process left.
 
         False where somebody else leads (asked again a second later) or the store fails (with backoff).
@@ -126,13 +126,12 @@ class Partition:
             return False
         self._read_all = False
         self.machine = machine = self._takeover.machine(self.settings, loaded)
-        machine.rest(not tick)
+        machine.rest(rests)
         try:
             batch = self._takeover.decide(
                 machine,
                 loaded,
                 now,
-                tick=tick,
                 ends=lambda: [*self._unwritten.untold, *ends()],
                 told=told,
                 kept=self._unwritten.attempts,
@@ -263,11 +262,11 @@ class Partition:
 
     # ── a turn ──────────────────────────────────────────────────────────────────────────────
 
-    def wait(self, now: Moment, *, tick: bool = True) -> Span | None:
+    def wait(self, now: Moment) -> Span | None:
         """How long this partition needs no turn, unless something happens; None: for ever."""
         if self.machine is None and (self._stopping or self.refused):
             return None
-        moment = self.moment() if tick else None
+        moment = self.moment()
         retry_at = self._outage.retry_at
         acts = self.machine is not None and self._writing.held is None
         look_at = self._leading.look_at if self._leading is not None and acts else None
@@ -287,18 +286,18 @@ class Partition:
         """When time alone brings something to decide; None: as things stand never."""
         return self.machine.wakeup() if self.machine is not None and self._writing.held is None else None
 
-    def ready(self, now: Moment, *, tick: bool = True, ends: Ends = tuple) -> bool:
+    def ready(self, now: Moment, *, rests: bool = False, ends: Ends = tuple) -> bool:
         """Whether entries may be handled: it leads, and nothing is held back.
 
         `ends`: takes those out of the inbox that wait there.
         """
         if self.machine is None:
             if not self.refused and not self._stopping and not self._outage.waits():
-                self.lead(now, tick=tick, ends=ends)
+                self.lead(now, rests=rests, ends=ends)
         elif self._lead.renew_at is not None:
             self._renew(now)
         if self.machine is not None:
-            self.machine.rest(not tick)
+            self.machine.rest(rests)
         if self._writing.held is not None and self.machine is not None and not self._outage.waits():
             self._writing.again(self.machine, now)
         if self.machine is not None and (self._writing.held is not None or self.trouble):
@@ -317,11 +316,11 @@ class Partition:
         now: Moment,
         entries: Sequence[Arrival],
         *,
-        tick: bool,
+        rests: bool,
         later: bool = False,
         asked: bool = False,
     ) -> None:
-        """Handle what came in, and what time has brought; then write, act, tell.
+        """Handle what came in, and what time has brought; then write, act, tell. `rests`: no job becomes due.
 
         `later`: decide and write it, ahead of its moment; `begin` does the rest. `asked`: what others asked was read
         just now, and is among the entries: until its answer is written, it would be found, and done, once more.
@@ -329,7 +328,7 @@ class Partition:
         machine = self.machine
         if machine is None:
             return
-        machine.rest(not tick)
+        machine.rest(rests)
         causes: list[Cause] = [*entries]
         looks = self._leading is not None and self._looks_abroad(machine, self._leading)
         if not asked and (looks or (not self._read_all and not self._outage.waits())):
@@ -339,16 +338,16 @@ class Partition:
             causes += self._silent_abroad(machine)
         if len(causes) > MANY or machine.crowd() > MANY:
             with seldom:
-                self._decide(machine, now, causes, tick, later)
+                self._decide(machine, now, causes, later)
         else:
-            self._decide(machine, now, causes, tick, later)
+            self._decide(machine, now, causes, later)
 
-    def _decide(self, machine: Machine, now: Moment, causes: list[Cause], tick: bool, later: bool) -> None:
+    def _decide(self, machine: Machine, now: Moment, causes: list[Cause], later: bool) -> None:
         batch = Batch(causes=causes)
         if causes:
             feed_all(machine, now, causes, batch)
         moment = machine.wakeup()
-        if tick and moment is not None and moment <= now:
+        if moment is not None and moment <= now:
             feed(machine, now, _TICK, batch)
         if batch.actions or batch.waiters:
             self._writing.perform(machine, now, batch, later=later)
@@ -357,12 +356,12 @@ class Partition:
         """Act on what a turn has only written."""
         self._writing.act(now)
 
-    def at_once(self, now: Moment, plan: Plan, *, tick: bool = True) -> None:
+    def at_once(self, now: Moment, plan: Plan, *, rests: bool = False) -> None:
         """Handle this one plan, for whoever stands on the clock thread or in its place; what it raises is raised."""
         machine = self.machine
         if machine is None:
             return
-        machine.rest(not tick)
+        machine.rest(rests)
         batch = Batch([], [], [Entry(plan)])
         try:
             for event in plan(machine, now):
@@ -374,14 +373,14 @@ class Partition:
     def stop(self, now: Moment, *, cancel: bool) -> None:
         """Start nothing more, nor take a lead; `cancel`: what runs is stopped as well."""
         self._stopping = True
-        self.turn(now, [Entry(Stopping(cancel))], tick=False)
+        self.turn(now, [Entry(Stopping(cancel))], rests=True)
 
-    def configure(self, now: Moment, settings: Settings, *, tick: bool = True) -> None:
+    def configure(self, now: Moment, settings: Settings, *, rests: bool = False) -> None:
         self.settings = settings
-        self.turn(now, [Entry(Configured(settings))], tick=tick)
+        self.turn(now, [Entry(Configured(settings))], rests=rests)
 
-    def stepped(self, now: Moment, by: Span, *, tick: bool = True) -> None:
-        self.turn(now, [Entry(Stepped(by))], tick=tick)
+    def stepped(self, now: Moment, by: Span, *, rests: bool = False) -> None:
+        self.turn(now, [Entry(Stepped(by))], rests=rests)
 
     # ── what others do and ask ──────────────────────────────────────────────────────────────
 

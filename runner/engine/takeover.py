@@ -57,7 +57,6 @@ class Takeover:
         loaded: Loaded,
         now: Moment,
         *,
-        tick: bool,
         ends: Ends,
         kept: Set[AttemptKey],
         told: Mapping[AttemptKey, Outcome],
@@ -74,12 +73,10 @@ class Takeover:
         feed(machine, now, Entry(self._recover(loaded.runs, batch, ends, kept, told)), batch)
         for bad in loaded.unreadable:
             feed(machine, now, Entry(Broken(bad.key, bad.reason)), batch)
-        if tick:
-            feed(machine, now, Entry(Tick()), batch)
+        feed(machine, now, Entry(Tick()), batch)
         if self._prepare is not None:
             feed(machine, now, Entry(self._prepare), batch)
-            if tick:
-                feed(machine, now, Entry(Tick()), batch)
+            feed(machine, now, Entry(Tick()), batch)
         batch.actions.append(Announce("lease.taken", self._source))
         return batch
 

@@ -332,7 +332,7 @@ class House:
         # Before anybody is asked: a batch that cannot be written would keep all others waiting behind it.
         partition.store.check(wish.args.values())
         if engine.on_clock_thread and partition.leading:
-            partition.at_once(self._clock.now(), plan, tick=not engine.paused)
+            partition.at_once(self._clock.now(), plan, rests=engine.paused)
         elif not partition.leading and engines.here:
             # Nobody may wait here for an answer.
             asking.write_down(partition.store, self.source_in(alias), wish, self._clock)
@@ -351,7 +351,7 @@ class House:
 
         def add(now: Moment) -> None:
             nonlocal due
-            partition.at_once(now, plan, tick=not engine.paused)
+            partition.at_once(now, plan, rests=engine.paused)
             moment = partition.moment()
             due = moment is not None and moment <= now
 

@@ -61,10 +61,12 @@ class Watched:
         self._take(self.machine.handle(self.now, event))
 
     def tick(self) -> None:
-        """What the engine does: a Tick where one is due, and none while the scheduler is paused."""
+        """What the engine does: a Tick where one is due."""
         wakeup = self.machine.wakeup()
-        if not self.resting and wakeup is not None and wakeup <= self.now:
+        if wakeup is not None and wakeup <= self.now:
             self.handle(Tick())
+            later = self.machine.wakeup()
+            assert later is None or later > self.now, "it would turn without end"
 
     def _take(self, actions: list[Action]) -> None:
         for action in actions:

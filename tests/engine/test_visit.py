@@ -108,12 +108,12 @@ def test_the_clock_thread_wakes_for_what_a_visit_made_due(running: Running) -> N
 
         def knocked(self) -> None: ...
 
-        def wait(self, now: Moment, *, tick: bool = True) -> int | None:
+        def wait(self, now: Moment) -> int | None:
             return max(0, due[0] - now) if due else None
 
         def moment(self) -> None: ...
 
-        def ready(self, now: Moment, *, tick: bool = True, ends: object = None) -> bool:
+        def ready(self, now: Moment, *, rests: bool = False, ends: object = None) -> bool:
             if due and due[0] <= now:
                 due.clear()
                 woken.set()
