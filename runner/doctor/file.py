@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from runner.views.when import away
 
 ABOUT = "jobs file"
 _SHOWN = 5
+_ADDRESS = re.compile(r"""(?<=://)[^\s"',\]}]+""")
 _TAKEN_AFTER = 10 * SECOND
 """An edit is live within a second: by then nobody waits for it any more."""
 
@@ -44,11 +46,16 @@ def loads(case: Case) -> Iterator[Finding]:
             ABOUT,
             f"{place.file} is broken, {mistakes}{since}{goes_on}",
             "mend it; runner validate says whether it is good",
-            str(error) if error.problems else error.fact,
+            _hidden(str(error) if error.problems else error.fact),
         )
         return
     yield from _good(case, loaded)
     yield from _doubts(loaded)
+
+
+def _hidden(text: str) -> str:
+    """Lines of the file with addresses in them: what is shown here is shown to others, and those hold passwords."""
+    return _ADDRESS.sub(lambda found: "*" * len(found[0]), text)
 
 
 def _good(case: Case, loaded: Config) -> Iterator[Finding]:
@@ -58,7 +65,7 @@ def _good(case: Case, loaded: Config) -> Iterator[Finding]:
             ABOUT,
             f"{case.place.file} was refused by the runner at work {away(refused, case.now)}; the last good one goes on",
             "runner reload tries again, and says what is wrong",
-            str((case.alive.status.get("config") or {}).get("error", "")),
+            _hidden(str((case.alive.status.get("config") or {}).get("error", ""))),
         )
         return
     jobs, scheduled = loaded.jobs, [spec for spec in loaded.jobs if spec.trigger is not None and spec.enabled]

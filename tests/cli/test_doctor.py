@@ -103,6 +103,13 @@ def test_the_mistakes_of_a_file_are_told_and_the_rest_is_looked_at(used: Place) 
     )
 
 
+def test_an_address_in_a_line_that_is_shown_keeps_its_password(place: Place) -> None:
+    place.write('channels: {ops: {urls: ["mailtoo://me:hidden@host/x"]}}\njobs: {a: {run: x}}\n')
+    said = place.call("doctor", code=1).stdout
+    assert 'urls: ["mailtoo://****************"]' in said
+    assert "hidden" not in said
+
+
 def test_a_file_that_is_not_there(used: Place) -> None:
     used.file.unlink()
     used.environ["RUNNER_FILE"] = str(used.file)
