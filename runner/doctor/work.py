@@ -32,6 +32,8 @@ def programs(case: Case) -> Iterator[Finding]:
         wanted.add(name)
         if not (os.access(f"{where}/{name}", os.X_OK) if beside else which(name, path=where)):
             help = f"it is looked for in {where}" if beside else f"install it, or mend PATH: {where}"
+            if where == case.environ.get("PATH") and case.runners_environ is case.environ:
+                help += " (this shell's; a service may have another)"
             missing.setdefault((name, help), {})[spec.id] = None
     for (name, help), ids in missing.items():
         yield case.lacks("commands", f"there is no program {name} for {few(list(ids))}", help)

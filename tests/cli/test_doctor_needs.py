@@ -89,7 +89,7 @@ jobs:
     place.environ["PATH"] = os.environ["PATH"]
     assert examined(place, "commands", "directories", "users", "env files", code=1) == (
         "problem commands: there is no program no-such-shell for shell\n"
-        f"  help: install it, or mend PATH: {os.environ['PATH']}\n"
+        f"  help: install it, or mend PATH: {os.environ['PATH']} (this shell's; a service may have another)\n"
         "problem commands: there is no program ./no-such-tool for argv\n"
         "  help: it is looked for in DIR/nowhere\n"
         "problem commands: there is no program sh for path\n"
