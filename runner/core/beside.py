@@ -11,16 +11,17 @@ from runner.spec import JobKey
 
 
 class Beside:
-    """Knows the runs under way (`live`), and those that left in this turn, of which the store is not told yet."""
+    """Knows the jobs, the runs under way (`live`), and those that left in this turn, unknown to the store as yet."""
 
-    def __init__(self, live: dict[JobKey, dict[RunKey, None]]) -> None:
+    def __init__(self, jobs: dict[JobKey, Job], live: dict[JobKey, dict[RunKey, None]]) -> None:
+        self._jobs = jobs
         self._live = live
         self._left: tuple[Moment, dict[JobKey, list[RunKey]]] = (0, {})
 
     def gone(self, job: Job, now: Moment) -> None:
         """The job is removed."""
         if job.passed is not None:
-            self.left(RunKey(job.key, job.passed, f"c{job.backs}" if job.backs else ""), now)
+            self.left(_last(job, job.passed), now)
 
     def left(self, run: RunKey, now: Moment) -> None:
         """A run has ended whose job is gone."""
@@ -35,7 +36,16 @@ class Beside:
             runs += self._left[1].get(job.key, ())
         if self._live:
             runs += self._live.get(job.key, ())
+        before = self._jobs.get(job.key)
+        if before is not None and before.passed is not None:
+            # It is over, and only its last run is under way. Earlier ones have nonces, too.
+            runs.append(_last(before, before.passed))
         return _after(job, runs) if runs else job
+
+
+def _last(job: Job, passed: Moment) -> RunKey:
+    """What its last run may be called."""
+    return RunKey(job.key, passed, f"c{job.backs}" if job.backs else "")
 
 
 def _after(job: Job, runs: Iterable[RunKey]) -> Job:

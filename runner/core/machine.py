@@ -76,7 +76,7 @@ class Machine:
         self._runs.plain = lane
         self._slots = Slots(self._wall, self._runs, self._agenda, self._out, self._broken, lane)
         self._requests = Requests(self.jobs, self._runs, self._slots, self._out, self._paused, self._resumed)
-        self._beside = Beside(self._runs.by_job)
+        self._beside = Beside(self.jobs, self._runs.by_job)
         self._some_go_first = False
         """Whether some job had a priority since the machine was made."""
         for job in jobs:

@@ -188,6 +188,22 @@ def test_a_job_added_again_as_the_last_run_of_its_id_ends_has_a_run_of_its_own()
         assert watched.runs == {old, RunKey(SPEC.key, NOON + 2, "c1")}
 
 
+def test_a_job_added_in_the_place_of_one_whose_run_is_under_way_knows_what_that_one_ran_before() -> None:
+    watched = Watched()
+    watched.handle(Added(SPEC, NOON + 2))
+    watched.now += 2
+    watched.tick()
+    for nonce in ("c1", "c2"):
+        watched.handle(Changed(SPEC, NOON + 2))
+        watched.tick()
+        again = RunKey(SPEC.key, NOON + 2, nonce)
+        watched.handle(StepEnded(AttemptKey(again, "main", 1), Outcome(Status.SUCCEEDED)))
+    watched.handle(Added(SPEC, NOON + 5))
+    watched.handle(Changed(SPEC, NOON + 2))
+    watched.tick()
+    assert sorted(run.nonce for run in watched.runs) == ["", "c1", "c2", "c4"]
+
+
 def test_a_job_that_is_disabled_as_its_time_comes_has_had_that_time_wherever_it_is_put() -> None:
     puts: tuple[Moment | Literal["auto"], ...] = ("auto", NOON + 2)
     for put in puts:
