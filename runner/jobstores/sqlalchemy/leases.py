@@ -6,6 +6,7 @@ own time, so that runners whose clocks differ still agree.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -115,9 +116,14 @@ def holder(database: Path, source: str, locks: Path = Path("/proc/locks")) -> in
 def _has_open(pid: int, file: os.stat_result) -> bool | None:
     """Whether a process has this very file open; None where that may not be looked at."""
     try:
-        return any(os.path.samestat(file, each.stat()) for each in os.scandir(f"/proc/{pid}/fd"))
+        opened = list(os.scandir(f"/proc/{pid}/fd"))
     except OSError:
         return None
+    for each in opened:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if os.path.samestat(file, each.stat()):
+                return True
+    return False
 
 
 def led(database: Path) -> bool:
