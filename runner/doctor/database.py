@@ -25,7 +25,7 @@ _PORTS = {"mongodb": 27017, "rethinkdb": 28015, "zookeeper": 2181}
 _Read = TypeVar("_Read")
 _SHOWN = 5
 _READ = 20_000
-"""Runs that are read within some seconds."""
+"""Records that are read within some seconds."""
 
 
 def opens(case: Case) -> Iterator[Finding]:
@@ -154,7 +154,7 @@ def damage(case: Case) -> Iterator[Finding]:
     if case.stored is None or not case.stored.current or not in_sql(case.place.url):
         return
     if case.stored.past > _READ:
-        fact = f"{count(case.stored.past, 'run')} are not read one by one here"
+        fact = f"{count(case.stored.past, 'record')} are not read one by one here"
         yield note("damage", fact, "runner db check reads them all")
         return
     found = settled(

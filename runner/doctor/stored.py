@@ -45,7 +45,7 @@ class Stored:
     sql: bool = True
     """The others have no schema, and who leads is not known here."""
     past: int = 0
-    """How many runs are on record, with those that ended."""
+    """How many runs and occurrences are on record, with those that ended."""
     given_up: tuple[Delivery, ...] = ()
     """Messages of the last days that were given up, as far as a SQL database is asked; of a channel that has taken
     a later one since, none."""
@@ -103,7 +103,10 @@ def _read(engine: Engine, place: Place, now: Callable[[], Moment]) -> Stored:
         found = content.read(connection, place.source)
         older = mark.behind(connection, said)
         given_up = _lost(connection, place.source, before - _RECENT)
-        past = connection.execute(select(func.count()).select_from(tables.runs)).scalar_one()
+        past = sum(
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (tables.runs, tables.occurrences)
+        )
     # Read first, then understood: a transaction is not held open for that.
     loaded = content.understood(found, place.source, "default")
     return Stored(name, version, loaded, older, skew, leader, past=past, given_up=given_up)

@@ -216,6 +216,14 @@ def test_a_database_that_is_not_as_it_was(trouble: Callable[[Place], str], used:
     assert contents(used.directory) == before
 
 
+def test_more_records_than_are_read_in_some_seconds(used: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    used.call("run", "hello")
+    monkeypatch.setattr("runner.doctor.database._READ", 1)
+    assert examined(used, "damage", code=0) == (
+        "note damage: 2 records are not read one by one here\n  help: runner db check reads them all"
+    )
+
+
 def test_a_disk_that_is_nearly_full(used: Place) -> None:
     used.write(f"storage: {{keep_free: 900000G, logs: 1M}}\n{GOOD}")
     (used.directory / "state" / "logs" / "00").mkdir()
