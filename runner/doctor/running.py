@@ -60,14 +60,17 @@ def _none(case: Case, *, others: bool) -> Iterator[Finding]:
 def _dead(case: Case, health: Health, dead: str) -> Finding:
     who = "" if f"process {health.pid}" in dead else f" (process {health.pid})"
     fact = f"{dead}{who}; last seen {_ago(health.at, case)}"
-    if "has not turned" in dead:
+    silent = "has not turned" in dead
+    if silent and health.here:
         help = "it is busy, stopped or stuck; if it stays so, end it with SIGTERM and start it again"
         return problem(ABOUT, fact, help)
     start = f"start it again: runner serve -f {case.place.file}"
     if case.stored is not None and case.stored.leader:
-        return note(
-            ABOUT, f"{fact}; {case.stored.leader} leads now", f"unless that is its successor, {start}"
-        )
+        fact = f"{fact}; {case.stored.leader} leads now"
+        return note(ABOUT, fact, f"unless that is its successor, {start}")
+    if silent:
+        help = f"look where it was, on {health.host}; where that machine or container is no more, {start}"
+        return problem(ABOUT, fact, help)
     return problem(ABOUT, fact, f"it did not end by itself; {start}")
 
 

@@ -223,6 +223,11 @@ def test_a_runner_of_another_container_is_not_known_by_its_number(at_work: Place
     assert "is no more" in runner_of(at_work, 1)
     written.write_text(json.dumps(values | {"space": "pid:[1]"}))
     assert runner_of(at_work, 0).startswith(f"ok runner: process {(1 << 22) + 1} leads since ")
+    written.write_text(json.dumps(values | {"space": "pid:[1]", "elapsed": -HOUR}))
+    assert runner_of(at_work, 1).endswith(
+        f"  help: look where it was, on {socket.gethostname()}; where that machine or container is no more, "
+        "start it again: runner serve -f DIR/jobs.yaml"
+    )
 
 
 def test_messages_that_were_given_up_or_wait(at_work: Place) -> None:
