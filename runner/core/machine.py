@@ -85,10 +85,9 @@ class Machine:
             self._runs.load(run)
 
     def rest(self, resting: bool) -> None:
-        """Whether no job becomes due, from now on: what has come waits for the first Tick after that.
+        """Whether no job becomes due from now on; runs go on, with their timeouts, retries and alerts.
 
-        A job that is changed or paused meanwhile gives up what has come of it: that is skipped(paused). Runs that were
-        decided before go on: their timeouts, retries and alerts come in time.
+        A job that is changed or paused meanwhile gives up what has come of it: that is skipped(paused).
         """
         self._slots.rest(resting)
 
@@ -193,9 +192,14 @@ class Machine:
         self._runs.serve_waiting(now)
         return self._actions.copy()
 
-    def drop(self, run: RunKey) -> None:
-        """Forget a live run that the store refused, because one of its key is over already."""
+    def drop(self, run: RunKey, now: Moment) -> list[Action]:
+        """Forget a live run that the store refused, for its key is over already, and its job where that is done."""
+        self._actions.clear()
+        self._now = now
         self._runs.drop(run)
+        if run.job in self.jobs:
+            self._wall.drop_if_done(self.jobs[run.job])
+        return self._actions.copy()
 
     # ── time ────────────────────────────────────────────────────────────────────────────────
 

@@ -162,8 +162,8 @@ class Writing:
     ) -> None:
         """Runs that are over already must not run again: leave them out, and write the rest."""
         log.error("%s", error)
+        batch.leave_out(error.keys)
         for key in error.keys:
             if machine is not None and isinstance(key, RunKey):
-                machine.drop(key)
-        batch.leave_out(error.keys)
+                batch.actions += machine.drop(key, now)
         self.perform(machine, now, batch, later=later)
