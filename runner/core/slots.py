@@ -102,9 +102,8 @@ class Slots:
             self.pass_over(job, now, job.state)
         if self._resting and job is not None and job.state == "scheduled":
             job = self.pass_over(job, now, "paused")
-        while (
-            job is not None and job.state == "scheduled" and _has_come(job, now) and not self._runs.stopping
-        ):
+        # Also where nothing begins any more: the run waits for the next start.
+        while job is not None and job.state == "scheduled" and _has_come(job, now):
             if job.spec.only_after is None or self._gate_open(job, now):
                 self._decide(job, now)
             elif key in self._jobs:

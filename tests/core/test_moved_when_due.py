@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal, get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,9 @@ from runner.core.event import (
     Removed,
     Resumed,
     Settings,
+    Started,
     StepEnded,
+    Stopping,
     Tick,
 )
 from runner.core.machine import Machine
@@ -212,3 +215,21 @@ def test_a_job_that_is_disabled_as_its_time_comes_has_had_that_time_wherever_it_
         watched.now += 2
         watched.handle(Changed(replace(SPEC, enabled=False), put))
         assert watched.decided == Counter({NOON + 2: 1})
+
+
+@pytest.mark.parametrize("change", [Changed(OTHER), Changed(SPEC, NOON + 60 * SECOND), Paused(SPEC.key)])
+def test_what_came_while_the_last_runs_are_waited_for_begins_at_the_next_start_though_the_job_is_changed(
+    change: Event,
+) -> None:
+    machine = Machine(Settings())
+    machine.handle(NOON, Added(SPEC, NOON + 2))
+    machine.handle(NOON, Stopping(False))
+    actions = machine.handle(NOON + 3, change)
+    assert not [action for action in actions if isinstance(action, Start)]
+    (run,) = [
+        action.record for action in actions if isinstance(action, Save) and isinstance(action.record, Run)
+    ]
+    assert run.key == RunKey(SPEC.key, NOON + 2)
+    following = Machine(Settings(), machine.jobs.values(), machine.runs.values())
+    begun = following.handle(NOON + 9, Started())
+    assert [action.run.key for action in begun if isinstance(action, Start)] == [run.key]
