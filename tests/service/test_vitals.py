@@ -107,7 +107,7 @@ drain.Options.__dataclass_fields__  # the options are frozen: the default is rep
 import functools
 drain.Options.__init__.__defaults__ = (*drain.Options.__init__.__defaults__[:-1], 5_000_000)
 def later(self, *args, **more):
-    if more.get("tick") is not None and self.machine is not None and self.machine.runs:
+    if more.get("rests") is not None and self.machine is not None and self.machine.runs:
         hang(self)
     return turn(self, *args, **more)
 Partition.turn = later
