@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.amounts import count
 from runner.cli import frame, reading
 
 if TYPE_CHECKING:
@@ -113,8 +114,6 @@ def _say(head: str, text: str) -> None:
 
 
 def _summary(found: list[Finding]) -> str:
-    from runner.doctor.finding import count
-
     problems, notes = (sum(each.level == level for each in found) for level in ("problem", "note"))
     if problems:
         return f"{count(problems, 'problem')}, {count(notes, 'note')}"

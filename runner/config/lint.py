@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Protocol
 
+from runner.amounts import few
 from runner.config.diagnose import make
 from runner.config.node import At
 from runner.errors import Level, Problem
@@ -14,8 +15,6 @@ from runner.spec import JobSpec
 from runner.triggers.base import BaseTrigger, Trigger
 from runner.triggers.lint import Finding, lint
 from runner.triggers.together import Together, together
-
-_FEW = 5
 
 
 class Places(Protocol):
@@ -39,7 +38,7 @@ def of_all(specs: Sequence[JobSpec], places: Places, zone: str) -> list[Problem]
         warn(
             "no-timeout",
             unbounded,
-            f"nothing ends {_listed(unbounded)} if it hangs",
+            f"nothing ends {few(unbounded)} if it hangs",
             "write `timeout: 1h` in the job or in `defaults`",
         )
     silent = [spec.id for spec in specs if not spec.notify.on_failure]
@@ -65,7 +64,7 @@ def of_schedules(specs: Sequence[JobSpec], places: Mapping[str, At], now: Moment
                 found.setdefault(finding, []).append(spec.id)
     problems = []
     for finding, ids in found.items():
-        fact = finding.fact + (f" (also {_listed(ids[1:])})" if len(ids) > 1 else "")
+        fact = finding.fact + (f" (also {few(ids[1:])})" if len(ids) > 1 else "")
         level: Level = "warning" if finding.doubtful else "note"
         problems.append(make(finding.kind, fact, places[ids[0]], help=finding.help, level=level))
     groups = {spec.id: spec.policy.concurrency.group for spec in specs}
@@ -90,13 +89,8 @@ def _met(met: Together, triggers: Mapping[str, Trigger], places: Mapping[str, At
 
 
 def _joined(ids: Sequence[str]) -> str:
-    return f"{ids[0]} and {ids[1]}" if len(ids) == 2 else _listed(ids)
+    return f"{ids[0]} and {ids[1]}" if len(ids) == 2 else few(ids)
 
 
 def _all_bounded(spec: JobSpec) -> bool:
     return all(step.timeout is not None for step in spec.steps)
-
-
-def _listed(ids: Sequence[str]) -> str:
-    shown = ", ".join(ids[:_FEW])
-    return f"{shown} and {len(ids) - _FEW} more" if len(ids) > _FEW else shown

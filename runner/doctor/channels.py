@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.amounts import count, few
 from runner.core.run import Delivery
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, few, note, ok, problem
+from runner.doctor.finding import Finding, note, ok, problem
 from runner.moment import MINUTE
 from runner.views.when import away
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from runner.amounts import count
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, note, ok, problem, trouble
+from runner.doctor.finding import Finding, note, ok, problem, trouble
 from runner.doctor.stored import Stored, look
 from runner.errors import StoreError
 from runner.history import check

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner import config
+from runner.amounts import count
 from runner.config import Config
 from runner.core.reload import changes
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, note, ok, problem
+from runner.doctor.finding import Finding, note, ok, problem
 from runner.errors import ConfigError, Problem
 from runner.machine_zone import machine_zone
 from runner.moment import SECOND, parse_iso

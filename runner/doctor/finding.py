@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +9,6 @@ from runner.errors import RunnerError
 
 Level = Literal["ok", "note", "problem"]
 """`problem`: something does not work, or will not. `note`: worth knowing before one trusts it."""
-_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,6 @@ def problem(about: str, fact: str, help: str = "", detail: str = "") -> Finding:
 def trouble(about: str, error: RunnerError) -> Finding:
     """An error of the house as a finding."""
     return problem(about, f"{error.place}: {error.fact}" if error.place else error.fact, error.hint)
-
-
-def few(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(names[:_FEW])
-    return f"{shown} and {len(names) - _FEW} more" if len(names) > _FEW else shown
-
-
-def count(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def size(number: int) -> str:

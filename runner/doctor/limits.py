@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import psutil
 
+from runner.amounts import few
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, few, note, ok, problem
+from runner.doctor.finding import Finding, note, ok, problem
 from runner.executors.limits import UNLIMITED, permitted
 from runner.executors.local import most_commands
 from runner.spec import Command

@@ -11,8 +11,9 @@ from importlib import import_module
 from pathlib import Path
 
 from runner import __version__
+from runner.amounts import count, few
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, few, note, ok, problem
+from runner.doctor.finding import Finding, note, ok, problem
 from runner.duration import say_duration
 from runner.errors import TriggerError
 from runner.machine_zone import machine_zone

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from runner.amounts import count, few
 from runner.core.run import Run, Status
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, few, note, ok, problem
+from runner.doctor.finding import Finding, note, ok, problem
 from runner.moment import HOUR, MINUTE
 from runner.views.when import away
 

@@ -6,8 +6,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.amounts import count
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, note, ok
+from runner.doctor.finding import Finding, note, ok
 from runner.errors import ExecutorError, SecretError
 from runner.executors import environment
 from runner.secrets import Secrets

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from runner.amounts import few
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, few, note, ok, problem
+from runner.doctor.finding import Finding, note, ok, problem
 from runner.service.leader import Leader
 
 ABOUT = "state directory"

@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Iterator
 from functools import cache
 
+from runner.amounts import count, few
 from runner.doctor.case import Case
-from runner.doctor.finding import Finding, count, few, ok
+from runner.doctor.finding import Finding, ok
 from runner.errors import ExecutorError
 from runner.executors import environment
 from runner.executors.users import Other
@@ -57,7 +58,7 @@ def directories(case: Case) -> Iterator[Finding]:
     if seen and not missing:
         yield ok(
             "directories",
-            f"{count(len(seen), 'working directory').replace('directorys', 'directories')}: there",
+            f"{count(len(seen), 'working directory', 'working directories')}: there",
         )
 
 

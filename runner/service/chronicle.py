@@ -7,6 +7,7 @@ from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from runner.amounts import count
 from runner.clock import Clock
 from runner.config import Config
 from runner.core.action import Announce
@@ -64,9 +65,9 @@ class Chronicle:
     def loaded(self, place: Place, config: Config) -> None:
         """What was read, where the state lies, and what is worth a warning."""
         scheduled = sum(spec.trigger is not None and spec.enabled for spec in config.jobs)
-        parts = [_count(len(config.jobs), "job"), f"{scheduled} scheduled"]
+        parts = [count(len(config.jobs), "job"), f"{scheduled} scheduled"]
         if config.channels:
-            parts.append(_count(len(config.channels), "channel"))
+            parts.append(count(len(config.channels), "channel"))
         self._report.say(
             "config.loaded",
             f"{place.file}: {', '.join(parts)}",
@@ -108,7 +109,7 @@ class Chronicle:
         live = [key for key in self._found if key in machine.runs]
         if live:
             self._report.say(
-                "recovered", f"{_count(len(live), 'run')} of the last runner taken over", live=len(live)
+                "recovered", f"{count(len(live), 'run')} of the last runner taken over", live=len(live)
             )
 
     # ── what happens ────────────────────────────────────────────────────────────────────────
@@ -236,10 +237,6 @@ def _clock(moment: Moment, now: Moment, zone: str) -> str:
 
 def _zone(name: str) -> tzinfo:
     return ZoneInfo(name)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def clock_set(change: Incident | None) -> dict[str, Any] | None:

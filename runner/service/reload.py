@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from runner.amounts import few
 from runner.config import Config
 from runner.core.event import Added, Changed, Configured, Event, Removed, Rezoned, Settings
 from runner.core.machine import Machine
@@ -47,16 +48,11 @@ class Difference:
 
     def __str__(self) -> str:
         parts = [
-            f"{len(ids)} {word} ({_few(ids)})"
+            f"{len(ids)} {word} ({few(ids)})"
             for word, ids in (("added", self.added), ("changed", self.changed), ("removed", self.removed))
             if ids
         ]
         return ", ".join([*parts, f"{self.unchanged} unchanged"])
-
-
-def _few(ids: Sequence[str]) -> str:
-    shown = ", ".join(ids[:5])
-    return f"{shown} and {len(ids) - 5} more" if len(ids) > 5 else shown
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from datetime import date, timedelta, tzinfo
 from textwrap import wrap
 from typing import Any
 
+from runner.amounts import few
 from runner.core.event import Maintenance
 from runner.core.run import Job
 from runner.moment import DAY, HOUR, Moment, to_datetime
@@ -122,8 +123,7 @@ def text(heat: Heat, *, width: int | None = None, zone: str = "") -> str:
         (busiest, hour), _ = max(
             heat.counts.items(), key=lambda item: (item[1], -item[0][0].toordinal(), -item[0][1])
         )
-        names = heat.jobs[busiest, hour]
-        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        shown = few(heat.jobs[busiest, hour], 8)
         lines.append(f"busiest: {day(busiest, heat.days[0])} {hour:02}:00, {peak} due: {shown}")
     elif not peak and not heat.often and not heat.shut:
         lines.append("nothing is planned")

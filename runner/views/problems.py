@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from os.path import relpath
 from typing import Any
 
+from runner.amounts import count
 from runner.errors import Level, Problem
 
 
@@ -21,7 +22,7 @@ _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 def counted(found: Sequence[Problem], *, strict: bool) -> str:
     """How many there are of each level; notes only where there are some."""
     counts = Counter(problem.level for problem in found)
-    text = ", ".join(_count(counts[level], level) for level in _LEVELS if level != "note" or counts[level])
+    text = ", ".join(count(counts[level], level) for level in _LEVELS if level != "note" or counts[level])
     return f"{text}; with --strict a warning is an error" if strict and counts["warning"] else text
 
 
@@ -96,7 +97,3 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
